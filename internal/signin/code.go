@@ -1,0 +1,138 @@
+package signin
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Code is why a sign-in ended as it did. 0 is success. Entra's number is used
+// where the meaning is the same (they start at 16000); 1001–9999 are our own,
+// for facts only mail has.
+type Code int
+
+// Our own codes.
+const (
+	OK                   Code = 0
+	SwitchedOff          Code = 1001
+	PasswordNotAllowed   Code = 1002
+	ModernNotAllowed     Code = 1003
+	BackendAway          Code = 1010
+	BackendName          Code = 1011
+	LogUnavailable       Code = 1012
+	Busy                 Code = 1013
+	DirectoryAway        Code = 1014
+	InternalFault        Code = 1015
+	TokenExpired         Code = 1020
+	TokenNotYetValid     Code = 1021
+	TokenInvalid         Code = 1022
+	TokenOfAnother       Code = 1023
+	TokenAtWrongDoor     Code = 1024
+	IdentityOfAnother    Code = 1025
+	CertificateInvalid   Code = 1026
+	CertificateRevoked   Code = 1027
+	CredentialMalformed  Code = 1028
+	NoBackend            Code = 1030
+	ObservedRefusal      Code = 1040
+	SessionPolicyChanged Code = 1050
+	SessionEnded         Code = 1051
+	SessionExpired       Code = 1052
+	RefusalsLost         Code = 1060
+)
+
+// Entra's codes that mean the same here.
+const (
+	UserUnknown          Code = 50034
+	Throttled            Code = 50053
+	PasswordExpired      Code = 50055
+	UserDisabled         Code = 50057
+	MFARequired          Code = 50076
+	SignInTooOld         Code = 50078
+	WrongCredentials     Code = 50126
+	DeviceNotCompliant   Code = 53000
+	DeviceNotDomain      Code = 53001
+	AppNotApproved       Code = 53002
+	BlockedByPolicy      Code = 53003
+	PasswordChangeNeeded Code = 50135
+	TermsOfUseNeeded     Code = 50158
+)
+
+// Meaning is what a code says, to whom.
+type Meaning struct {
+	Code  Code
+	Title string
+	User  string // one sentence on the wire or a page, with the next step; tells nothing that hangs on a secret
+	Admin string // what happened and how to mend it
+}
+
+var meanings = []Meaning{
+	{OK, "Signed in", "Signed in.", "The sign-in was allowed; every policy that applied was satisfied."},
+	{SwitchedOff, "Protocol switched off", "This way of reaching mail is switched off for this mailbox. Use another program or ask your administrator.", "A protocol switch of the organisation, domain, group or mailbox is false. `portreeve mailbox show ADDRESS` says which object; `portreeve mailbox set` changes it."},
+	{PasswordNotAllowed, "Password not allowed here", "Signing in with a password is off here. Use a program that signs in with a browser, or ask your administrator.", "An authentication policy does not allow basic authentication on this protocol. `portreeve authpolicy list` shows the policies and who has them."},
+	{ModernNotAllowed, "Modern authentication not allowed here", "Signing in with a token is off here. Ask your administrator.", "An authentication policy blocks modern authentication on this protocol (BlockModernAuth…)."},
+	{BackendAway, "Mail server away", "The mail server cannot be reached just now. Nothing is wrong with your password; try again in a few minutes.", "The backend did not answer, was too slow, or refused the connection. `portreeve backend check` tries every port."},
+	{BackendName, "Mail server knows another name", "The mail server cannot be reached just now. Ask your administrator.", "The backend reported another final name than ours. Configure that alias, so that one person has one name everywhere."},
+	{LogUnavailable, "Sign-in log cannot be written", "Sign-in is not possible just now. Nothing is wrong with your password; try again in a few minutes.", "No door opens without a record, and the record could not be made durable. Free disk space or mend the database; `portreeve status` shows the state."},
+	{Busy, "Too busy", "Too many sign-ins at this moment. Try again in a minute.", "The pool that checks passwords was full. If this lasts, somebody is guessing: `portreeve signins list` shows from where."},
+	{DirectoryAway, "Directory away", "Sign-in is not possible just now. Nothing is wrong with your password; try again in a few minutes.", "The directory or token issuer could not be asked."},
+	{InternalFault, "Our own fault", "Sign-in is not possible just now. Nothing is wrong with your password; try again in a few minutes.", "Something failed inside the gate; the operator's log has the cause."},
+	{TokenExpired, "Token expired", "Your program's sign-in has run out. Sign in again in the browser.", "The bearer token's time is over. Programs normally refresh it by themselves."},
+	{TokenNotYetValid, "Token not yet valid", "Your program's sign-in is not valid yet. Check the clock of your device.", "The token's nbf or iat lies in the future: clocks differ by more than the allowed minute."},
+	{TokenInvalid, "Token not accepted", "Your program's sign-in is not accepted here. Sign in again in the browser.", "Signature, issuer or form of the token is not what a configured issuer makes."},
+	{TokenOfAnother, "Token of somebody else", "Your program signed in as somebody else. Sign in again with this mailbox's address.", "The token's person is not the mailbox asked for, and no delegate right says otherwise."},
+	{TokenAtWrongDoor, "Token for another door", "Your program's sign-in is not meant for this server. Sign in again in the browser.", "The token's audience is not this door, or it is one that we mint for backends."},
+	{IdentityOfAnother, "Identity of somebody else", "You cannot sign in to this mailbox as that person.", "The authorization identity differs from the person who proved themselves, and no delegate right allows it."},
+	{CertificateInvalid, "Certificate not accepted", "Your certificate is not accepted here. Ask your administrator.", "The client certificate names nobody we know, or not the mailbox asked for."},
+	{CertificateRevoked, "Certificate revoked", "Your certificate is no longer valid. Ask your administrator.", "The client certificate is on a revocation list."},
+	{CredentialMalformed, "Credential malformed", "Your program sent a sign-in that cannot be read.", "A name or password held NUL, CR or LF, or the SASL response was malformed; nothing was passed on."},
+	{NoBackend, "No mail server for this name", "Sign-in failed.", "No backend is routed for this person's domain or this protocol."},
+	{ObservedRefusal, "Refused by the mail server", "Sign-in failed.", "Observed: the mail server itself refused this sign-in; it only told us."},
+	{SessionPolicyChanged, "Session closed by a change", "A change of policy ended this connection. Your program will sign in again.", "A change of policy, location, switch, person or credential no longer lets this session pass."},
+	{SessionEnded, "Session closed by an administrator", "An administrator ended this connection.", "`portreeve session kill` or a revocation ended it."},
+	{SessionExpired, "Session ran out", "This connection's sign-in ran out. Your program will sign in again.", "The proof the session hangs on ran out (sign-in frequency or session_max)."},
+	{RefusalsLost, "Refusals may be missing", "", "The server was stopped hard; refusals of up to the last second before it may be missing from the log. No success is."},
+	{UserUnknown, "Nobody has this name", "Sign-in failed.", "The name typed resolves to nobody here. On the wire it reads like a wrong password."},
+	{Throttled, "Too many wrong attempts", "Sign-in failed.", "This source or credential knocked too often with wrong secrets; the account is not locked. On the wire it reads like a wrong password."},
+	{PasswordExpired, "Password expired", "Sign-in failed.", "The password was right but has expired."},
+	{UserDisabled, "Person disabled", "Sign-in failed.", "The person exists but is disabled. `portreeve user enable ADDRESS` lets them in again."},
+	{MFARequired, "Second factor required", "Sign-in failed.", "The secret was right, but policy asks for a second factor, and this program cannot be asked. A program with modern authentication can."},
+	{SignInTooOld, "Sign-in too old", "Your program's sign-in is too old. Sign in again in the browser.", "Sign-in frequency asks for a newer proof than the token carries."},
+	{WrongCredentials, "Wrong name or password", "Sign-in failed: wrong name or password, or this program may not sign in here.", "The secret was wrong."},
+	{DeviceNotCompliant, "Compliant device required", "Sign-in failed.", "Policy requires a compliant device; none is known for this sign-in."},
+	{DeviceNotDomain, "Domain-joined device required", "Sign-in failed.", "Policy requires a domain-joined device; none is known for this sign-in."},
+	{AppNotApproved, "Approved app required", "Sign-in failed.", "Policy requires an approved or protected app; this program cannot be one."},
+	{BlockedByPolicy, "Blocked by policy", "Your organisation does not allow this kind of sign-in. Use a program that signs in with a browser, or ask your administrator.", "A conditional access policy blocks this sign-in. `portreeve signins show REF` names it and every condition."},
+	{PasswordChangeNeeded, "Password change required", "Sign-in failed.", "Policy requires a password change first."},
+	{TermsOfUseNeeded, "Terms or custom control required", "Sign-in failed.", "Policy requires terms of use or a custom control, which a mail program cannot show."},
+}
+
+// Meanings lists every code's meaning, for generated pages.
+func Meanings() []Meaning { return meanings }
+
+// Meaning finds what the code means; an unknown number means our own fault.
+func (c Code) Meaning() Meaning {
+	for _, m := range meanings {
+		if m.Code == c {
+			return m
+		}
+	}
+	return Meaning{Code: c, Title: "Code " + c.String(), User: "Sign-in failed.", Admin: "No sentence is known for this code."}
+}
+
+// String is the code as people see it: PR53003.
+func (c Code) String() string { return fmt.Sprintf("PR%d", int(c)) }
+
+// ParseCode reads PR53003, pr53003 or 53003, and says whether such a code exists.
+func ParseCode(s string) (Code, bool) {
+	s = strings.TrimPrefix(strings.ToUpper(strings.TrimSpace(s)), "PR")
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return 0, false
+	}
+	for _, m := range meanings {
+		if int(m.Code) == n {
+			return m.Code, true
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,56 @@
+package signin
+
+import (
+	"time"
+
+	"github.com/portreeve/portreeve/internal/policy"
+)
+
+// Event is the record of one sign-in, or of several equal ones counted
+// together. It holds the very facts that were judged, so it can be judged again.
+type Event struct {
+	ID          ID
+	At          time.Time // first
+	Last        time.Time // last of the merged ones; equal to At for one
+	Count       int64
+	Correlation ID
+	Source      string // "gate", "dovecot", "postfix", "entra" …: who decided and where it comes from
+	Observed    bool   // reported by another server, not decided by us
+
+	Typed     string // as typed; for names that belong to nobody a keyed hash after 24 h
+	Mechanism string
+	Facts     policy.Facts
+	Verdict   policy.Verdict
+	Applied   policy.Bits
+	Code      Code
+	Detail    string
+	Steps     []Step
+
+	Listener  string
+	Client    string // address:port
+	Forwarder string
+	NetOwner  string // of the network, from the ASN file
+	TLS       TLS
+	Hints     Hints
+	Backend   string
+	Methods   policy.Methods
+}
+
+// Succeeded says that the person was let in.
+func (e *Event) Succeeded() bool { return e.Code == OK }
+
+// Interactive says that the person supplied a factor with this sign-in.
+func (e *Event) Interactive() bool { return e.Facts.Credential == policy.CredentialPassword }
+
+// SessionEvent is the row of a session: opened, and later how it ended.
+type SessionEvent struct {
+	ID          ID // the sign-in's
+	Session     string
+	Opened      time.Time
+	Closed      time.Time // zero while open
+	Reason      string    // "client closed", "policy changed", "open failed" …
+	Code        Code
+	FromClient  uint64 // payload bytes
+	FromBackend uint64
+	Program     string // if it became known only after sign-in
+}

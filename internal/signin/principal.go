@@ -1,0 +1,25 @@
+package signin
+
+import (
+	"time"
+
+	"github.com/portreeve/portreeve/internal/policy"
+)
+
+// Principal is who proved to be somebody, and how.
+type Principal struct {
+	Person   string // id
+	Address  string // canonical
+	Methods  policy.Methods
+	AuthTime time.Time
+	Flow     policy.TransferMethods
+	Device   *policy.Device
+	// Issuer names the configured OpenID issuer that vouched, empty for our own checks.
+	Issuer string
+	// Grant is the id of what the sign-in hangs on (a grant, an app password); ending it ends the session.
+	Grant string
+	// Until is when the proof runs out (issuers[].session_max); zero is never.
+	Until time.Time
+	// Held says that the backend login made to check the password is kept under the attempt's id.
+	Held bool
+}
