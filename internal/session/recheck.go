@@ -1,0 +1,145 @@
+package session
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/portreeve/portreeve/internal/policy"
+	"github.com/portreeve/portreeve/internal/signin"
+)
+
+// Refresh brings facts that may have changed since the session opened (the
+// person's groups, say) up to date. It changes the copy it is given and
+// returns false if the session may not go on at all (the person is gone,
+// disabled, or has a new password), with the code that says why.
+type Refresh func(*policy.Facts) (signin.Code, bool)
+
+// Report says what a recheck did.
+type Report struct {
+	Judged int           `json:"judged"`
+	Ended  int           `json:"ended"`
+	Took   time.Duration `json:"took"` // until all were judged and the affected told to end
+}
+
+// Install makes s the snapshot in force: an outcome that an older one judged
+// can no longer be opened.
+func (r *Registry) Install(s *policy.Snapshot) {
+	r.mu.Lock()
+	r.version, r.snapshot = s.Version(), s
+	r.mu.Unlock()
+}
+
+// Recheck judges every open session again under s, at the time now, and ends
+// those that no longer pass, at once or spread evenly at random over spread
+// (zero for revocations). It never waits for a client. refresh may be nil.
+func (r *Registry) Recheck(s *policy.Snapshot, now time.Time, spread time.Duration, refresh Refresh) Report {
+	r.mu.Lock()
+	if s.Version() > r.version {
+		r.version, r.snapshot = s.Version(), s
+	}
+	open := r.all()
+	r.mu.Unlock()
+
+	start := time.Now()
+	var leaving []*Session
+	var codes []signin.Code
+	for _, one := range open {
+		if code, stays := one.judge(s, now, refresh); !stays {
+			leaving, codes = append(leaving, one), append(codes, code)
+		}
+	}
+	for i, one := range leaving {
+		one.leave(codes[i], spread)
+	}
+	return Report{Judged: len(open), Ended: len(leaving), Took: time.Since(start)}
+}
+
+// judge judges one session again and keeps the refreshed facts if it stays.
+func (s *Session) judge(snap *policy.Snapshot, now time.Time, refresh Refresh) (signin.Code, bool) {
+	f := *s.facts.Load()
+	f.At = now
+	if refresh != nil {
+		if code, stays := refresh(&f); !stays {
+			return code, false
+		}
+	}
+	if !s.proof.IsZero() && !now.Before(s.proof) {
+		return signin.SessionExpired, false
+	}
+	v := policy.Judge(snap, &f, nil)
+	if !v.Allowed() {
+		return signin.SessionPolicyChanged, false
+	}
+	s.facts.Store(&f)
+	s.setUntil(v.Until)
+	return signin.OK, true
+}
+
+// leave ends the session, now or at a random moment within spread.
+func (s *Session) leave(code signin.Code, spread time.Duration) {
+	if spread <= 0 {
+		s.finish(code, "no longer allowed")
+		return
+	}
+	time.AfterFunc(rand.N(spread), func() { s.finish(code, "no longer allowed") })
+}
+
+// Learn tells a session what its program said of itself after sign-in; the
+// session is judged again with it.
+func (s *Session) Learn(change func(*policy.Facts)) {
+	f := *s.facts.Load()
+	change(&f)
+	s.facts.Store(&f)
+	s.registry.mu.Lock()
+	snap := s.registry.snapshot
+	s.registry.mu.Unlock()
+	if snap == nil {
+		return
+	}
+	if code, stays := s.judge(snap, time.Now(), nil); !stays {
+		s.finish(code, "no longer allowed, now that the program is known")
+	}
+}
+
+// sweepEvery is how late the end of a session whose time has come may be.
+const sweepEvery = time.Second
+
+// Run ends sessions whose time has come (sign-in frequency, proof run out)
+// until ctx ends.
+func (r *Registry) Run(ctx context.Context, refresh Refresh) error {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case now := <-tick.C:
+			r.sweep(now, refresh)
+		}
+	}
+}
+
+func (r *Registry) sweep(now time.Time, refresh Refresh) {
+	r.mu.Lock()
+	snap := r.snapshot
+	var due []*Session
+	for _, s := range r.open {
+		if u := s.until.Load(); u != 0 && u <= now.UnixNano() {
+			due = append(due, s)
+		}
+	}
+	r.mu.Unlock()
+	for _, s := range due {
+		if snap == nil {
+			s.finish(signin.SessionExpired, "ran out")
+			continue
+		}
+		if code, stays := s.judge(snap, now, refresh); !stays {
+			if code == signin.SessionPolicyChanged {
+				code = signin.SessionExpired
+			}
+			s.finish(code, "ran out")
+		}
+	}
+}
