@@ -1,0 +1,38 @@
+# Everything a newcomer needs: `make demo` shows the product, `make test` proves it.
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS  = -s -w -X github.com/portreeve/portreeve/internal/cli.Version=$(VERSION)
+
+.PHONY: build demo test lint packages bench bench-quick clean
+
+# One static binary.
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/portreeve ./cmd/portreeve
+
+# The main job on embedded defaults: no root, no configuration, loopback only.
+demo: build
+	./bin/portreeve demo
+
+# Every test, with the race detector, against the real programs.
+test: packages build lint
+	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
+
+lint:
+	@test -z "$$(gofmt -l cmd internal test bench 2>/dev/null)" || { echo "gofmt would change:"; gofmt -l cmd internal test bench; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+# Installs what the tests run against, or says what is missing.
+packages:
+	@test/packages.sh
+
+# The figures of docs/performance.md. bench-quick needs no peers and takes under a minute.
+bench-quick: build
+	bench/quick.sh
+
+bench: build
+	bench/bench.sh
+
+clean:
+	rm -rf bin bench/out bench/proxybench/run
