@@ -39,7 +39,7 @@ type StepName string
 
 // The steps.
 const (
-	StepName_    StepName = "name"
+	StepWho      StepName = "name"
 	StepGuard    StepName = "guard"
 	StepPreauth  StepName = "preauth"
 	StepVerify   StepName = "credential"
