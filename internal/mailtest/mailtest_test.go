@@ -1,0 +1,79 @@
+package mailtest
+
+import (
+	"bufio"
+	"net"
+	"net/textproto"
+	"strings"
+	"testing"
+	"time"
+)
+
+// say sends lines one after the other and returns the last answer.
+func say(t *testing.T, address string, lines ...string) string {
+	t.Helper()
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	r := textproto.NewReader(bufio.NewReader(c))
+	last, err := r.ReadLine()
+	for _, l := range lines {
+		if err != nil {
+			break
+		}
+		if _, err = c.Write([]byte(l + "\r\n")); err == nil {
+			for last, err = r.ReadLine(); err == nil && strings.HasPrefix(last, "*"); {
+				last, err = r.ReadLine()
+			}
+		}
+	}
+	if err != nil {
+		t.Fatalf("%s: %v", address, err)
+	}
+	return last
+}
+
+func TestDovecotLetsPeopleIn(t *testing.T) {
+	begin := time.Now()
+	d := StartDovecot(t, DovecotOptions{})
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("start took %v", took)
+	}
+	if got := say(t, d.IMAP, "a LOGIN "+Person+" "+Password); !strings.HasPrefix(got, "a OK ") {
+		t.Errorf("password: %q\n%s", got, d.Log())
+	}
+	if got := say(t, d.IMAP, "a LOGIN "+Person+"*"+MasterUser+" "+MasterPassword); !strings.HasPrefix(got, "a OK ") {
+		t.Errorf("master: %q\n%s", got, d.Log())
+	}
+	if got := say(t, d.POP3, "USER "+Person, "PASS "+Password); !strings.HasPrefix(got, "+OK") {
+		t.Errorf("pop3: %q\n%s", got, d.Log())
+	}
+	if got := say(t, d.Sieve); !strings.HasPrefix(got, `"IMPLEMENTATION"`) {
+		t.Errorf("sieve: %q", got)
+	}
+	if got := say(t, d.LMTP, "LHLO x"); !strings.HasPrefix(got, "250") {
+		t.Errorf("lmtp: %q", got)
+	}
+	// Last, because Dovecot then lets everybody at this address wait.
+	if got := say(t, d.IMAP, "a LOGIN "+Person+" wrong"); !strings.HasPrefix(got, "a NO [AUTHENTICATIONFAILED]") {
+		t.Errorf("wrong: %q", got)
+	}
+	if !d.Logged("Login: user=<" + Person + ">") {
+		t.Error(d.Log())
+	}
+}
+
+func TestDovecotEndsAtOnce(t *testing.T) {
+	d := StartDovecot(t, DovecotOptions{})
+	begin := time.Now()
+	d.Stop()
+	if accepts(d.IMAP) {
+		t.Error("still listening")
+	}
+	if took := time.Since(begin); took > stopTime {
+		t.Errorf("took %v", took)
+	}
+}
