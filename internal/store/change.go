@@ -1,0 +1,151 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Families is a set of families of rows.
+type Families uint32
+
+// The families whose change is told to subscribers.
+const (
+	People Families = 1 << iota // aliases too
+	Groups
+	Policies
+	Locations
+	Strengths
+	AuthenticationPolicies // assignments too
+	Switches
+	CASMailboxes
+	Revocations
+	Settings
+)
+
+// AllFamilies is every family.
+const AllFamilies = Settings<<1 - 1
+
+// Change says which families changed in a commit, and which people by name:
+// those whose sessions may hang on what was changed (disabled, password, revocation).
+type Change struct {
+	Families Families
+	People   []string // ids, sorted
+}
+
+func (c Change) clone() Change {
+	return Change{Families: c.Families, People: slices.Clone(c.People)}
+}
+
+func (c *Change) merge(d Change) {
+	c.Families |= d.Families
+	c.People = append(c.People, d.People...)
+	slices.Sort(c.People)
+	c.People = slices.Compact(c.People)
+}
+
+func (tx *Tx) touched(f Families, people ...string) {
+	tx.change.merge(Change{Families: f, People: people})
+}
+
+// Actor is who makes an administrative change.
+type Actor struct {
+	UID  int64 // the peer's, from the socket; -1 if there is none
+	Name string
+}
+
+// System is the actor of what the program does by itself.
+var System = Actor{UID: -1, Name: "portreeve"}
+
+// changePatience is how long an administrative change waits for a database
+// that another process has locked.
+const changePatience = 5 * time.Second
+
+// Change carries out do in one transaction, with an audit row for each object
+// that it writes, and returns once all of it is durable. Subscribers hear of it after.
+func (s *Store) Change(ctx context.Context, who Actor, reason string, do func(*Tx) error) error {
+	ctx, cancel := context.WithTimeout(ctx, changePatience)
+	defer cancel()
+	for {
+		err := s.w.write(ctx, func(tx *Tx) error {
+			audited := *tx
+			audited.audit = &auditor{who: who, reason: reason, at: time.Now()}
+			err := do(&audited)
+			tx.change = audited.change
+			return err
+		})
+		if !errors.Is(err, ErrUnavailable) {
+			return err
+		}
+		select { // the lock is another process's; it is tried again while there is time
+		case <-ctx.Done():
+			return err
+		case <-time.After(busyTimeout):
+		}
+	}
+}
+
+// Write carries out do in the next commit without an audit row: for what is
+// no administrator's change (sign-ins, sessions, networks).
+func (s *Store) Write(ctx context.Context, do func(*Tx) error) error { return s.w.write(ctx, do) }
+
+// subscribers are told of changes. One that is slow misses no family: what it
+// has not taken yet is merged.
+type subscribers struct {
+	mu     sync.Mutex
+	list   []*subscription
+	closed bool
+}
+
+type subscription struct{ ch chan Change }
+
+// Subscribe returns a channel that hears of every change after its commit, and
+// a function that ends it. The channel is closed when the store is.
+func (s *Store) Subscribe() (<-chan Change, func()) {
+	b := &s.subs
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	sub := &subscription{ch: make(chan Change, 1)}
+	if b.closed {
+		close(sub.ch)
+		return sub.ch, func() {}
+	}
+	b.list = append(b.list, sub)
+	return sub.ch, func() { b.remove(sub) }
+}
+
+func (b *subscribers) remove(sub *subscription) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if i := slices.Index(b.list, sub); i >= 0 {
+		b.list = slices.Delete(b.list, i, i+1)
+		close(sub.ch)
+	}
+}
+
+// publish runs on the writer's goroutine only, so nobody else fills a channel
+// between emptying it and filling it again.
+func (b *subscribers) publish(c Change) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, sub := range b.list {
+		told := c.clone()
+		select {
+		case waiting := <-sub.ch:
+			told.merge(waiting)
+		default:
+		}
+		sub.ch <- told
+	}
+}
+
+func (b *subscribers) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, sub := range b.list {
+		close(sub.ch)
+	}
+	b.list, b.closed = nil, true
+}

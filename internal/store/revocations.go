@@ -1,0 +1,46 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Revocation ends a grant: whatever hangs on it is refused from now on.
+type Revocation struct {
+	Grant  string    `json:"grant"`
+	Person string    `json:"person"`
+	At     time.Time `json:"at"`
+	Until  time.Time `json:"until"` // when nothing that hangs on the grant can be valid any more; zero is never
+}
+
+// Revocations lists those that still matter at a time.
+func (s *Store) Revocations(ctx context.Context, now time.Time) ([]Revocation, error) {
+	return collect(ctx, s, func(r scanner) (v Revocation, err error) {
+		var at, until int64
+		err = r.Scan(&v.Grant, &v.Person, &at, &until)
+		v.At, v.Until = fromNanos(at), fromNanos(until)
+		return v, err
+	}, `SELECT grant_id, person, at, until FROM revocations WHERE until = 0 OR until > ? ORDER BY at`, nanos(now))
+}
+
+// Revoke keeps a revocation.
+func (tx *Tx) Revoke(r Revocation) error {
+	if tx.audit == nil {
+		return errUnaudited
+	}
+	r.At = tx.audit.at
+	n, err := tx.affected(`INSERT OR IGNORE INTO revocations (grant_id, person, at, until) VALUES (?, ?, ?, ?)`, r.Grant, r.Person, nanos(r.At), nanos(r.Until))
+	if err != nil {
+		return fmt.Errorf("revoking: %w", err)
+	}
+	if n == 0 {
+		return nil
+	}
+	tx.touched(Revocations, r.Person)
+	return tx.record("create", "revocation", r.Grant, r.Person, nil, r)
+}
+
+func (tx *Tx) forgetRevocations(now time.Time) error {
+	return tx.exec(`DELETE FROM revocations WHERE until <> 0 AND until <= ?`, nanos(now))
+}
