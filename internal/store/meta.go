@@ -9,7 +9,6 @@ import (
 // Names of rows in meta.
 const (
 	metaDemo     = "demo"      // "yes" if the demo made this database
-	metaCommit   = "event_seq" // number of the last batch of sign-ins kept, see Tx.Batch
 	metaRunning  = "running"   // when the program that has not yet closed the log was started
 	metaNameKey  = "name_key"  // key of the hash that replaces strangers' names, hexadecimal
 	settingSpace = "setting."  // prefix of settings that administrators change

@@ -61,6 +61,9 @@ type Options struct {
 	Dir string
 	// Demo marks a new database as the demo's, and is needed to open one.
 	Demo bool
+	// NameKey keys the hash that replaces strangers' names; if it is empty, one
+	// is made and kept in the database, where a thief of the database has it too.
+	NameKey []byte
 }
 
 // Store is the database. Its methods may be called from any goroutine.
@@ -70,6 +73,7 @@ type Store struct {
 	read   *sql.DB
 	w      *writer
 	subs   subscribers
+	key    []byte // of NameHash
 	closed sync.Once
 }
 
@@ -111,7 +115,11 @@ func (s *Store) connect(ctx context.Context, o Options) (err error) {
 		return fmt.Errorf("opening the database: %w", err)
 	}
 	s.w = newWriter(s.write, conn, s.subs.publish)
-	return s.checkDemo(ctx, fresh, o.Demo)
+	if err := s.checkDemo(ctx, fresh, o.Demo); err != nil {
+		return err
+	}
+	s.key, err = s.nameKey(ctx, o.NameKey)
+	return err
 }
 
 // openPool opens connections whose settings hold for each of them.
