@@ -189,7 +189,8 @@ func (e *cellError) Error() string { return e.fault.Error() }
 type scanner struct {
 	text      string
 	at, line  int
-	lineStart int // where this line begins
+	counted   int // up to there col has counted this line's characters
+	col       int
 	delimiter byte
 }
 
@@ -206,10 +207,14 @@ func (s *scanner) rawLine() string {
 }
 
 // newLine counts a line that begins here.
-func (s *scanner) newLine() { s.line, s.lineStart = s.line+1, s.at }
+func (s *scanner) newLine() { s.line, s.counted, s.col = s.line+1, s.at, 0 }
 
 // column is the place in its line, in characters, from 1.
-func (s *scanner) column() int { return utf8.RuneCountInString(s.text[s.lineStart:s.at]) + 1 }
+func (s *scanner) column() int {
+	s.col += utf8.RuneCountInString(s.text[s.counted:s.at])
+	s.counted = s.at
+	return s.col + 1
+}
 
 // skipBlank takes empty lines, which Import-Csv skips too.
 func (s *scanner) skipBlank() string {
@@ -320,7 +325,7 @@ func (s *scanner) quotedCell() (Cell, error) {
 			}
 		}
 		if c == '\n' {
-			s.line, s.lineStart = s.line+1, s.at+1
+			s.line, s.counted, s.col = s.line+1, s.at+1, 0
 		}
 		if text.Len() > maxCell {
 			return Cell{}, fmt.Errorf("the cell is longer than %d bytes", maxCell)
