@@ -1,0 +1,162 @@
+package backend
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/portreeve/portreeve/internal/protocol"
+	"github.com/portreeve/portreeve/internal/sasl"
+)
+
+const (
+	maxWords      = 200    // of a backend's words in an error, bytes
+	dummyResponse = "AQ==" // ^A in base64, RFC 7628 section 3.2.3
+)
+
+// dialect is what a protocol says for itself on the way to a sign-in, in this
+// order. Errors are plain; login wraps ErrRefused where the server said that
+// the credentials are wrong.
+type dialect interface {
+	greet(*talk) error
+	offersTLS(*talk) (bool, error)
+	startTLS(*talk) error // asks for it and reads the consent
+	learn(*talk) error    // capabilities, if they are not known
+	introduce(*talk, *Options, *Request) error
+	mechanisms() []string // that the server offers, in upper case
+	login(t *talk, mechanism string, response []byte) error
+
+	goodbye() string
+	capability() string // for Conn.Capability, after login
+	offered() []string  // for clients before sign-in
+}
+
+func newDialect(p protocol.Protocol) dialect {
+	switch p {
+	case protocol.IMAP:
+		return &imapDialect{}
+	}
+	return nil
+}
+
+// server is one endpoint of one backend, ready to be dialled.
+type server struct {
+	options  *Options
+	protocol protocol.Protocol
+	endpoint Endpoint
+	tls      *tls.Config // nil without TLS
+	sources  *sources
+}
+
+// open connects and speaks up to where credentials may be sent.
+func (s *server) open(ctx context.Context, q *Request) (*talk, dialect, error) {
+	t, err := s.dial(ctx, q)
+	if err != nil {
+		return nil, nil, awayError("connecting", err)
+	}
+	d := newDialect(s.protocol)
+	if err := s.prepare(t, d, q); err != nil {
+		t.abandon()
+		return nil, nil, err
+	}
+	return t, d, nil
+}
+
+// prepare is the part of the conversation in which nothing secret is said.
+func (s *server) prepare(t *talk, d dialect, q *Request) error {
+	if s.endpoint.TLS == TLSImplicit {
+		if err := t.startTLS(s.tls); err != nil {
+			return awayError("TLS", err)
+		}
+	}
+	if err := d.greet(t); err != nil {
+		return awayError("greeting", err)
+	}
+	if s.endpoint.TLS == TLSStartTLS {
+		if err := s.upgrade(t, d); err != nil {
+			return awayError("STARTTLS", err)
+		}
+	}
+	if err := d.learn(t); err != nil {
+		return awayError("capabilities", err)
+	}
+	if err := d.introduce(t, s.options, q); err != nil {
+		return awayError("introducing the client", err)
+	}
+	return nil
+}
+
+var errNoTLS = errors.New("it does not offer TLS")
+
+// upgrade goes over to TLS; a server that does not offer it, or somebody in
+// between who hides that it does, gets nothing more.
+func (s *server) upgrade(t *talk, d dialect) error {
+	offers, err := d.offersTLS(t)
+	if err != nil {
+		return err
+	}
+	if !offers {
+		return errNoTLS
+	}
+	if err := d.startTLS(t); err != nil {
+		return err
+	}
+	return t.startTLS(s.tls)
+}
+
+// credential is what we show to a backend.
+type credential struct {
+	mechanism string
+	identity  sasl.Identity
+	secret    []byte
+}
+
+// signIn opens a connection and signs in.
+func (s *server) signIn(ctx context.Context, q *Request, c credential) (*Conn, error) {
+	response, err := sasl.Response(c.mechanism, c.identity, c.secret)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrRefused, err) // no server could take it, and it goes to none
+	}
+	defer clear(response)
+	t, d, err := s.open(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.authenticate(t, d, c.mechanism, response); err != nil {
+		t.abandon()
+		return nil, err
+	}
+	conn, err := t.finish()
+	if err != nil {
+		t.abandon()
+		return nil, awayError("signing in", err)
+	}
+	conn.Name, conn.Capability, conn.goodbye = s.options.Name, d.capability(), d.goodbye()
+	return conn, nil
+}
+
+func (s *server) authenticate(t *talk, d dialect, mechanism string, response []byte) error {
+	if !slices.Contains(d.mechanisms(), mechanism) {
+		return awayError("signing in", fmt.Errorf("it does not offer %s", mechanism))
+	}
+	t.wait = answerTTL
+	err := d.login(t, mechanism, response)
+	if err == nil || errors.Is(err, ErrRefused) {
+		return err
+	}
+	return awayError("signing in", err)
+}
+
+// after lists what follows prefix in those words that begin with it, in upper case.
+func after(words []string, prefix string) []string {
+	var out []string
+	for _, w := range words {
+		if up := strings.ToUpper(w); strings.HasPrefix(up, prefix) {
+			out = append(out, up[len(prefix):])
+		}
+	}
+	return out
+}

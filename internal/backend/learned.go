@@ -1,0 +1,170 @@
+package backend
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/portreeve/portreeve/internal/protocol"
+)
+
+// probeTime is how often the backends are asked what they can do.
+const probeTime = 5 * time.Minute
+
+// learned is what all backends can do together, per protocol, in a snapshot
+// that is replaced whole.
+type learned struct {
+	now   atomic.Pointer[map[protocol.Protocol][]string]
+	mu    sync.Mutex                                // one refresh at a time; guards last
+	last  map[string]map[protocol.Protocol][]string // per backend, what it said when it was last there
+	state atomic.Pointer[[]State]
+}
+
+// State is how one endpoint of a backend was found last.
+type State struct {
+	Backend  string
+	Protocol protocol.Protocol
+	Address  string
+	Err      error // nil: it was there
+	Took     time.Duration
+	At       time.Time
+}
+
+// Capabilities is what every backend offers before sign-in, less what we
+// replace (mechanisms, STARTTLS, XCLIENT): words of IMAP, lines of the others'
+// lists. Nil until a backend was there.
+func (p *Pool) Capabilities(proto protocol.Protocol) []string {
+	return (*p.known.now.Load())[proto]
+}
+
+// States is how every endpoint was found last.
+func (p *Pool) States() []State {
+	if s := p.known.state.Load(); s != nil {
+		return *s
+	}
+	return nil
+}
+
+func (k *learned) start(p *Pool) {
+	k.last = map[string]map[protocol.Protocol][]string{}
+	for name, b := range p.backends {
+		k.last[name] = map[protocol.Protocol][]string{}
+		for proto, fixed := range b.options.Capabilities {
+			k.last[name][proto] = fixed
+		}
+	}
+	k.publish(p)
+}
+
+// refresh asks every endpoint. One that is away keeps what it said before.
+func (k *learned) refresh(ctx context.Context, p *Pool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var states []State
+	answers := map[string]map[protocol.Protocol][]string{}
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for _, name := range p.names {
+		answers[name] = map[protocol.Protocol][]string{}
+		for proto, s := range p.backends[name].servers {
+			all.Go(func() {
+				begin := time.Now()
+				caps, err := s.probe(ctx)
+				mu.Lock()
+				defer mu.Unlock()
+				states = append(states, State{name, proto, s.endpoint.Address, err, time.Since(begin), begin})
+				if err == nil {
+					answers[name][proto] = caps
+				}
+			})
+		}
+	}
+	all.Wait()
+	for name, list := range answers {
+		for proto, caps := range list {
+			if _, fixed := p.backends[name].options.Capabilities[proto]; !fixed {
+				k.last[name][proto] = caps
+			}
+		}
+	}
+	slices.SortFunc(states, func(a, b State) int {
+		if c := strings.Compare(a.Backend, b.Backend); c != 0 {
+			return c
+		}
+		return int(a.Protocol) - int(b.Protocol)
+	})
+	k.state.Store(&states)
+	k.publish(p)
+}
+
+// probe asks one endpoint what it can do, and leaves.
+func (s *server) probe(ctx context.Context) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.options.LoginTimeout)
+	defer cancel()
+	t, d, err := s.open(ctx, &Request{Protocol: s.protocol})
+	if err != nil {
+		return nil, err
+	}
+	_ = t.send(d.goodbye())
+	t.abandon()
+	return d.offered(), nil
+}
+
+// publish makes the intersection over the backends that have a protocol and
+// were ever there.
+func (k *learned) publish(p *Pool) {
+	out := map[protocol.Protocol][]string{}
+	for _, name := range p.names {
+		for proto, caps := range k.last[name] {
+			if have, ok := out[proto]; ok {
+				out[proto] = intersect(have, caps)
+			} else {
+				out[proto] = slices.Clone(caps)
+			}
+		}
+	}
+	k.now.Store(&out)
+}
+
+// intersect keeps the lines whose first word both have, with the other words
+// that both have; of a number (SMTP's SIZE) the smaller.
+func intersect(a, b []string) []string {
+	var out []string
+	for _, line := range a {
+		word, rest, _ := strings.Cut(line, " ")
+		for _, other := range b {
+			w, r, _ := strings.Cut(other, " ")
+			if !strings.EqualFold(w, word) {
+				continue
+			}
+			out = append(out, strings.TrimSpace(word+" "+common(rest, r)))
+			break
+		}
+	}
+	return out
+}
+
+func common(a, b string) string {
+	if a == b {
+		return a
+	}
+	n, errA := strconv.ParseUint(a, 10, 63)
+	m, errB := strconv.ParseUint(b, 10, 63)
+	if errA == nil && errB == nil {
+		return strconv.FormatUint(smaller(n, m), 10)
+	}
+	words := strings.Fields(b)
+	return strings.Join(slices.DeleteFunc(strings.Fields(a), func(w string) bool { return !slices.Contains(words, w) }), " ")
+}
+
+// smaller of two limits, where 0 means that there is none (RFC 1870, section 3).
+func smaller(n, m uint64) uint64 {
+	if n == 0 || m == 0 {
+		return n + m
+	}
+	return min(n, m)
+}

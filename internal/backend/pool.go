@@ -1,0 +1,259 @@
+package backend
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/portreeve/portreeve/internal/protocol"
+	"github.com/portreeve/portreeve/internal/sasl"
+)
+
+// Routes say which backend serves whom.
+type Routes struct {
+	Domains map[string]string // domain → backend's name
+	Default string            // for every other domain; empty: nobody
+}
+
+// Pool is all backends. It works as soon as it is made; Run keeps what it has
+// learned fresh and logs out what nobody claims.
+type Pool struct {
+	backends map[string]*backend
+	names    []string // in the order of the configuration
+	routes   Routes
+	held     holds
+	known    learned
+}
+
+// backend is one mail server with its endpoints.
+type backend struct {
+	options Options
+	servers map[protocol.Protocol]*server
+}
+
+// New checks the options and makes a pool. It connects to nothing.
+func New(options []Options, routes Routes) (*Pool, error) {
+	p := &Pool{backends: map[string]*backend{}, routes: routes}
+	for _, o := range options {
+		b, err := newBackend(o)
+		if err != nil {
+			return nil, fmt.Errorf("backend %q: %w", o.Name, err)
+		}
+		if p.backends[o.Name] != nil {
+			return nil, fmt.Errorf("backend %q is there twice", o.Name)
+		}
+		p.backends[o.Name] = b
+		p.names = append(p.names, o.Name)
+	}
+	if err := p.checkRoutes(); err != nil {
+		return nil, err
+	}
+	p.known.start(p)
+	return p, nil
+}
+
+func (p *Pool) checkRoutes() error {
+	if d := p.routes.Default; d != "" && p.backends[d] == nil {
+		return fmt.Errorf("the default route leads to %q, which is no backend", d)
+	}
+	for domain, name := range p.routes.Domains {
+		if p.backends[name] == nil {
+			return fmt.Errorf("the route of %q leads to %q, which is no backend", domain, name)
+		}
+	}
+	return nil
+}
+
+func newBackend(o Options) (*backend, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	if o.DialTimeout <= 0 {
+		o.DialTimeout = dialTime
+	}
+	if o.LoginTimeout <= 0 {
+		o.LoginTimeout = loginTime
+	}
+	if o.TokenMechanism == "" {
+		o.TokenMechanism = sasl.OAuthBearer
+	}
+	b := &backend{options: o, servers: map[protocol.Protocol]*server{}}
+	from := &sources{addrs: o.SourceAddrs}
+	for p, e := range o.Endpoints {
+		conf, err := e.tlsConfig()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", p, err)
+		}
+		if newDialect(p) == nil {
+			return nil, fmt.Errorf("%s is not spoken to backends", p)
+		}
+		b.servers[p] = &server{options: &b.options, protocol: p, endpoint: e, tls: conf, sources: from}
+	}
+	return b, nil
+}
+
+func (o *Options) check() error {
+	switch {
+	case o.Name == "":
+		return errors.New("it has no name")
+	case o.Login == LoginMaster && (o.MasterUser == "" || o.MasterPassword == ""):
+		return errors.New("login by master needs a master user and its password")
+	case o.Login == LoginToken && o.Mint == nil:
+		return errors.New("login by token needs somebody who mints them")
+	case o.TokenMechanism != "" && o.TokenMechanism != sasl.OAuthBearer && o.TokenMechanism != sasl.XOAUTH2:
+		return fmt.Errorf("tokens are shown by OAUTHBEARER or XOAUTH2, not %q", o.TokenMechanism)
+	case o.Proxy < 0 || o.Proxy > 2:
+		return fmt.Errorf("there is no version %d of the PROXY header", o.Proxy)
+	}
+	return nil
+}
+
+// maxResumed is how many TLS sessions are kept for resumption, per endpoint.
+const maxResumed = 64
+
+// tlsConfig verifies the server always; plaintext is for loopback only, unless
+// the configuration insists.
+func (e Endpoint) tlsConfig() (*tls.Config, error) {
+	host, _, err := net.SplitHostPort(e.Address)
+	if err != nil {
+		return nil, err
+	}
+	if e.TLS == TLSNone {
+		if addr, err := netip.ParseAddr(host); !e.Plaintext && host != "localhost" && (err != nil || !addr.IsLoopback()) {
+			return nil, fmt.Errorf("%s is not loopback, and passwords would travel in clear", e.Address)
+		}
+		return nil, nil
+	}
+	name := e.ServerName
+	if name == "" {
+		name = host
+	}
+	return &tls.Config{ServerName: name, RootCAs: e.RootCAs, MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(maxResumed)}, nil
+}
+
+// find gives the server for a request.
+func (p *Pool) find(q *Request) (*server, error) {
+	name := q.Backend
+	if name == "" {
+		_, domain, _ := strings.Cut(q.Address, "@")
+		if name = p.routes.Domains[strings.ToLower(domain)]; name == "" {
+			name = p.routes.Default
+		}
+	}
+	b := p.backends[name]
+	if b == nil || b.servers[q.Protocol] == nil {
+		return nil, ErrNoBackend
+	}
+	return b.servers[q.Protocol], nil
+}
+
+// Login checks the person's own password by a real sign-in and holds the
+// connection under the request's id, for Dial to claim or Release to end.
+func (p *Pool) Login(ctx context.Context, q Request) error {
+	s, err := p.find(&q)
+	if err != nil {
+		return err
+	}
+	if s.options.foreign(q.Address) || len(q.Password) == 0 {
+		return fmt.Errorf("%w: not asked", ErrRefused)
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.options.LoginTimeout)
+	defer cancel()
+	c, err := s.signIn(ctx, &q, credential{sasl.Plain, sasl.Identity{Authcid: q.Address}, q.Password})
+	if err != nil {
+		return err
+	}
+	p.held.put(&q, c)
+	return nil
+}
+
+// Dial opens a signed-in connection: the one that Login holds for this
+// sign-in, else a new one in the way the backend is configured for. A refusal
+// is ErrAway except of the person's own password: it is our credential, not
+// theirs, that the server did not like.
+func (p *Pool) Dial(ctx context.Context, q Request) (*Conn, error) {
+	s, err := p.find(&q)
+	if err != nil {
+		return nil, err
+	}
+	if c := p.held.claim(&q); c != nil {
+		return c, nil
+	}
+	c, err := s.options.credential(&q, s.endpoint)
+	if err != nil {
+		return nil, awayError("making the credential", err)
+	}
+	defer clear(c.secret)
+	ctx, cancel := context.WithTimeout(ctx, s.options.LoginTimeout)
+	defer cancel()
+	conn, err := s.signIn(ctx, &q, c)
+	if err != nil && s.options.Login != LoginPassword && errors.Is(err, ErrRefused) {
+		return nil, fmt.Errorf("%w: it does not take our own credential: %v", ErrAway, err)
+	}
+	return conn, err
+}
+
+// foreign says that a name holds what makes the mail server see another person
+// in it. The names of people hold none; this is the last door.
+func (o *Options) foreign(address string) bool {
+	separators := "*%" // Dovecot's auth_master_user_separator, as recipes set it
+	return address == "" || strings.ContainsAny(address, separators+o.MasterSeparator)
+}
+
+// credential is how we sign in for a person.
+func (o *Options) credential(q *Request, e Endpoint) (credential, error) {
+	if o.foreign(q.Address) {
+		return credential{}, errors.New("the name holds a separator of the mail server's")
+	}
+	switch o.Login {
+	case LoginMaster:
+		id := sasl.Identity{Authcid: o.MasterUser, Authzid: q.Address}
+		if o.MasterSeparator != "" {
+			id = sasl.Identity{Authcid: q.Address + o.MasterSeparator + o.MasterUser}
+		}
+		return credential{sasl.Plain, id, []byte(o.MasterPassword)}, nil
+	case LoginToken:
+		token, err := o.Mint(q.Address, q.Protocol)
+		if err != nil {
+			return credential{}, err
+		}
+		return credential{o.TokenMechanism, sasl.Identity{Authcid: q.Address}, []byte(token)}, nil
+	}
+	if len(q.Password) == 0 {
+		return credential{}, errors.New("it takes the person's own password only, and none was shown")
+	}
+	return credential{sasl.Plain, sasl.Identity{Authcid: q.Address}, append([]byte{}, q.Password...)}, nil
+}
+
+// sweepTime is how often unclaimed connections are looked for.
+const sweepTime = 5 * time.Second
+
+// Run learns what the backends can do, at once and every probeTime, and logs
+// out connections that nobody claims, until ctx ends.
+func (p *Pool) Run(ctx context.Context) error {
+	p.known.refresh(ctx, p)
+	probe, sweep := time.NewTicker(probeTime), time.NewTicker(sweepTime)
+	defer probe.Stop()
+	defer sweep.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-probe.C:
+			p.known.refresh(ctx, p)
+		case now := <-sweep.C:
+			p.held.expire(now)
+		}
+	}
+}
+
+// Close logs out every held connection. Run is ended by its context.
+func (p *Pool) Close() error {
+	p.held.close()
+	return nil
+}
