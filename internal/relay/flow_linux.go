@@ -106,6 +106,9 @@ func (m *mill) move(p *parked, from int) (more bool) {
 
 // finished notes that nothing more can be read from a side.
 func (p *parked) finished(side int, err error) {
+	if fault := p.ends[side].sock.fault; fault != nil {
+		err = fault
+	}
 	p.ends[side].eof = true
 	p.half.Store(true)
 	p.blame(lost(side, err), err)

@@ -18,6 +18,7 @@ type bare struct {
 	hup   bool   // the peer has finished or failed: read to the end, a short read proves nothing
 	full  bool   // a write came up short: no room until epoll says otherwise
 	armed bool   // epoll watches for room
+	fault error  // why a write was refused; crypto/tls may tell it as something else, later
 	queue *chunk // taken from the writer, not yet by the kernel
 	batch *chunk // collects the records of one bulk write
 }
@@ -147,9 +148,9 @@ func (s *Socket) keep(p []byte) error {
 	s.queue.free()
 	s.queue = bigger
 	if !fits {
-		return errQueueFull
+		s.fault = errQueueFull
 	}
-	return nil
+	return s.fault
 }
 
 // give sends c; if much of it is left over, the socket keeps c itself (taken).

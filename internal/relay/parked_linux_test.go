@@ -1,0 +1,197 @@
+package relay
+
+import (
+	"errors"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func descriptors(t testing.TB) int {
+	t.Helper()
+	d, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(d)
+}
+
+func TestIdlePairIsTwoDescriptorsAndNoGoroutine(t *testing.T) {
+	r := newRig(t, forms["parked"])
+	for _, k := range kinds {
+		warm := r.join(k) // Go's own poller and the certificate
+		goroutines, fds := runtime.NumGoroutine(), descriptors(t)
+		const pairs = 50
+		all := make([]*joint, pairs)
+		for i := range all {
+			all[i] = r.join(k)
+			say(t, all[i].client, "a1 IDLE\r\n")
+			hear(t, all[i].backend, "a1 IDLE\r\n")
+			say(t, all[i].backend, "+ idling\r\n")
+			hear(t, all[i].client, "+ idling\r\n")
+		}
+		eventually(t, "no goroutine for any of the pairs", func() bool { return runtime.NumGoroutine() <= goroutines })
+		if n := descriptors(t) - fds; n != 4*pairs { // two of them are the test's own ends
+			t.Errorf("%v: %d pairs take %d descriptors with their far ends, want %d", k, pairs, n, 4*pairs)
+		}
+		for _, j := range append(all, warm) {
+			j.handle.End("")
+			j.result(t)
+		}
+		if n := descriptors(t) - fds; n != 2*pairs-2 { // the far ends, and warm's two are gone too
+			t.Errorf("%v: %d descriptors are left, want %d", k, n, 2*pairs-2)
+		}
+	}
+}
+
+func TestBulkIsSplicedAndLeavesNoPipeBehind(t *testing.T) {
+	r := newRig(t, forms["parked"])
+	j := r.join(kind{})
+	spliced := false
+	stop := make(chan struct{})
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				spliced = spliced || openPipes.Load() > 0
+				time.Sleep(100 * time.Microsecond)
+			}
+		}
+	}()
+	go io.WriteString(j.backend, string(pattern(32<<20, 0)))
+	hear(t, j.client, string(pattern(32<<20, 0)))
+	close(stop)
+	<-watched
+	if !spliced {
+		t.Error("no pipe was ever used")
+	}
+	for range 3 {
+		say(t, j.backend, "small again")
+		hear(t, j.client, "small again")
+	}
+	if n := openPipes.Load(); n > idlePipes*int64(len(r.pool.engine.(*loops).workers)) {
+		t.Errorf("%d pipes are open while nothing flows", n)
+	}
+	if p := j.handle.mover.(*parked); p.ends[client].pipe != nil || p.ends[backend].pipe != nil {
+		t.Error("the pair keeps a pipe while nothing flows")
+	}
+}
+
+func TestFilteredAndPeekedBytesAreNotSpliced(t *testing.T) {
+	r := newRig(t, forms["parked"])
+	const total = 8 << 20
+	seen := 0
+	for _, change := range []func(*Pair){
+		func(p *Pair) { p.Filter = func(b []byte) { seen += len(b) } },
+		func(p *Pair) { p.Peek = func(b []byte) bool { seen += len(b); return true } },
+	} {
+		seen = 0
+		j := r.join(kind{}, change)
+		go io.WriteString(j.client, string(pattern(total, 0)))
+		hear(t, j.backend, string(pattern(total, 0)))
+		j.handle.End("")
+		j.result(t)
+		if seen != total {
+			t.Errorf("%d of %d bytes were shown", seen, total)
+		}
+	}
+}
+
+func TestDescriptorsAreSetUpForMail(t *testing.T) {
+	everyForm(t, func(t *testing.T, r *rig) {
+		j := r.join(kind{true, false})
+		say(t, j.client, "x")
+		hear(t, j.backend, "x")
+		var fds []int
+		switch m := j.handle.mover.(type) {
+		case *parked:
+			fds = []int{int(m.ends[client].sock.fd), int(m.ends[backend].sock.fd)}
+		case *carried:
+			for _, e := range m.ends {
+				raw, err := e.Socket.tcp.SyscallConn()
+				if err != nil {
+					t.Fatal(err)
+				}
+				raw.Control(func(fd uintptr) { fds = append(fds, int(fd)) })
+			}
+		}
+		for _, fd := range fds {
+			for _, o := range []struct{ level, name, want int }{
+				{unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
+				{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
+				{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 240},
+				{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, 30},
+				{unix.IPPROTO_TCP, unix.TCP_KEEPCNT, 4},
+				{unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 360_000},
+			} {
+				if got, err := unix.GetsockoptInt(fd, o.level, o.name); err != nil || got != o.want {
+					t.Errorf("option %d.%d is %d (%v), want %d", o.level, o.name, got, err, o.want)
+				}
+			}
+			if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); err != nil || flags&unix.O_NONBLOCK == 0 {
+				t.Error("a descriptor would block")
+			}
+			if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
+				t.Error("a descriptor would be inherited")
+			}
+		}
+	})
+}
+
+// TestDeafClientIsGivenUp stands in for a cable that was pulled: with the
+// descriptor's timeout cut down, unanswered data ends the pair.
+func TestDeafClientIsGivenUp(t *testing.T) {
+	r := newRig(t, forms["parked"])
+	j := r.join(kind{})
+	say(t, j.client, "x")
+	hear(t, j.backend, "x")
+	fd := int(j.handle.mover.(*parked).ends[client].sock.fd)
+	if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 300); err != nil {
+		t.Fatal(err)
+	}
+	go io.WriteString(j.backend, strings.Repeat("nobody listens ", 2<<20))
+	res := j.result(t)
+	if res.Reason != ClientDead || res.Err != unix.ETIMEDOUT {
+		t.Errorf("ended as %+v", res)
+	}
+}
+
+func TestQueueOfADeafClientIsBounded(t *testing.T) {
+	r := newRig(t, forms["parked"])
+	j, c := r.joinRecords()
+	go io.WriteString(j.backend, strings.Repeat("nobody listens ", 2<<20))
+	time.Sleep(100 * time.Millisecond)
+	c.tcp.SetWriteDeadline(time.Now().Add(patience))
+	go io.Copy(io.Discard, j.backend)
+	for { // every one of these asks for an answer
+		if _, err := c.tcp.Write(append(c.keyUpdate(true), c.seal(typeApplication, "x")...)); err != nil {
+			break
+		}
+	}
+	if res := j.result(t); res.Reason != ClientDead || !errors.Is(res.Err, errQueueFull) {
+		t.Errorf("ended as %+v", res)
+	}
+	j.backend.Close()
+}
+
+func TestHandOverFailsCleanly(t *testing.T) {
+	r := newRig(t, forms["parked"])
+	fds := descriptors(t)
+	j := r.join(kind{}, func(p *Pair) { p.Backend.Socket.tcp.Close() })
+	if res := j.result(t); res.Reason != Failed || res.Err == nil {
+		t.Errorf("ended as %+v", res)
+	}
+	hearEnd(t, j.client)
+	if n := descriptors(t) - fds; n > 2 {
+		t.Errorf("%d descriptors are left, want the far ends only", n)
+	}
+}
