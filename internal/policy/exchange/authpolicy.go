@@ -245,6 +245,9 @@ func readPoliciesCSV(raw []byte) ([]*AuthenticationPolicy, error) {
 				return nil, r.fault(column, err.Error())
 			}
 		}
+		if p.Name == "" && p.ID == "" {
+			return nil, &Error{Line: r.Line, Field: "Name", Message: "the policy has neither a Name nor a Guid"}
+		}
 		all = append(all, p)
 	}
 	return all, nil
