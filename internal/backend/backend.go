@@ -110,11 +110,14 @@ type Options struct {
 	SourceAddrs []netip.Addr
 	// Proxy is the version of the PROXY header that is sent: 0 (none), 1 or 2.
 	Proxy int
-	// ID passes the client's address in an IMAP ID command with Dovecot's fields.
+	// ID passes the client's address as Dovecot takes it from its
+	// login_trusted_networks: in IMAP's ID, and in XCLIENT before the sign-in of
+	// POP3 and ManageSieve. Servers that do not know it are not told.
 	ID bool
-	// XCLIENT passes it in an XCLIENT command where the backend advertises it.
+	// XCLIENT passes it to submission, where that is advertised. Such a server
+	// takes XCLIENT from the same connection later too: see Conn.XCLIENT.
 	XCLIENT bool
-	// Hello is our own name in EHLO where the client gave none.
+	// Hello is our own name in EHLO; empty: the machine's.
 	Hello string
 
 	DialTimeout  time.Duration // 0: dialTime

@@ -34,10 +34,18 @@ type dialect interface {
 	offered() []string  // for clients before sign-in
 }
 
-func newDialect(p protocol.Protocol) dialect {
+// newDialect begins a conversation; nil for protocols that are none. hello is
+// the name we give in EHLO.
+func newDialect(p protocol.Protocol, hello string) dialect {
 	switch p {
 	case protocol.IMAP:
 		return &imapDialect{}
+	case protocol.POP3:
+		return &pop3Dialect{}
+	case protocol.Submission:
+		return &smtpDialect{hello: hello}
+	case protocol.Sieve:
+		return &sieveDialect{}
 	}
 	return nil
 }
@@ -57,7 +65,11 @@ func (s *server) open(ctx context.Context, q *Request) (*talk, dialect, error) {
 	if err != nil {
 		return nil, nil, awayError("connecting", err)
 	}
-	d := newDialect(s.protocol)
+	hello := s.options.Hello
+	if s.options.Proxy > 0 { // the server takes us for the client, so let it have the client's name
+		hello = clientHello(q.EHLO, hello)
+	}
+	d := newDialect(s.protocol, hello)
 	if err := s.prepare(t, d, q); err != nil {
 		t.abandon()
 		return nil, nil, err
@@ -135,6 +147,9 @@ func (s *server) signIn(ctx context.Context, q *Request, c credential) (*Conn, e
 		return nil, awayError("signing in", err)
 	}
 	conn.Name, conn.Capability, conn.goodbye = s.options.Name, d.capability(), d.goodbye()
+	if m, ok := d.(*smtpDialect); ok {
+		conn.XCLIENT = m.xclient()
+	}
 	return conn, nil
 }
 

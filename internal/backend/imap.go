@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/portreeve/portreeve/internal/sasl"
 	"github.com/portreeve/portreeve/internal/wire/imap"
 	"github.com/portreeve/portreeve/internal/wire/line"
 )
@@ -80,7 +79,7 @@ func (d *imapDialect) mechanisms() []string { return after(d.caps, "AUTH=") }
 // login authenticates, with an initial response where the server takes one
 // (RFC 4959).
 func (d *imapDialect) login(t *talk, mechanism string, response []byte) error {
-	answers := [][]byte{sasl.Encode(response), []byte(dummyResponse)} // the second to a refused token's reason, RFC 7628 section 3.2.3
+	answers := newAnswers(response)
 	first := []byte(imapTag + " AUTHENTICATE " + mechanism)
 	if d.caps.Has("SASL-IR") {
 		first = slices.Concat(first, []byte{' '}, answers[0])

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"time"
 
@@ -82,6 +83,9 @@ func newBackend(o Options) (*backend, error) {
 	if o.TokenMechanism == "" {
 		o.TokenMechanism = sasl.OAuthBearer
 	}
+	if o.Hello = clientHello(o.Hello, ""); o.Hello == "" {
+		o.Hello = ownName()
+	}
 	b := &backend{options: o, servers: map[protocol.Protocol]*server{}}
 	from := &sources{addrs: o.SourceAddrs}
 	for p, e := range o.Endpoints {
@@ -89,12 +93,21 @@ func newBackend(o Options) (*backend, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", p, err)
 		}
-		if newDialect(p) == nil {
+		if newDialect(p, "") == nil {
 			return nil, fmt.Errorf("%s is not spoken to backends", p)
 		}
 		b.servers[p] = &server{options: &b.options, protocol: p, endpoint: e, tls: conf, sources: from}
 	}
 	return b, nil
+}
+
+// ownName is what we call ourselves where nobody says otherwise.
+func ownName() string {
+	name, err := os.Hostname()
+	if err != nil {
+		name = ""
+	}
+	return clientHello(name, "localhost")
 }
 
 func (o *Options) check() error {

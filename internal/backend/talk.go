@@ -55,19 +55,24 @@ func (t *talk) read() ([]byte, error) {
 	if err := t.arm(); err != nil {
 		return nil, err
 	}
-	b, err := t.lines.ReadLine(0)
+	b, err := t.lines.ReadLine(line.MaxSASL) // a refused token's reason may be long
 	if err != nil && t.ctx.Err() != nil {
 		return nil, t.ctx.Err()
 	}
 	return b, err
 }
 
-// literal returns the next n bytes, good until the next call.
-func (t *talk) literal(n int) ([]byte, error) {
+// receive reads something longer than a line, within the time of one answer.
+func receive[T any](t *talk, read func(*line.Reader) (T, error)) (T, error) {
+	var none T
 	if err := t.arm(); err != nil {
-		return nil, err
+		return none, err
 	}
-	return t.lines.ReadN(n)
+	v, err := read(t.lines)
+	if err != nil && t.ctx.Err() != nil {
+		return none, t.ctx.Err()
+	}
+	return v, err
 }
 
 var errEarlyBytes = errors.New("bytes before TLS was spoken")

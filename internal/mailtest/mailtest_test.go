@@ -77,3 +77,26 @@ func TestDovecotEndsAtOnce(t *testing.T) {
 		t.Errorf("took %v\n%s", took, d.Log())
 	}
 }
+
+func TestPostfixTakesMail(t *testing.T) {
+	d := StartDovecot(t, DovecotOptions{})
+	begin := time.Now()
+	p := StartPostfix(t, PostfixOptions{Dovecot: d})
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("start took %v", took)
+	}
+	plain := "AUTH PLAIN AG1hcnlAZXhhbXBsZS5vcmcAc2VjcmV0"
+	if got := say(t, p.Submission, "HELO x", plain); !strings.HasPrefix(got, "235 ") {
+		t.Errorf("auth: %q\n%s%s", got, p.Log(), d.Log())
+	}
+	if got := say(t, p.SMTP, "HELO x", plain); !strings.HasPrefix(got, "503 ") {
+		t.Errorf("auth at the SMTP port: %q", got)
+	}
+	got := say(t, p.Submission, "HELO x", plain, "MAIL FROM:<mary@example.org>", "RCPT TO:<anna@example.org>", "DATA", "Subject: hello\r\n\r\nyou\r\n.")
+	if !strings.HasPrefix(got, "250 ") {
+		t.Errorf("mail: %q\n%s", got, p.Log())
+	}
+	if !d.Logged("saved mail to INBOX") {
+		t.Errorf("not delivered:\n%s%s", p.Log(), d.Log())
+	}
+}

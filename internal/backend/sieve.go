@@ -1,0 +1,3 @@
+package backend
+
+type sieveDialect struct{ pop3Dialect }
