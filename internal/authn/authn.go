@@ -1,0 +1,250 @@
+// Package authn takes one credential and says who proved to be somebody: a
+// password that we keep or that the mail server keeps, a bearer token of a
+// configured issuer, a client certificate. It sees no policy.
+//
+// A *Refusal says that the credential does not prove it, and why; any other
+// error means that it could not be found out, which refuses as well, but in
+// other words. Names that nobody has cost what known ones cost; what is left of
+// a difference disappears in the gate's floor.
+package authn
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/portreeve/portreeve/internal/backend"
+	"github.com/portreeve/portreeve/internal/directory"
+	"github.com/portreeve/portreeve/internal/lockout"
+	"github.com/portreeve/portreeve/internal/policy"
+	"github.com/portreeve/portreeve/internal/secret"
+	"github.com/portreeve/portreeve/internal/signin"
+	"github.com/portreeve/portreeve/internal/token"
+)
+
+// Names makes one canonical address of whatever was typed at a listener.
+type Names interface {
+	Canonical(listener, typed string) (address string, err error)
+}
+
+// Backends check passwords that only the mail server knows. A connection
+// opened for it is held under the sign-in's id until it is claimed or released.
+type Backends interface {
+	Login(ctx context.Context, q backend.Request) error
+	Release(id signin.ID)
+}
+
+// Newcomers makes a person of a name that the mail server or an issuer vouched
+// for.
+type Newcomers interface {
+	Create(ctx context.Context, address string) (directory.Person, error)
+}
+
+// Tokens checks a bearer token.
+type Tokens interface {
+	Verify(ctx context.Context, bearer []byte) (token.Claims, error)
+}
+
+// Certificates says whose a client certificate is. Errors are as Verify's.
+type Certificates interface {
+	Address(ctx context.Context, der []byte) (string, error)
+}
+
+// AppPasswords recognises an app password by its form and says whose grant it
+// is. Recognised is false for anything that is none.
+type AppPasswords interface {
+	Check(ctx context.Context, p directory.Person, secret []byte) (grant string, recognised bool, err error)
+}
+
+// Delegates says whether one person may open another's mailbox.
+type Delegates interface {
+	MayOpen(ctx context.Context, person, mailbox string) (bool, error)
+}
+
+// Networks says whether a person has signed in from a network before.
+type Networks interface {
+	KnownNetwork(person string, addr netip.Addr) bool
+}
+
+// Revocations says whether a grant has been ended.
+type Revocations interface {
+	Revoked(grant string) bool
+}
+
+// Options are the verifier's parts. Names, Directory, Networks and Pool must be
+// set; what is nil proves nobody.
+type Options struct {
+	Names        Names
+	Directory    directory.Directory
+	Networks     Networks
+	Pool         *secret.Pool
+	Backends     Backends
+	Newcomers    Newcomers
+	Tokens       Tokens
+	Certificates Certificates
+	AppPasswords AppPasswords
+	Delegates    Delegates
+	Revocations  Revocations
+}
+
+// Verifier verifies credentials. It is safe for concurrent use.
+type Verifier struct{ Options }
+
+// New makes a verifier.
+func New(o Options) *Verifier { return &Verifier{o} }
+
+// claim is one credential while it is being verified: who is meant, and what
+// was shown.
+type claim struct {
+	attempt signin.Attempt
+	cred    signin.Credential
+	mailbox directory.Person // whose mailbox is asked for; its Address is set even if nobody has it
+	known   bool
+}
+
+// Verify says who showed c. p is the person whose mailbox is asked for, which
+// is the credential's authorization identity if it has one; known is false if
+// nobody has that name.
+func (v *Verifier) Verify(ctx context.Context, a signin.Attempt, p directory.Person, known bool, c signin.Credential) (signin.Principal, error) {
+	if err := readable(c); err != nil {
+		return signin.Principal{}, err
+	}
+	q := &claim{a, c, p, known}
+	if !known {
+		address, err := v.Names.Canonical(a.Listener, c.Name())
+		if err != nil {
+			return signin.Principal{}, refuse(signin.CredentialMalformed, "%v", err)
+		}
+		q.mailbox = directory.Person{Address: address}
+	}
+	switch c.Kind {
+	case policy.CredentialPassword, policy.CredentialAppPassword:
+		return v.password(ctx, q)
+	case policy.CredentialBearer:
+		return v.bearer(ctx, q)
+	case policy.CredentialCertificate:
+		return v.certificate(ctx, q)
+	}
+	return signin.Principal{}, refuse(signin.CredentialMalformed, "a credential of unknown kind")
+}
+
+// Release gives up what a verification held for a sign-in that is refused after
+// all.
+func (v *Verifier) Release(id signin.ID) {
+	if v.Backends != nil {
+		v.Backends.Release(id)
+	}
+}
+
+// breakers are the characters that end a line or a SASL field. What holds one
+// is refused before anything else looks at it, since it could become a command
+// or another name further on.
+const breakers = "\x00\r\n"
+
+func readable(c signin.Credential) error {
+	for _, s := range []string{c.Authcid, c.Authzid} {
+		if bytes.ContainsAny([]byte(s), breakers) {
+			return refuse(signin.CredentialMalformed, "the name holds NUL, CR or LF")
+		}
+	}
+	if c.Name() == "" {
+		return refuse(signin.CredentialMalformed, "no name was given")
+	}
+	if bytes.ContainsAny(c.Secret(), breakers) {
+		return refuse(signin.CredentialMalformed, "the secret holds NUL, CR or LF")
+	}
+	return nil
+}
+
+// authenticating is the canonical name of who shows the credential, which is
+// the mailbox's own unless an authorization identity names another's.
+func (v *Verifier) authenticating(q *claim) (string, error) {
+	c := q.cred
+	if c.Authzid == "" || c.Authcid == "" || c.Authcid == c.Authzid {
+		return q.mailbox.Address, nil
+	}
+	address, err := v.Names.Canonical(q.attempt.Listener, c.Authcid)
+	if err != nil {
+		return "", refuse(signin.CredentialMalformed, "authentication identity: %v", err)
+	}
+	return address, nil
+}
+
+// mayOpen refuses with code unless who is the mailbox's person or has the right
+// to open it.
+func (v *Verifier) mayOpen(ctx context.Context, who directory.Person, q *claim, code signin.Code) error {
+	if who.Address == q.mailbox.Address {
+		return nil
+	}
+	if v.Delegates == nil || who.ID == "" || !q.known {
+		return refuse(code, "%s is not %s", who.Address, q.mailbox.Address)
+	}
+	may, err := v.Delegates.MayOpen(ctx, who.ID, q.mailbox.ID)
+	if err != nil {
+		return trouble(signin.DirectoryAway, fmt.Errorf("asking for the delegates of %s: %w", q.mailbox.Address, err))
+	}
+	if !may {
+		return refuse(code, "%s may not open %s", who.Address, q.mailbox.Address)
+	}
+	return nil
+}
+
+// principal is the mailbox's person, proven. Its code keeps a disabled person
+// out whatever was shown.
+func (q *claim) principal(methods policy.Methods) (signin.Principal, error) {
+	if q.mailbox.Disabled {
+		return signin.Principal{}, refuse(signin.UserDisabled, "%s is disabled", q.mailbox.Address)
+	}
+	return signin.Principal{Person: q.mailbox.ID, Address: q.mailbox.Address, Methods: methods, AuthTime: q.attempt.At}, nil
+}
+
+func (v *Verifier) source(q *claim, who directory.Person) secret.Source {
+	addr := q.attempt.Client.Addr().Unmap()
+	return secret.Source{Network: lockout.NetworkOf(addr), Familiar: who.ID != "" && v.Networks.KnownNetwork(who.ID, addr)}
+}
+
+// Refusal says why a credential proves nothing. Detail is for administrators
+// and holds nothing secret.
+type Refusal struct {
+	Code   signin.Code
+	Detail string
+}
+
+func (r *Refusal) Error() string { return fmt.Sprintf("%s: %s", r.Code, r.Detail) }
+
+// WrongSecret says that a secret was compared and was wrong, which is what a
+// guard counts; anything else tells a guesser nothing.
+func (r *Refusal) WrongSecret() bool {
+	return r.Code == signin.WrongCredentials || r.Code == signin.UserUnknown
+}
+
+func refuse(code signin.Code, format string, args ...any) error {
+	return &Refusal{code, fmt.Sprintf(format, args...)}
+}
+
+// Trouble is a fault of ours or of what we ask, with the code that the log gets.
+type Trouble struct {
+	Code signin.Code
+	Err  error
+}
+
+func (t *Trouble) Error() string { return t.Err.Error() }
+
+// Unwrap gives the cause.
+func (t *Trouble) Unwrap() error { return t.Err }
+
+func trouble(code signin.Code, err error) error { return &Trouble{code, err} }
+
+// TroubleCode is the code of an error of Verify that is no refusal.
+func TroubleCode(err error) signin.Code {
+	var t *Trouble
+	switch {
+	case errors.Is(err, secret.ErrBusy):
+		return signin.Busy
+	case errors.As(err, &t):
+		return t.Code
+	}
+	return signin.InternalFault
+}

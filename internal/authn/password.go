@@ -1,0 +1,140 @@
+package authn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/portreeve/portreeve/internal/backend"
+	"github.com/portreeve/portreeve/internal/directory"
+	"github.com/portreeve/portreeve/internal/policy"
+	"github.com/portreeve/portreeve/internal/signin"
+)
+
+// password verifies a password against what the directory keeps, or at the
+// mail server if it keeps none. An authorization identity of somebody else is
+// refused before the secret is looked at, or guesses at one person could be
+// spread over the budgets of many.
+func (v *Verifier) password(ctx context.Context, q *claim) (signin.Principal, error) {
+	who, known, err := v.whose(ctx, q)
+	if err != nil {
+		return signin.Principal{}, err
+	}
+	if len(q.cred.Secret()) == 0 {
+		return signin.Principal{}, refuse(signin.WrongCredentials, "the password is empty") // LDAP and others take it for "anonymous"
+	}
+	if v.AppPasswords != nil && known {
+		grant, recognised, err := v.AppPasswords.Check(ctx, who, q.cred.Secret())
+		if err != nil || recognised {
+			return q.appPassword(grant, err)
+		}
+	}
+	if !known && v.Backends == nil {
+		return signin.Principal{}, v.nobody(ctx, q)
+	}
+	err = directory.ErrNoPassword
+	if known {
+		err = v.Directory.CheckPassword(ctx, who, q.cred.Secret(), v.source(q, who))
+	}
+	switch {
+	case err == nil:
+		return q.principal(policy.MethodPassword)
+	case errors.Is(err, directory.ErrWrong):
+		return signin.Principal{}, refuse(signin.WrongCredentials, "wrong password")
+	case !errors.Is(err, directory.ErrNoPassword):
+		return signin.Principal{}, trouble(signin.DirectoryAway, err)
+	case v.Backends == nil:
+		return signin.Principal{}, v.nobody(ctx, q)
+	}
+	return v.atBackend(ctx, q, who)
+}
+
+// whose is the person who shows the password, as far as anybody has that name.
+func (v *Verifier) whose(ctx context.Context, q *claim) (directory.Person, bool, error) {
+	address, err := v.authenticating(q)
+	if err != nil {
+		return directory.Person{}, false, err
+	}
+	if address == q.mailbox.Address {
+		return q.mailbox, q.known, nil
+	}
+	who, known, err := v.Directory.Lookup(ctx, address)
+	if err != nil {
+		return directory.Person{}, false, trouble(signin.DirectoryAway, fmt.Errorf("looking up %s: %w", address, err))
+	}
+	if !known {
+		who = directory.Person{Address: address}
+	}
+	return who, known, v.mayOpen(ctx, who, q, signin.IdentityOfAnother)
+}
+
+// nobody spends on a name without a password what a real check costs.
+func (v *Verifier) nobody(ctx context.Context, q *claim) error {
+	if err := v.Pool.Do(ctx, v.source(q, q.mailbox), q.waste); err != nil {
+		return err
+	}
+	if q.known {
+		return refuse(signin.WrongCredentials, "%s has no password here, and no mail server checks it", q.mailbox.Address)
+	}
+	return refuse(signin.UserUnknown, "nobody has this name")
+}
+
+func (q *claim) appPassword(grant string, err error) (signin.Principal, error) {
+	if err != nil {
+		return signin.Principal{}, err
+	}
+	p, err := q.principal(policy.MethodPassword)
+	p.Grant = grant
+	return p, err
+}
+
+// atBackend lets the mail server check the password. Its first yes makes the
+// person.
+func (v *Verifier) atBackend(ctx context.Context, q *claim, who directory.Person) (signin.Principal, error) {
+	a := &q.attempt
+	err := v.Backends.Login(ctx, backend.Request{ID: a.ID, Address: who.Address, Protocol: a.Protocol, Client: a.Client, Local: a.Local,
+		TLS: a.TLS.Version != 0, EHLO: a.Hints.EHLO, Password: q.cred.Secret(), Backend: who.Backend})
+	if err != nil {
+		return signin.Principal{}, backendError(err)
+	}
+	if who.ID == "" {
+		if who, err = v.newcomer(ctx, q, who.Address); err != nil {
+			v.Release(a.ID)
+			return signin.Principal{}, err
+		}
+	}
+	p, err := q.principal(policy.MethodPassword)
+	if p.Held = err == nil && who.ID == q.mailbox.ID; !p.Held {
+		v.Release(a.ID) // signed in as somebody else than whose mailbox is opened, or not to be opened at all
+	}
+	return p, err
+}
+
+// newcomer makes a person of a name that somebody vouched for, and of the
+// claim's mailbox with it.
+func (v *Verifier) newcomer(ctx context.Context, q *claim, address string) (directory.Person, error) {
+	if v.Newcomers == nil {
+		return directory.Person{}, refuse(signin.UserUnknown, "proven, but people are not made by their first sign-in here")
+	}
+	who, err := v.Newcomers.Create(ctx, address)
+	if err != nil {
+		return directory.Person{}, trouble(signin.DirectoryAway, err)
+	}
+	if address == q.mailbox.Address {
+		q.mailbox, q.known = who, true
+	}
+	return who, nil
+}
+
+func backendError(err error) error {
+	var other *backend.OtherName
+	switch {
+	case errors.Is(err, backend.ErrRefused):
+		return refuse(signin.WrongCredentials, "the mail server refused the password")
+	case errors.As(err, &other):
+		return refuse(signin.BackendName, "%v", other)
+	case errors.Is(err, backend.ErrNoBackend):
+		return refuse(signin.NoBackend, "no mail server is routed for this name and protocol")
+	}
+	return trouble(signin.BackendAway, err)
+}
