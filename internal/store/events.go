@@ -145,8 +145,8 @@ func scanSession(r scanner) (e signin.SessionEvent, err error) {
 	return e, err
 }
 
-// CloseSessions writes an end for every session still open in the log: the
-// program that had them is gone.
-func (tx *Tx) CloseSessions(at time.Time, reason string) (int64, error) {
-	return tx.affected(`UPDATE sessions SET closed = ?, reason = ? WHERE closed = 0`, nanos(at), reason)
+// CloseSessions writes an end for the sessions opened before a time that are
+// still open in the log: the program that had them is gone.
+func (tx *Tx) CloseSessions(before time.Time, reason string) (int64, error) {
+	return tx.affected(`UPDATE sessions SET closed = ?, reason = ? WHERE closed = 0 AND opened < ?`, nanos(before), reason, nanos(before))
 }

@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Names of rows in meta.
 const (
-	metaDemo     = "demo"      // "yes" if the demo made this database
-	metaRunning  = "running"   // when the program that has not yet closed the log was started
-	metaNameKey  = "name_key"  // key of the hash that replaces strangers' names, hexadecimal
-	settingSpace = "setting."  // prefix of settings that administrators change
+	metaDemo     = "demo"     // "yes" if the demo made this database
+	metaRunning  = "running"  // when the program that has not yet closed the log was started
+	metaNameKey  = "name_key" // key of the hash that replaces strangers' names, hexadecimal
+	settingSpace = "setting." // prefix of settings that administrators change
 )
 
 func (tx *Tx) meta(name string) (value string, err error) {
@@ -74,4 +75,25 @@ func (tx *Tx) PutSetting(name, value string) error {
 	}
 	tx.touched(Settings)
 	return tx.record("update", "setting", name, name, before, value)
+}
+
+// Running is when the program that did not close the sign-in log was started;
+// zero if the last one closed it.
+func (s *Store) Running(ctx context.Context) (time.Time, error) {
+	v, err := s.meta(ctx, metaRunning)
+	if errors.Is(err, ErrNotFound) || err == nil && v == "" {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	return time.Parse(time.RFC3339Nano, v)
+}
+
+// SetRunning marks the sign-in log as open since a time; zero marks it as closed.
+func (tx *Tx) SetRunning(since time.Time) error {
+	if since.IsZero() {
+		return tx.setMeta(metaRunning, "")
+	}
+	return tx.setMeta(metaRunning, since.UTC().Format(time.RFC3339Nano))
 }

@@ -1,0 +1,168 @@
+package eventlog
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"github.com/portreeve/portreeve/internal/signin"
+	"github.com/portreeve/portreeve/internal/store"
+)
+
+const (
+	// drainBytes is how much of the journal one transaction brings in.
+	drainBytes = 512 << 10
+	// handover is how much may be left for the last step, during which new sign-ins wait.
+	handover = 64 << 10
+)
+
+var errItem = errors.New("item of the sign-in journal cannot be read")
+
+// drain brings the journal into the database whenever that takes it again.
+func (l *Log) drain(ctx context.Context) {
+	tick := time.NewTicker(drainEvery)
+	defer tick.Stop()
+	for {
+		l.drainOnce()
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// drainOnce brings in as much as the database takes. Each record is written as
+// a whole state, so one that was brought in before a crash changes nothing
+// when it is brought in again. The last bit is brought in while nothing can be
+// appended, and then the journal begins anew.
+func (l *Log) drainOnce() {
+	for l.drainPart() {
+	}
+}
+
+// drainPart brings in one part; false if there is nothing more to do now.
+func (l *Log) drainPart() bool {
+	l.mu.Lock()
+	if !l.using {
+		l.mu.Unlock()
+		return false
+	}
+	tail := l.journal.tail
+	last := tail-l.drained <= handover
+	if !last {
+		l.mu.Unlock()
+	} else {
+		defer l.mu.Unlock()
+	}
+	next, err := l.bringIn(tail)
+	if err != nil {
+		l.failed(err)
+		return false
+	}
+	if l.drained = next; !last {
+		return true
+	}
+	if err := l.journal.reset(); err != nil {
+		l.slog.Error("the sign-in journal cannot be emptied", "error", err)
+		return false
+	}
+	l.using, l.warned, l.drained = false, false, journalStart
+	l.dbError.Store(nil)
+	l.tellState()
+	l.slog.Info("the sign-in journal has been brought into the database")
+	return false
+}
+
+// bringIn writes records from where the last one ended, in one transaction.
+func (l *Log) bringIn(tail int64) (next int64, err error) {
+	err = l.db.Write(context.Background(), func(tx *store.Tx) error {
+		for next = l.drained; next < tail && next < l.drained+drainBytes; {
+			payload, after, err := l.journal.read(next)
+			if err != nil {
+				return err
+			}
+			if payload == nil {
+				return errItem
+			}
+			if err := l.bringRecord(tx, payload); err != nil {
+				return err
+			}
+			next = after
+		}
+		return nil
+	})
+	return next, err
+}
+
+// bringRecord writes the items of one record. What cannot be read although its
+// sum was right is a fault of ours: it is counted and told, not stumbled over for ever.
+func (l *Log) bringRecord(tx *store.Tx, b []byte) error {
+	for len(b) > 0 {
+		kind := b[0]
+		n, used := binary.Uvarint(b[1:])
+		if used <= 0 || n > uint64(len(b)-1-used) {
+			return l.lose(errItem)
+		}
+		item := b[1+used : 1+used+int(n)]
+		b = b[1+used+int(n):]
+		if err := bringItem(tx, kind, item); errors.Is(err, errItem) {
+			_ = l.lose(err)
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *Log) lose(err error) error {
+	l.lost.Add(1)
+	l.slog.Error("part of the sign-in journal is lost", "error", err)
+	return nil
+}
+
+func bringItem(tx *store.Tx, kind byte, b []byte) error {
+	switch kind {
+	case itemEvent:
+		e, err := store.ReadEvent(b)
+		if err != nil {
+			return errors.Join(errItem, err)
+		}
+		return tx.PutEvent(&e)
+	case itemCount:
+		return bringCount(tx, b)
+	case itemSession:
+		e, err := readSession(b)
+		if err != nil {
+			return err
+		}
+		return tx.PutSession(&e)
+	case itemNetwork:
+		n, err := readNetwork(b)
+		if err != nil {
+			return err
+		}
+		return tx.PutNetwork(n)
+	}
+	return errItem
+}
+
+func bringCount(tx *store.Tx, b []byte) error {
+	var id signin.ID
+	if len(b) < len(id) {
+		return errItem
+	}
+	copy(id[:], b)
+	b = b[len(id):]
+	count, n := binary.Varint(b)
+	last, m := binary.Varint(b[max(n, 0):])
+	if n <= 0 || m <= 0 {
+		return errItem
+	}
+	there, err := tx.CountEvent(id, count, fromNanos(last))
+	if err == nil && !there {
+		return errItem
+	}
+	return err
+}

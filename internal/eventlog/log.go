@@ -1,0 +1,281 @@
+// Package eventlog takes sign-ins without making them wait longer than their
+// promise needs.
+//
+// A success is answered only once it is durable: many goroutines share one
+// commit, and where the database cannot be written, a preallocated journal
+// carries on and is brought into the database when that is back, each sign-in
+// exactly once, also through kill -9. A refusal waits for nothing: it is
+// written behind, at most a fraction of a second later.
+//
+// Equal sign-ins within an hour share a row with a count. Every queue is
+// bounded: when they are full, successes and ends of sessions wait, refusals
+// are merged harder and still counted. A full journal refuses successes,
+// unless Options say otherwise.
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/portreeve/portreeve/internal/signin"
+	"github.com/portreeve/portreeve/internal/store"
+)
+
+const (
+	// maxBatch bounds the sign-ins of one commit, and so how long the last of them waits.
+	maxBatch = 512
+	// maxMerged bounds the rows that successes may still be counted in: two
+	// programs each of 16,000 people, about 600 bytes apiece.
+	maxMerged = 32_768
+	// behind is how long what is written behind may wait: well within the
+	// second that a hard stop may cost.
+	behind = 200 * time.Millisecond
+	// drainEvery is how often the database is tried again while the journal is in use.
+	drainEvery = 500 * time.Millisecond
+	// closing bounds how long the log waits at its end for the database.
+	closing = 10 * time.Second
+)
+
+// ErrClosed says that the log takes nothing any more.
+var ErrClosed = errors.New("sign-in log is closed")
+
+// Sink is told of every sign-in, repeats too; it must not wait.
+type Sink interface{ Record(*signin.Event) }
+
+// Options say where sign-ins go and for how long they stay.
+type Options struct {
+	Store *store.Store
+	Dir   string // of the journal: the state folder
+	// JournalSize is in bytes; 0 is 64 MiB.
+	JournalSize int64
+	// AllowUnrecorded lets people in, counted, when not even the journal can
+	// take the sign-in: the one exception to "no door opens without a record".
+	AllowUnrecorded bool
+	Retention       Retention
+	Sinks           []Sink
+	Logger          *slog.Logger // the operator's; nil is slog.Default
+}
+
+// Log is the sign-in log. Run must be running for Success to answer.
+type Log struct {
+	o    Options
+	db   *store.Store
+	slog *slog.Logger
+
+	in   chan *request
+	quit chan struct{} // closed when Run has written what it could
+	once sync.Once
+
+	// The committing goroutine's own.
+	merged  *rows
+	batchNo uint64
+
+	began time.Time
+
+	mu       sync.Mutex // held while a batch is kept, and while the journal hands over
+	journal  *journal
+	drained  int64 // all before it is in the database
+	using    bool  // the journal: the database is behind it
+	mark     bool  // the running mark is not yet written
+	orphaned bool  // sessions of the run before stand open in the log
+	warned   bool  // that the journal fills
+
+	refusals *refusals
+	sessions *sessions
+	networks *networks
+	streams  streams
+
+	dbError    atomic.Pointer[string]
+	fill       atomic.Uint64 // of the journal, in millionths
+	inUse      atomic.Bool
+	unrecorded atomic.Int64
+	lost       atomic.Int64
+}
+
+// A request is one success that waits for its commit.
+type request struct {
+	ev   *signin.Event
+	key  mergeKey
+	row  *row
+	made bool // row was made for it
+
+	id    signin.ID // the row's
+	count int64
+	err   error
+	done  chan struct{}
+}
+
+// Open makes the log ready: it finds what a hard stop left in the journal and
+// loads the networks that people are known on. Run brings the rest in.
+func Open(ctx context.Context, o Options) (*Log, error) {
+	if o.JournalSize == 0 {
+		o.JournalSize = journalNormal
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	l := &Log{o: o, db: o.Store, slog: o.Logger, in: make(chan *request, maxBatch), quit: make(chan struct{}),
+		merged: newRows(maxMerged), refusals: newRefusals(), sessions: newSessions(), drained: journalStart,
+		began: time.Now().UTC()}
+	var aside string
+	var err error
+	if l.journal, aside, err = openJournal(filepath.Join(o.Dir, journalName), max(o.JournalSize, minJournal)); err != nil {
+		return nil, err
+	}
+	if aside != "" {
+		l.slog.Error("the sign-in journal was damaged and is set aside; sign-ins in it are not in the log", "file", aside)
+		l.lost.Add(1)
+	}
+	l.using = !l.journal.empty()
+	if l.networks, err = loadNetworks(ctx, l.db); err == nil {
+		err = l.noteHardStop(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, l.journal.f.Close())
+	}
+	l.tellState()
+	return l, nil
+}
+
+// noteHardStop writes one row if the last run did not end by itself.
+func (l *Log) noteHardStop(ctx context.Context) error {
+	since, err := l.db.Running(ctx)
+	if err != nil {
+		return err
+	}
+	err = l.db.Write(ctx, func(tx *store.Tx) error { return tx.SetRunning(l.began) })
+	if l.mark = errors.Is(err, store.ErrUnavailable); err != nil && !l.mark {
+		return err
+	}
+	if since.IsZero() {
+		return nil
+	}
+	now := l.began
+	e := &signin.Event{ID: store.NewID(), At: now, Last: now, Count: 1, Source: "portreeve", Code: signin.RefusalsLost,
+		Detail: "the run that began at " + since.UTC().Format(time.RFC3339) + " was stopped hard"}
+	e.Verdict.Code = int(signin.RefusalsLost)
+	l.refusals.add(e)
+	l.orphaned = true
+	return nil
+}
+
+// Success writes a sign-in that was allowed and returns once it is durable,
+// with the reference of the row it is counted in. On an error nobody may be let in.
+func (l *Log) Success(ctx context.Context, e *signin.Event) (signin.Reference, error) {
+	ev := keep(e)
+	r := &request{ev: ev, key: keyOf(ev), done: make(chan struct{})}
+	select {
+	case l.in <- r:
+	case <-ctx.Done():
+		return "", fmt.Errorf("writing the sign-in: %w", ctx.Err())
+	case <-l.quit:
+		return "", ErrClosed
+	}
+	select {
+	case <-r.done:
+	case <-ctx.Done():
+		return "", fmt.Errorf("writing the sign-in: %w", ctx.Err())
+	case <-l.quit:
+		select { // it may have been answered just before
+		case <-r.done:
+		default:
+			return "", ErrClosed
+		}
+	}
+	if r.err != nil {
+		return "", r.err
+	}
+	l.publish(ev, r.id, r.count)
+	return r.id.Reference(), nil
+}
+
+// Refusal notes a sign-in that was refused, and returns at once the reference
+// of the row it is counted in.
+func (l *Log) Refusal(e *signin.Event) signin.Reference {
+	ev := keep(e)
+	id, count := l.refusals.add(ev)
+	l.publish(ev, id, count)
+	return id.Reference()
+}
+
+// Session notes that a session was opened or how it ended. It waits only
+// while more ends are waiting than there is room for.
+func (l *Log) Session(e signin.SessionEvent) { l.sessions.add(e) }
+
+// KnownNetwork says that a person has signed in from an address's network before.
+func (l *Log) KnownNetwork(person string, addr netip.Addr) bool {
+	return l.networks.known(person, addr)
+}
+
+// Run writes until the context ends, then writes what is waiting.
+func (l *Log) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	side, stop := context.WithCancel(ctx)
+	wg.Go(func() { l.drain(side) })
+	wg.Go(func() { l.retain(side) })
+	tick := time.NewTicker(behind)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		var first *request
+		select {
+		case first = <-l.in:
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+		l.step(first, first == nil)
+	}
+	stop()
+	wg.Wait()
+	return l.finish()
+}
+
+// finish writes what is still waiting, and marks the log as closed.
+func (l *Log) finish() error {
+	for len(l.in) > 0 {
+		l.step(<-l.in, true)
+	}
+	end := time.Now().Add(closing)
+	for {
+		l.step(nil, true)
+		l.drainOnce()
+		if l.clean() {
+			break
+		}
+		if time.Now().After(end) {
+			l.stop()
+			return errors.New("the database cannot be written: what the journal holds is brought in at the next start")
+		}
+		time.Sleep(drainEvery)
+	}
+	l.stop()
+	ctx, cancel := context.WithTimeout(context.Background(), closing)
+	defer cancel()
+	return l.db.Write(ctx, func(tx *store.Tx) error { return tx.SetRunning(time.Time{}) })
+}
+
+// clean says that nothing is left to write.
+func (l *Log) clean() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.using && l.refusals.idle() && l.sessions.idle()
+}
+
+// stop lets go of everybody who waits.
+func (l *Log) stop() {
+	l.once.Do(func() { close(l.quit) })
+	l.sessions.close()
+}
+
+// Close gives the journal back. Run must have returned.
+func (l *Log) Close() error {
+	l.stop()
+	l.streams.close()
+	return l.journal.f.Close()
+}
