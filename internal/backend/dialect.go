@@ -148,7 +148,7 @@ func (s *server) signIn(ctx context.Context, q *Request, c credential) (*Conn, e
 	}
 	conn.Name, conn.Capability, conn.goodbye = s.options.Name, d.capability(), d.goodbye()
 	if m, ok := d.(*smtpDialect); ok {
-		conn.XCLIENT = m.xclient()
+		conn.XCLIENT = m.xclient
 	}
 	return conn, nil
 }

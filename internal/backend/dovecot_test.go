@@ -57,39 +57,65 @@ func exchange(t *testing.T, c *Conn, send, want string) string {
 	return got
 }
 
-func TestIMAPByPassword(t *testing.T) {
+func TestLoginHoldsWhatDialClaims(t *testing.T) {
 	d := mailtest.StartDovecot(t, mailtest.DovecotOptions{Trusted: true})
-	for name, e := range map[string]Endpoint{
-		"clear":    {Address: d.IMAP, TLS: TLSNone},
-		"starttls": {Address: d.IMAP, TLS: TLSStartTLS, ServerName: mailtest.ServerName, RootCAs: d.Authority.Pool()},
-		"implicit": {Address: d.IMAPS, RootCAs: d.Authority.Pool()},
+	postfix := mailtest.StartPostfix(t, mailtest.PostfixOptions{Dovecot: d})
+	roots, own := d.Authority.Pool(), postfix.Authority.Pool()
+	const imap, pop3, sieve, smtp = protocol.IMAP, protocol.POP3, protocol.Sieve, protocol.Submission
+	for _, tt := range []struct {
+		name      string
+		protocol  protocol.Protocol
+		endpoint  Endpoint
+		proxy     int
+		say, want string
+	}{
+		{"imap in clear", imap, Endpoint{Address: d.IMAP, TLS: TLSNone}, 0, "x SELECT INBOX", "x OK"},
+		{"imap with STARTTLS", imap, Endpoint{Address: d.IMAP, TLS: TLSStartTLS, ServerName: mailtest.ServerName, RootCAs: roots}, 0, "x SELECT INBOX", "x OK"},
+		{"imap in TLS", imap, Endpoint{Address: d.IMAPS, RootCAs: roots}, 0, "x SELECT INBOX", "x OK"},
+		{"imap behind PROXY 1", imap, Endpoint{Address: d.IMAPProxy, TLS: TLSNone}, 1, "x SELECT INBOX", "x OK"},
+		{"imap behind PROXY 2 with STARTTLS", imap, Endpoint{Address: d.IMAPProxy, TLS: TLSStartTLS, RootCAs: roots}, 2, "x SELECT INBOX", "x OK"},
+		{"pop3 in clear", pop3, Endpoint{Address: d.POP3, TLS: TLSNone}, 0, "STAT", "+OK 0 0"},
+		{"pop3 with STLS", pop3, Endpoint{Address: d.POP3, TLS: TLSStartTLS, RootCAs: roots}, 0, "STAT", "+OK 0 0"},
+		{"pop3 in TLS", pop3, Endpoint{Address: d.POP3S, RootCAs: roots}, 0, "STAT", "+OK 0 0"},
+		{"pop3 behind PROXY 2", pop3, Endpoint{Address: d.POP3Proxy, TLS: TLSNone}, 2, "STAT", "+OK 0 0"},
+		{"sieve in clear", sieve, Endpoint{Address: d.Sieve, TLS: TLSNone}, 0, "LISTSCRIPTS", "OK"},
+		{"sieve with STARTTLS", sieve, Endpoint{Address: d.Sieve, TLS: TLSStartTLS, RootCAs: roots}, 0, "LISTSCRIPTS", "OK"},
+		{"sieve behind PROXY 1", sieve, Endpoint{Address: d.SieveProxy, TLS: TLSNone}, 1, "LISTSCRIPTS", "OK"},
+		{"submission in clear", smtp, Endpoint{Address: postfix.Submission, TLS: TLSNone}, 0, "MAIL FROM:<mary@example.org>", "250 "},
+		{"submission with STARTTLS", smtp, Endpoint{Address: postfix.Submission, TLS: TLSStartTLS, RootCAs: own}, 0, "MAIL FROM:<mary@example.org>", "250 "},
+		{"submission in TLS", smtp, Endpoint{Address: postfix.Submissions, RootCAs: own}, 0, "MAIL FROM:<mary@example.org>", "250 "},
+		{"submission behind PROXY 2", smtp, Endpoint{Address: postfix.SubmissionProxy, TLS: TLSNone}, 2, "MAIL FROM:<mary@example.org>", "250 "},
 	} {
-		t.Run(name, func(t *testing.T) {
-			p := newPool(t, Options{Endpoints: map[protocol.Protocol]Endpoint{protocol.IMAP: e}, ID: true})
-			q := request(protocol.IMAP, 1)
+		t.Run(tt.name, func(t *testing.T) {
+			p := newPool(t, Options{Endpoints: map[protocol.Protocol]Endpoint{tt.protocol: tt.endpoint}, ID: tt.proxy == 0, Proxy: tt.proxy})
+			q := request(tt.protocol, 1)
 			if err := p.Login(context.Background(), q); err != nil {
-				t.Fatalf("%v\n%s", err, d.Log())
+				t.Fatalf("%v\n%s%s", err, d.Log(), postfix.Log())
 			}
-			before := strings.Count(d.Log(), "Login: user=<"+mailtest.Person+">")
+			if string(q.Password) != mailtest.Password {
+				t.Error("the caller's password was wiped")
+			}
+			q.Password = nil // so that it cannot sign in again
 			c, err := p.Dial(context.Background(), q)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer c.Close()
-			if strings.Count(d.Log(), "Login: user=<"+mailtest.Person+">") != before {
-				t.Error("signed in twice")
-			}
-			if !strings.Contains(c.Capability, "IDLE") || !strings.Contains(c.Capability, "NOTIFY") {
+			exchange(t, c, tt.say, tt.want)
+			if tt.protocol == imap && (!strings.Contains(c.Capability, "IDLE") || !strings.Contains(c.Capability, "NOTIFY")) {
 				t.Errorf("capability %q", c.Capability)
 			}
-			if got := exchange(t, c, "x SELECT INBOX", "x OK"); !strings.Contains(got, "* 0 EXISTS") {
-				t.Error(got)
+			if c.XCLIENT || c.Name != "dovecot" {
+				t.Errorf("%+v", c)
 			}
-			if !d.Logged("rip=203.0.113.7, lip=192.0.2.1") || !d.Logged("session=<"+string(q.ID.Reference())+">") {
-				t.Errorf("Dovecot does not know the client:\n%s", d.Log())
+			known := d.Logged("rip=203.0.113.7, lip=192.0.2.1") || d.Logged("rip=203.0.113.7, lip=127.0.0.1")
+			if tt.protocol == smtp {
+				known = tt.proxy == 0 || postfix.Logged("proxied/smtpd") && postfix.Logged("connect from unknown[203.0.113.7]")
+			} else if tt.proxy == 0 {
+				known = known && d.Logged("session=<"+string(q.ID.Reference())+">")
 			}
-			if string(q.Password) != mailtest.Password {
-				t.Error("the caller's password was wiped")
+			if !known {
+				t.Errorf("the backend does not know the client:\n%s%s", d.Log(), postfix.Log())
 			}
 		})
 	}

@@ -19,6 +19,10 @@ type smtpDialect struct {
 	hello string // what we say in EHLO
 	ext   smtp.Extensions
 	known bool
+	// xclient says that the server takes XCLIENT or XFORWARD from this
+	// connection. Postfix goes on taking it after the first one, when it no
+	// longer advertises it: it looks at the peer, but advertises to the client.
+	xclient bool
 }
 
 func (d *smtpDialect) greet(t *talk) error {
@@ -45,6 +49,7 @@ func (d *smtpDialect) learn(t *talk) error {
 	}
 	r, err := d.expect(t, "EHLO "+d.hello, 250)
 	d.ext, d.known = r.Extensions(), err == nil
+	d.xclient = d.xclient || d.ext.Has("XCLIENT") || d.ext.Has("XFORWARD")
 	return err
 }
 
@@ -132,9 +137,6 @@ func smtpVerdict(r smtp.Reply) error {
 
 func (d *smtpDialect) goodbye() string    { return "QUIT\r\n" }
 func (d *smtpDialect) capability() string { return "" }
-
-// xclient says that the server would take XCLIENT or XFORWARD from this connection.
-func (d *smtpDialect) xclient() bool { return d.ext.Has("XCLIENT") || d.ext.Has("XFORWARD") }
 
 func (d *smtpDialect) offered() []string {
 	return d.ext.Without("AUTH", "STARTTLS", "XCLIENT", "XFORWARD")
