@@ -83,6 +83,8 @@ type Endpoint struct {
 	RootCAs *x509.CertPool
 	// Plaintext allows TLSNone on a network that is not loopback.
 	Plaintext bool
+	// Proxy is the version of the PROXY header sent here; 0: the backend's.
+	Proxy int
 }
 
 // Options describe one backend.

@@ -89,6 +89,9 @@ func newBackend(o Options) (*backend, error) {
 	b := &backend{options: o, servers: map[protocol.Protocol]*server{}}
 	from := &sources{addrs: o.SourceAddrs}
 	for p, e := range o.Endpoints {
+		if e.Proxy < 0 || e.Proxy > 2 {
+			return nil, fmt.Errorf("%s: there is no version %d of the PROXY header", p, e.Proxy)
+		}
 		conf, err := e.tlsConfig()
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", p, err)
