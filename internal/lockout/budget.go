@@ -24,20 +24,25 @@ type spending struct {
 	limit int16
 }
 
+func (g *Guard) spending(kind string, from netip.Prefix, limit int16) spending {
+	at := from.Addr().As16()
+	return spending{g.hash(kind, string(at[:])), from, limit}
+}
+
 func (g *Guard) identify(k Key) *identity {
 	person := g.hash("person", k.Person, k.Name)
 	id := &identity{person: person, bad: g.hash("bad", k.Person, k.Name, string(k.Secret[:])),
 		print: binary.LittleEndian.Uint64(k.Secret[:])}
 	if k.Familiar {
-		id.budget, id.window = g.hash("familiar", k.Person, k.place().String(), k.Program), seconds(familiarWindow)
+		at := k.place().Addr().As16()
+		id.budget, id.window = g.hash("familiar", k.Person, string(at[:]), k.Program), seconds(familiarWindow)
 		return id
 	}
 	id.budget, id.window = g.hash("strangers", k.Person, k.Name), seconds(strangersWindow)
 	if !k.Forwarder {
-		address, network := addressOf(k.Addr), NetworkOf(k.Addr)
 		id.spends = []spending{
-			{g.hash("address", address.String()), address, perAddress},
-			{g.hash("network", network.String()), network, perNetwork},
+			g.spending("address", addressOf(k.Addr), perAddress),
+			g.spending("network", NetworkOf(k.Addr), perNetwork),
 		}
 	}
 	return id
