@@ -1,0 +1,137 @@
+// Package gate tells the story of one sign-in, in one order, for every
+// protocol: somebody knocks, is named, shows something, is known, is judged,
+// is recorded, and is let in or not. Each step is a call into a lower package;
+// the gate has no rule and no protocol's words of its own.
+//
+// Three promises are kept here and nowhere else: what can be refused without
+// the secret is refused before anybody looks at it; an allowed sign-in is told
+// to nobody before its record is durable; and a refusal's words and time say
+// nothing about the person that nobody in particular would not get as well.
+package gate
+
+import (
+	"context"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/portreeve/portreeve/internal/directory"
+	"github.com/portreeve/portreeve/internal/policy"
+	"github.com/portreeve/portreeve/internal/signin"
+)
+
+// Names makes one canonical address of whatever was typed at a listener. An
+// error means that no name can be made of it (control characters and the like).
+type Names interface {
+	Canonical(listener, typed string) (address string, err error)
+}
+
+// People finds a person by canonical address.
+type People interface {
+	Lookup(ctx context.Context, address string) (directory.Person, bool, error)
+}
+
+// Guard slows guessers. Wait says that this knock must not be answered now.
+type Guard interface {
+	Wait(k Knock) bool
+	Note(k Knock, wrong bool)
+}
+
+// Knock is what the guard counts by.
+type Knock struct {
+	Person     string // id, empty for a name nobody has
+	Address    string // canonical, for names nobody has
+	Client     netip.Addr
+	Forwarder  bool // the address is a forwarder's: never throttled as a source
+	Familiar   bool // this person has signed in from this network before
+	Credential signin.Credential
+}
+
+// Authenticator verifies one credential. A *authn.Refusal says why not; any
+// other error is our own trouble.
+type Authenticator interface {
+	Verify(ctx context.Context, a signin.Attempt, p directory.Person, known bool, c signin.Credential) (signin.Principal, error)
+	// Release gives up what a verification held for an attempt that is refused after all.
+	Release(id signin.ID)
+}
+
+// Recorder writes events down. Success returns once the event is durable.
+type Recorder interface {
+	Success(ctx context.Context, e *signin.Event) (signin.Reference, error)
+	Refusal(e *signin.Event) signin.Reference
+	KnownNetwork(person string, addr netip.Addr) bool
+}
+
+// Places says where an address is.
+type Places interface {
+	Country(netip.Addr) string
+	Network(netip.Addr) (asn uint32, owner string)
+}
+
+// Options are the gate's parts. All but Places must be set.
+type Options struct {
+	Names    Names
+	People   People
+	Guard    Guard
+	Verifier Authenticator
+	Log      Recorder
+	Places   Places
+	Words    Words
+	// Fault is told of our own trouble, for the operator's log; it may be nil.
+	Fault func(a signin.Attempt, step signin.StepName, err error)
+}
+
+// Gate decides sign-ins. It is safe for concurrent use.
+type Gate struct {
+	Options
+	snapshot atomic.Pointer[policy.Snapshot]
+}
+
+// New makes a gate that judges by s.
+func New(o Options, s *policy.Snapshot) *Gate {
+	g := &Gate{Options: o}
+	g.snapshot.Store(s)
+	return g
+}
+
+// SetPolicy puts a new snapshot in force for every sign-in that begins after it.
+func (g *Gate) SetPolicy(s *policy.Snapshot) { g.snapshot.Store(s) }
+
+// Snapshot is the snapshot in force.
+func (g *Gate) Snapshot() *policy.Snapshot { return g.snapshot.Load() }
+
+// SignIn decides one attempt and records it once. A refusal returns no
+// earlier than the listener's floor after a.At.
+func (g *Gate) SignIn(ctx context.Context, a signin.Attempt, c signin.Credential) (out signin.Outcome) {
+	s := g.snapshot.Load()
+	t := begin(g, s, a, c)
+	defer func() { out = t.finish(ctx) }() // an allowed outcome that cannot be written becomes a temporary refusal
+
+	if t.unnamed(ctx) { // who is meant
+		return
+	}
+	if t.throttled() { // who knocks too often waits
+		return
+	}
+	if t.refusedEarly() { // switches, authentication policies, and whatever would be blocked for any secret
+		return
+	}
+	if t.unproven(ctx) { // the credential, and only now
+		return
+	}
+	t.judge() // conditional access with everything known
+	return
+}
+
+// Rejudge judges an allowed outcome again under the snapshot now in force,
+// with the principal already proven: a one-time secret is never verified
+// twice. It writes an event of its own.
+func (g *Gate) Rejudge(ctx context.Context, o signin.Outcome) signin.Outcome {
+	t := &telling{g: g, s: g.snapshot.Load(), out: o, started: time.Now()}
+	t.out.Attempt.ID = newID(time.Now())
+	t.out.Correlation = o.Correlation
+	t.out.Steps, t.out.Applied = nil, policy.Bits{}
+	t.out.Facts.At = time.Now()
+	t.judge()
+	return t.finish(ctx)
+}

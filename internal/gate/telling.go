@@ -1,0 +1,226 @@
+package gate
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"time"
+
+	"github.com/portreeve/portreeve/internal/authn"
+	"github.com/portreeve/portreeve/internal/directory"
+	"github.com/portreeve/portreeve/internal/policy"
+	"github.com/portreeve/portreeve/internal/program"
+	"github.com/portreeve/portreeve/internal/signin"
+)
+
+// telling is one sign-in while it is being decided.
+type telling struct {
+	g       *Gate
+	s       *policy.Snapshot
+	cred    signin.Credential
+	person  directory.Person
+	known   bool
+	knock   Knock
+	out     signin.Outcome
+	started time.Time
+}
+
+func begin(g *Gate, s *policy.Snapshot, a signin.Attempt, c signin.Credential) *telling {
+	if a.ID.IsZero() {
+		a.ID = newID(a.At)
+	}
+	return &telling{g: g, s: s, cred: c, started: time.Now(), out: signin.Outcome{
+		Attempt: a, Typed: c.Name(), Mechanism: c.Mechanism, Correlation: a.Correlation,
+		Verdict: policy.Verdict{Version: s.Version()},
+	}}
+}
+
+// newID makes an event id; crypto/rand.Read never fails on the systems we run on.
+func newID(t time.Time) signin.ID {
+	var random [10]byte
+	_, _ = rand.Read(random[:])
+	return signin.NewID(t.UnixMilli(), random)
+}
+
+// step notes what a step came to and how long it took since the last.
+func (t *telling) step(name signin.StepName, result string) {
+	now := time.Now()
+	t.out.Steps = append(t.out.Steps, signin.Step{Name: name, Result: result, Took: now.Sub(t.started)})
+	t.started = now
+}
+
+// refuse ends the telling with a code.
+func (t *telling) refuse(step signin.StepName, code signin.Code, detail string) bool {
+	t.out.Code, t.out.Detail = code, detail
+	t.step(step, code.String())
+	return true
+}
+
+// fault ends the telling with our own trouble.
+func (t *telling) fault(step signin.StepName, code signin.Code, err error) bool {
+	if t.g.Fault != nil {
+		t.g.Fault(t.out.Attempt, step, err)
+	}
+	return t.refuse(step, code, err.Error())
+}
+
+// unnamed settles who is meant and gathers the facts. A name that resolves to
+// nobody goes on as the stranger.
+func (t *telling) unnamed(ctx context.Context) bool {
+	a := t.out.Attempt
+	t.out.Facts = t.g.facts(a, t.cred.Kind, t.cred.Mechanism)
+	address, err := t.g.Names.Canonical(a.Listener, t.out.Typed)
+	if err != nil {
+		return t.refuse(signin.StepWho, signin.CredentialMalformed, err.Error())
+	}
+	t.out.Facts.Address, t.out.Facts.Domain = address, domainOf(address)
+	t.person, t.known, err = t.g.People.Lookup(ctx, address)
+	if err != nil {
+		return t.fault(signin.StepWho, signin.DirectoryAway, err)
+	}
+	t.is(t.person, t.known)
+	t.knock = Knock{Person: t.out.Facts.Person, Address: address, Client: a.Client.Addr(), Forwarder: a.Forwarder != "" && a.Peer.Addr() == a.Client.Addr(),
+		Familiar: t.out.Facts.KnownNetwork, Credential: t.cred}
+	t.step(signin.StepWho, who(t.known))
+	return false
+}
+
+func who(known bool) string {
+	if known {
+		return "known"
+	}
+	return "stranger"
+}
+
+// is puts a person into the facts.
+func (t *telling) is(p directory.Person, known bool) {
+	f := &t.out.Facts
+	if !known {
+		return
+	}
+	f.Person, f.Groups, f.Roles, f.Guest = p.ID, p.Groups, p.Roles, p.Guest
+	f.KnownNetwork = t.g.Log.KnownNetwork(p.ID, f.Addr)
+}
+
+func (t *telling) throttled() bool {
+	if t.g.Guard.Wait(t.knock) {
+		return t.refuse(signin.StepGuard, signin.Throttled, "too many distinct wrong secrets")
+	}
+	t.step(signin.StepGuard, "pass")
+	return false
+}
+
+func (t *telling) refusedEarly() bool {
+	t.out.Verdict = policy.Preauth(t.s, &t.out.Facts)
+	if !t.out.Verdict.Allowed() {
+		return t.refuse(signin.StepPreauth, signin.Code(t.out.Verdict.Code), "")
+	}
+	t.step(signin.StepPreauth, "pass")
+	return false
+}
+
+// unproven verifies the credential. Only a wrong secret counts with the
+// guard: a right one that policy refuses never does, nor does our own trouble.
+func (t *telling) unproven(ctx context.Context) bool {
+	if t.known && t.person.Disabled {
+		return t.refuse(signin.StepVerify, signin.UserDisabled, "")
+	}
+	p, err := t.g.Verifier.Verify(ctx, t.out.Attempt, t.person, t.known, t.cred)
+	var refusal *authn.Refusal
+	switch {
+	case errors.As(err, &refusal):
+		t.g.Guard.Note(t.knock, refusal.WrongSecret())
+		return t.refuse(signin.StepVerify, refusal.Code, refusal.Detail)
+	case err != nil:
+		return t.fault(signin.StepVerify, authn.TroubleCode(err), err)
+	}
+	t.g.Guard.Note(t.knock, false)
+	t.out.Principal = p
+	return t.appeared(ctx, p)
+}
+
+// appeared puts what was proven into the facts. Somebody whom the backend
+// knew and we did not has become a person by now.
+func (t *telling) appeared(ctx context.Context, p signin.Principal) bool {
+	if !t.known {
+		person, known, err := t.g.People.Lookup(ctx, p.Address)
+		if err != nil {
+			return t.fault(signin.StepVerify, signin.DirectoryAway, err)
+		}
+		if !known || person.ID != p.Person {
+			return t.refuse(signin.StepVerify, signin.UserUnknown, "proven, but nobody here has this name")
+		}
+		t.person, t.known = person, true
+		t.is(person, true)
+	}
+	f := &t.out.Facts
+	f.Proven, f.Methods, f.AuthTime, f.Flow, f.Device = true, p.Methods, p.AuthTime, p.Flow, p.Device
+	t.step(signin.StepVerify, "proven")
+	return false
+}
+
+func (t *telling) judge() {
+	t.out.Verdict = policy.Judge(t.s, &t.out.Facts, &t.out.Applied)
+	t.out.Code = signin.Code(t.out.Verdict.Code)
+	result := "allow"
+	if !t.out.Verdict.Allowed() {
+		result = t.out.Code.String()
+		if t.out.Code == signin.OK {
+			t.out.Code = signin.BlockedByPolicy
+		}
+	}
+	t.step(signin.StepEvaluate, result)
+}
+
+// finish records the outcome, once, and gives it the words that may be told.
+func (t *telling) finish(ctx context.Context) signin.Outcome {
+	if t.out.Allowed() {
+		ref, err := t.g.Log.Success(ctx, t.event())
+		if err == nil {
+			t.out.Reference = ref
+			return t.out
+		}
+		t.fault(signin.StepRecord, signin.LogUnavailable, err)
+	}
+	if t.out.Principal.Held {
+		t.g.Verifier.Release(t.out.Attempt.ID)
+	}
+	t.out.Reference = t.g.Log.Refusal(t.event())
+	t.out.Reply = t.g.reply(t.s, &t.out)
+	wait(ctx, t.out.Attempt.At.Add(t.g.Words.Floor(t.out.Attempt.Listener)))
+	return t.out
+}
+
+// wait returns at the given time, or when ctx ends: every refused credential
+// leaves at the same distance from when it was read.
+func wait(ctx context.Context, until time.Time) {
+	timer := time.NewTimer(time.Until(until))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// facts gathers what is known of an attempt before the person is.
+func (g *Gate) facts(a signin.Attempt, kind policy.CredentialKind, mechanism string) policy.Facts {
+	f := policy.Facts{At: a.At, Protocol: a.Protocol, Credential: kind, Mechanism: mechanism,
+		Addr: a.Client.Addr().Unmap(), ViaWebmail: a.Forwarder != ""}
+	if g.Places != nil {
+		f.Country = g.Places.Country(f.Addr)
+		f.ASN, _ = g.Places.Network(f.Addr)
+	}
+	Recognised(&f, a.Hints, a.TLS.JA4)
+	return f
+}
+
+// Recognised puts the program that the hints point to into the facts.
+func Recognised(f *policy.Facts, h signin.Hints, ja4 string) {
+	pairs := make([]program.Pair, len(h.IMAPID))
+	for i, p := range h.IMAPID {
+		pairs[i] = program.Pair(p)
+	}
+	p := program.Recognise(program.Hints{ID: pairs, EHLO: h.EHLO, UserAgent: h.UserAgent, JA4: ja4})
+	f.Program, f.ProgramVersion, f.ProgramConfidence = p.Family, p.Version, p.Confidence
+	f.Platform, _ = policy.ParsePlatform(p.Platform)
+}

@@ -1,0 +1,105 @@
+package proxy
+
+import (
+	"container/list"
+	"net/netip"
+	"sync"
+)
+
+// Limits on connections that have not signed in (DECISIONS: 100 per IPv4
+// address or IPv6 /64, 20,000 in all).
+const (
+	perSource  = 100
+	inAll      = 20000
+	ipv6Source = 64 // bits of an IPv6 address that one source is counted by
+)
+
+// Admission counts the connections that have not signed in, over all
+// listeners. Where a source, or all together, have too many, the oldest is
+// closed to make room, so that a flood throws out itself first.
+type Admission struct {
+	mu      sync.Mutex
+	all     list.List // of *Admitted, oldest first
+	sources map[netip.Prefix]*list.List
+}
+
+// Admitted is one connection's place.
+type Admitted struct {
+	in       *Admission
+	source   netip.Prefix
+	evict    func()
+	atAll    *list.Element
+	atSource *list.Element
+}
+
+// Enter takes a place for a connection from addr; evict may be called later,
+// from any goroutine, and must not wait.
+func (a *Admission) Enter(addr netip.Addr, evict func()) *Admitted {
+	p := &Admitted{in: a, source: sourceOf(addr), evict: evict}
+	var out *Admitted
+	a.mu.Lock()
+	if a.sources == nil {
+		a.sources = map[netip.Prefix]*list.List{}
+	}
+	mine := a.sources[p.source]
+	if mine == nil {
+		mine = list.New()
+		a.sources[p.source] = mine
+	}
+	switch {
+	case mine.Len() >= perSource:
+		out = mine.Front().Value.(*Admitted)
+	case a.all.Len() >= inAll:
+		out = a.all.Front().Value.(*Admitted)
+	}
+	if out != nil {
+		a.remove(out)
+		if mine.Len() == 0 { // removing the last one dropped the list
+			a.sources[p.source] = mine
+		}
+	}
+	p.atAll, p.atSource = a.all.PushBack(p), mine.PushBack(p)
+	a.mu.Unlock()
+	if out != nil {
+		out.evict()
+	}
+	return p
+}
+
+// Leave gives the place back; calling it twice is harmless.
+func (p *Admitted) Leave() {
+	p.in.mu.Lock()
+	defer p.in.mu.Unlock()
+	p.in.remove(p)
+}
+
+// Len is the number of connections that have not signed in.
+func (a *Admission) Len() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.all.Len()
+}
+
+// remove takes a place off both lists; the caller holds the lock.
+func (a *Admission) remove(p *Admitted) {
+	if p.atAll == nil {
+		return
+	}
+	a.all.Remove(p.atAll)
+	mine := a.sources[p.source]
+	mine.Remove(p.atSource)
+	if mine.Len() == 0 {
+		delete(a.sources, p.source)
+	}
+	p.atAll, p.atSource = nil, nil
+}
+
+func sourceOf(addr netip.Addr) netip.Prefix {
+	addr = addr.Unmap()
+	bits := addr.BitLen()
+	if addr.Is6() {
+		bits = ipv6Source
+	}
+	source, _ := addr.Prefix(bits) // cannot fail: bits fits the family
+	return source
+}

@@ -1,0 +1,187 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"runtime/debug"
+	"time"
+
+	"github.com/portreeve/portreeve/internal/backend"
+	"github.com/portreeve/portreeve/internal/relay"
+	"github.com/portreeve/portreeve/internal/signin"
+)
+
+// serve is one connection's life up to the relay.
+func (s *Server) serve(ctx context.Context, tc *net.TCPConn) {
+	c := s.newConn(tc)
+	handed := false
+	defer func() {
+		if r := recover(); r != nil {
+			s.Log.Error("fault while signing in", "listener", s.Name, "client", c.client, "fault", r, "stack", string(debug.Stack()))
+		}
+		if !handed {
+			c.close()
+		}
+	}()
+	if err := c.begin(ctx); err != nil {
+		return
+	}
+	admitted := s.Admission.Enter(c.client.Addr(), c.evict)
+	defer admitted.Leave()
+	d := s.Dialect(c)
+	err := d.Greet()
+	for err == nil && !handed {
+		handed, err = s.round(ctx, c, d)
+	}
+	if why := goodbye(err); why != "" {
+		_ = d.Goodbye(why)
+	}
+}
+
+// goodbye is what may be said when we hang up.
+func goodbye(err error) string {
+	var late net.Error
+	switch {
+	case errors.Is(err, errTooManyBad):
+		return "too many bad commands"
+	case errors.Is(err, errTooManyRefusals):
+		return "too many refused sign-ins"
+	case errors.As(err, &late) && late.Timeout():
+		return "too slow"
+	}
+	return ""
+}
+
+var errTooManyRefusals = errors.New("too many refused sign-ins")
+
+func (s *Server) newConn(tc *net.TCPConn) *Conn {
+	c := &Conn{server: s, socket: relay.NewSocket(tc), deadline: time.Now().Add(signInTimeout), correlation: newID()}
+	c.stream = c.socket
+	c.peer = addrPort(tc.RemoteAddr())
+	c.origin, c.client, c.local = c.peer, c.peer, addrPort(tc.LocalAddr())
+	return c
+}
+
+func addrPort(a net.Addr) netip.AddrPort {
+	t, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	ap := t.AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port())
+}
+
+// round is one try to sign in. It returns true once the pair is the relay's.
+func (s *Server) round(ctx context.Context, c *Conn, d Dialect) (bool, error) {
+	cred, err := d.ReadCredential(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer cred.Clear()
+	out := s.Gate.SignIn(ctx, c.attempt(), cred)
+	if !out.Allowed() {
+		return false, s.refuse(c, d, out.Reply)
+	}
+	return s.letIn(ctx, c, d, cred, out)
+}
+
+func (s *Server) refuse(c *Conn, d Dialect, r signin.Reply) error {
+	if err := d.Refuse(r); err != nil {
+		return err
+	}
+	if c.refusals++; c.refusals >= maxRefusals {
+		return errTooManyRefusals
+	}
+	return nil
+}
+
+// letIn opens the backend, registers the session and hands both connections to
+// the relay. A change of policy on the way is judged before anything is told.
+func (s *Server) letIn(ctx context.Context, c *Conn, d Dialect, cred signin.Credential, out signin.Outcome) (bool, error) {
+	b, err := s.Backends.Dial(ctx, request(c, cred, &out))
+	if err != nil {
+		s.Journal.Session(signin.SessionEvent{ID: out.Attempt.ID, Opened: out.Attempt.At, Closed: time.Now(), Reason: "open failed: " + err.Error(), Code: signin.BackendAway})
+		s.Log.Warn("cannot open the backend", "listener", s.Name, "user", out.Facts.Address, "err", err)
+		return false, s.refuse(c, d, s.Gate.Trouble(troubleOf(err), out.Reference))
+	}
+	sess, ok := s.Sessions.Open(&out, b.Name, c.end)
+	for tries := 0; !ok && tries < maxRejudge; tries++ {
+		if out = s.Gate.Rejudge(ctx, out); !out.Allowed() {
+			_ = b.Close()
+			return false, s.refuse(c, d, out.Reply)
+		}
+		sess, ok = s.Sessions.Open(&out, b.Name, c.end)
+	}
+	if !ok {
+		_ = b.Close()
+		return false, s.refuse(c, d, s.Gate.Trouble(signin.Busy, out.Reference))
+	}
+	if err := d.Accept(b); err != nil {
+		sess.Done()
+		_ = b.Close()
+		s.Journal.Session(signin.SessionEvent{ID: out.Attempt.ID, Opened: out.Attempt.At, Closed: time.Now(), Reason: "client gone before it was told"})
+		return false, err
+	}
+	s.hand(c, d, b, sess.Done, sess.Learn, &out)
+	return true, nil
+}
+
+// maxRejudge bounds how often policy may change between verdict and
+// registration before we ask the client to come again.
+const maxRejudge = 5
+
+func request(c *Conn, cred signin.Credential, out *signin.Outcome) backend.Request {
+	return backend.Request{ID: out.Attempt.ID, Address: out.Facts.Address, Protocol: c.server.Protocol, Client: c.client, Local: c.local,
+		TLS: c.Secure(), EHLO: c.Hints.EHLO, Password: cred.Secret()}
+}
+
+func troubleOf(err error) signin.Code {
+	var other *backend.OtherName
+	switch {
+	case errors.As(err, &other):
+		return signin.BackendName
+	case errors.Is(err, backend.ErrNoBackend):
+		return signin.NoBackend
+	}
+	return signin.BackendAway
+}
+
+// hand gives both connections to the relay. From here on nothing of ours runs
+// for them until they end.
+func (s *Server) hand(c *Conn, d Dialect, b *backend.Conn, done func(), learn learner, out *signin.Outcome) {
+	id, opened := out.Attempt.ID, time.Now()
+	_ = c.socket.SetDeadline(time.Time{})
+	s.Journal.Session(signin.SessionEvent{ID: id, Opened: opened})
+	pair := relay.Pair{
+		Client:  relay.Side{Socket: c.socket, TLS: c.tls, Early: d.Buffered()},
+		Backend: relay.Side{Socket: b.Socket, TLS: b.TLS, Early: b.Early},
+		Done: func(r relay.Result) {
+			done()
+			s.Journal.Session(closing(id, opened, r))
+		},
+	}
+	if p, ok := d.(Peeker); ok {
+		pair.Peek = p.Peek(learnHints(learn))
+	}
+	if f, ok := d.(Filterer); ok {
+		pair.Filter = f.Filter()
+	}
+	handle := s.Relay.Carry(pair)
+	c.mu.Lock()
+	c.handle = handle
+	ended := c.ended
+	c.mu.Unlock()
+	if ended != "" {
+		handle.End(ended)
+	}
+}
+
+func closing(id signin.ID, opened time.Time, r relay.Result) signin.SessionEvent {
+	reason := r.Reason.String()
+	if r.Note != "" {
+		reason = r.Note
+	}
+	return signin.SessionEvent{ID: id, Opened: opened, Closed: time.Now(), Reason: reason, FromClient: r.FromClient, FromBackend: r.FromBackend}
+}
