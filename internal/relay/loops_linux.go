@@ -57,12 +57,28 @@ func (p *parked) prepare() (look bool) {
 			return true
 		}
 	}
-	if p.ends[client].drained && p.ends[backend].drained {
+	idle := true
+	for i := range p.ends {
+		idle = p.ends[i].probe() && idle
+	}
+	if idle {
 		return false
 	}
 	m := newMill()
 	defer m.free()
 	return m.turn(p)
+}
+
+// probe tells whether nothing that was read before waits on this side. Mostly
+// so; therefore it asks crypto/tls for one byte, which needs no buffer.
+func (e *end) probe() bool {
+	if e.tls != nil && len(e.early) == 0 {
+		var one [1]byte
+		n, err := e.tls.Read(one[:])
+		e.drained = err == errWouldBlock
+		e.early = append(e.early, one[:n]...)
+	}
+	return e.drained
 }
 
 func (l *loops) start(wg *sync.WaitGroup) {

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 
@@ -24,12 +25,18 @@ type worker struct {
 
 	// The loop's own.
 	mill  *mill
-	again []*parked
+	again []*parked // pairs that had their turn and have more to move
+	read  []*parked // mail taken in
 }
 
 const (
 	eventBatch = 64 // events taken at once; fewer would cost calls, more would not save any
 	bellSlot   = -1
+
+	// Closing a pair takes 25 µs. When thousands are told to end, others must not
+	// wait for all of them, and those who sign in need the processor too.
+	mailBatch = 16
+	mailPause = 200 * time.Microsecond
 )
 
 func newWorker(p *Pool) (*worker, error) {
@@ -141,7 +148,7 @@ func (w *worker) loop() {
 	for {
 		n := w.wait(events[:])
 		w.mill.now = time.Now()
-		mail := w.resolve(events[:n], pairs[:n])
+		w.resolve(events[:n], pairs[:n])
 		for i, p := range pairs[:n] {
 			if p != nil && !p.closed {
 				p.notice(int(events[i].Fd&1), events[i].Events)
@@ -150,8 +157,12 @@ func (w *worker) loop() {
 			pairs[i] = nil
 		}
 		w.serveAgain()
-		for _, p := range mail {
-			w.serve(p)
+		w.serveMail()
+		switch {
+		case len(w.read) > 0:
+			time.Sleep(mailPause)
+		case len(w.again) > 0:
+			runtime.Gosched()
 		}
 		if w.finished() {
 			return
@@ -162,7 +173,7 @@ func (w *worker) loop() {
 // wait blocks until something happened, unless pairs wait for another turn.
 func (w *worker) wait(events []unix.EpollEvent) int {
 	timeout := -1
-	if len(w.again) > 0 {
+	if len(w.again)+len(w.read) > 0 {
 		timeout = 0
 	}
 	n, err := unix.EpollWait(w.epoll, events, timeout)
@@ -174,7 +185,7 @@ func (w *worker) wait(events []unix.EpollEvent) int {
 
 // resolve finds the pairs of events and takes the mail. A place may have been
 // given to another pair meanwhile: that one looks in vain once, no harm done.
-func (w *worker) resolve(events []unix.EpollEvent, pairs []*parked) (mail []*parked) {
+func (w *worker) resolve(events []unix.EpollEvent, pairs []*parked) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i, e := range events {
@@ -182,8 +193,11 @@ func (w *worker) resolve(events []unix.EpollEvent, pairs []*parked) (mail []*par
 			pairs[i] = w.slots[e.Fd>>1]
 		}
 	}
-	mail, w.mail = w.mail, nil
-	return mail
+	if len(w.read) == 0 {
+		w.read, w.mail = w.mail, nil
+	} else {
+		w.read, w.mail = append(w.read, w.mail...), nil
+	}
 }
 
 func (w *worker) serveAgain() {
@@ -192,6 +206,17 @@ func (w *worker) serveAgain() {
 	for _, p := range turn {
 		p.again = false
 		w.serve(p)
+	}
+}
+
+func (w *worker) serveMail() {
+	n := min(len(w.read), mailBatch)
+	for i, p := range w.read[:n] {
+		w.serve(p)
+		w.read[i] = nil
+	}
+	if w.read = w.read[n:]; len(w.read) == 0 {
+		w.read = nil
 	}
 }
 

@@ -1,0 +1,100 @@
+package relay
+
+import (
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// TestEndOfFiveThousandPairs ends them all at once, as a change of policy does,
+// while another pair goes on talking.
+func TestEndOfFiveThousandPairs(t *testing.T) {
+	everyForm(t, func(t *testing.T, r *rig) {
+		const pairs = 5000
+		front, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer front.Close()
+		crowd := spawn(t, "crowd 5000 "+front.Addr().String())
+		to := crowd.hear(t)
+		var ended atomic.Int64
+		handles := make([]*Handle, pairs)
+		for i := range handles {
+			c, err := front.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := net.Dial("tcp", to)
+			if err != nil {
+				t.Fatal(err)
+			}
+			handles[i] = r.pool.Carry(Pair{
+				Client:  Side{Socket: NewSocket(c.(*net.TCPConn))},
+				Backend: Side{Socket: NewSocket(b.(*net.TCPConn))},
+				Done: func(res Result) {
+					if res.Reason == Ended && res.Note == "all" {
+						ended.Add(1)
+					}
+				}})
+		}
+		other := r.join(kind{true, false})
+		start := time.Now()
+		for _, h := range handles {
+			h.End("all")
+		}
+		told := time.Since(start)
+		worst := talkUntil(t, other, func() bool { return r.pool.Len() == 1 })
+		t.Logf("5,000 told in %v, closed after %v; another pair's slowest round trip: %v", told, time.Since(start), worst)
+		if n := ended.Load(); n != pairs {
+			t.Errorf("%d of %d ended as told", n, pairs)
+		}
+		if got := crowd.hear(t); got != "gone" {
+			t.Errorf("the crowd says %q", got)
+		}
+		if told > time.Second {
+			t.Errorf("telling them took %v", told)
+		}
+	})
+}
+
+func talkUntil(t *testing.T, j *joint, over func() bool) (worst time.Duration) {
+	t.Helper()
+	for end := time.Now().Add(patience); ; {
+		start := time.Now()
+		say(t, j.client, "a NOOP\r\n")
+		hear(t, j.backend, "a NOOP\r\n")
+		say(t, j.backend, "a OK\r\n")
+		hear(t, j.client, "a OK\r\n")
+		worst = max(worst, time.Since(start))
+		if over() {
+			return worst
+		}
+		if time.Now().After(end) {
+			t.Fatal("they do not end")
+		}
+	}
+}
+
+func TestMemoryIsGivenBackOnceAfterAStorm(t *testing.T) {
+	m := returner{dropped: make(chan struct{}, 1)}
+	asked := func() bool {
+		select {
+		case <-m.dropped:
+			return true
+		default:
+			return false
+		}
+	}
+	for _, step := range []struct {
+		open int64
+		want bool
+	}{{2000, false}, {501, false}, {500, true}, {400, false}, {0, false}, {511, false}, {0, false}, {600, false}, {100, true}} {
+		m.grown(step.open)
+		m.shrunk(step.open)
+		if got := asked(); got != step.want {
+			t.Errorf("at %d open pairs: %v, want %v", step.open, got, step.want)
+		}
+	}
+}
