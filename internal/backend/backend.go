@@ -107,6 +107,9 @@ type Options struct {
 	// is given, passwords are checked there, and so is the name that the mail
 	// server knows a person by.
 	AuthSocket string
+	// Canonical says who is meant by a name that the mail server reported, so
+	// that an alias it knows is the same person; nil: only the very same name is.
+	Canonical func(name string) (address string, ok bool)
 
 	// SourceAddrs are bound in turn; one address has about 28,000 ports.
 	SourceAddrs []netip.Addr
@@ -165,6 +168,8 @@ type Conn struct {
 	// XCLIENT says that the backend would take XCLIENT from this connection,
 	// so that it must be kept from the client's hands.
 	XCLIENT bool
+	// Chunking says that the backend's last EHLO offered CHUNKING.
+	Chunking bool
 
 	goodbye string
 }

@@ -57,6 +57,8 @@ type server struct {
 	endpoint Endpoint
 	tls      *tls.Config // nil without TLS
 	sources  *sources
+	// confirmed are the people whom the mail server knows by our name for them.
+	confirmed *names
 }
 
 // proxyVersion is the endpoint's own version of the PROXY header, or the
@@ -157,7 +159,7 @@ func (s *server) signIn(ctx context.Context, q *Request, c credential) (*Conn, e
 	}
 	conn.Name, conn.Capability, conn.goodbye = s.options.Name, d.capability(), d.goodbye()
 	if m, ok := d.(*smtpDialect); ok {
-		conn.XCLIENT = m.xclient
+		conn.XCLIENT, conn.Chunking = m.xclient, m.ext.Has("CHUNKING")
 	}
 	return conn, nil
 }

@@ -16,7 +16,9 @@ import (
 	"time"
 
 	"github.com/portreeve/portreeve/internal/directory"
+	"github.com/portreeve/portreeve/internal/lockout"
 	"github.com/portreeve/portreeve/internal/policy"
+	"github.com/portreeve/portreeve/internal/secret"
 	"github.com/portreeve/portreeve/internal/signin"
 )
 
@@ -31,20 +33,10 @@ type People interface {
 	Lookup(ctx context.Context, address string) (directory.Person, bool, error)
 }
 
-// Guard slows guessers. Wait says that this knock must not be answered now.
+// Guard slows guessers. After a Pass it must be told what the knock came to.
 type Guard interface {
-	Wait(k Knock) bool
-	Note(k Knock, wrong bool)
-}
-
-// Knock is what the guard counts by.
-type Knock struct {
-	Person     string // id, empty for a name nobody has
-	Address    string // canonical, for names nobody has
-	Client     netip.Addr
-	Forwarder  bool // the address is a forwarder's: never throttled as a source
-	Familiar   bool // this person has signed in from this network before
-	Credential signin.Credential
+	Check(lockout.Key) lockout.Decision
+	Note(lockout.Key, lockout.Result)
 }
 
 // Authenticator verifies one credential. A *authn.Refusal says why not; any
@@ -70,13 +62,15 @@ type Places interface {
 
 // Options are the gate's parts. All but Places must be set.
 type Options struct {
-	Names    Names
-	People   People
-	Guard    Guard
-	Verifier Authenticator
-	Log      Recorder
-	Places   Places
-	Words    Words
+	Names  Names
+	People People
+	Guard  Guard
+	// Fingerprint tells secrets apart for the guard without keeping them.
+	Fingerprint func(secret []byte) secret.Print
+	Verifier    Authenticator
+	Log         Recorder
+	Places      Places
+	Words       Words
 	// Fault is told of our own trouble, for the operator's log; it may be nil.
 	Fault func(a signin.Attempt, step signin.StepName, err error)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/portreeve/portreeve/internal/authn"
 	"github.com/portreeve/portreeve/internal/directory"
+	"github.com/portreeve/portreeve/internal/lockout"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/program"
 	"github.com/portreeve/portreeve/internal/signin"
@@ -20,7 +21,8 @@ type telling struct {
 	cred    signin.Credential
 	person  directory.Person
 	known   bool
-	knock   Knock
+	knock   lockout.Key
+	passed  bool // the guard let it through and has not been told yet what it came to
 	out     signin.Outcome
 	started time.Time
 }
@@ -79,8 +81,7 @@ func (t *telling) unnamed(ctx context.Context) bool {
 		return t.fault(signin.StepWho, signin.DirectoryAway, err)
 	}
 	t.is(t.person, t.known)
-	t.knock = Knock{Person: t.out.Facts.Person, Address: address, Client: a.Client.Addr(), Forwarder: a.Forwarder != "" && a.Peer.Addr() == a.Client.Addr(),
-		Familiar: t.out.Facts.KnownNetwork, Credential: t.cred}
+	t.knock = t.g.knock(&t.out, t.cred)
 	t.step(signin.StepWho, who(t.known))
 	return false
 }
@@ -102,12 +103,37 @@ func (t *telling) is(p directory.Person, known bool) {
 	f.KnownNetwork = t.g.Log.KnownNetwork(p.ID, f.Addr)
 }
 
-func (t *telling) throttled() bool {
-	if t.g.Guard.Wait(t.knock) {
-		return t.refuse(signin.StepGuard, signin.Throttled, "too many distinct wrong secrets")
+// knock is what the guard counts by.
+func (g *Gate) knock(o *signin.Outcome, c signin.Credential) lockout.Key {
+	f, a := &o.Facts, &o.Attempt
+	k := lockout.Key{Person: f.Person, Addr: f.Addr, Familiar: f.KnownNetwork,
+		Forwarder:   a.Forwarder != "" && a.Peer.Addr() == a.Client.Addr(), // it passed nobody on
+		Unguessable: c.Kind == policy.CredentialBearer || c.Kind == policy.CredentialCertificate,
+		Secret:      g.Fingerprint(c.Secret())}
+	if f.Person == "" {
+		k.Name = f.Address
 	}
-	t.step(signin.StepGuard, "pass")
-	return false
+	return k
+}
+
+func (t *telling) throttled() bool {
+	switch t.g.Guard.Check(t.knock) {
+	case lockout.Pass:
+		t.passed = true
+		t.step(signin.StepGuard, "pass")
+		return false
+	case lockout.Wrong:
+		return t.refuse(signin.StepGuard, signin.WrongCredentials, "known to be wrong")
+	}
+	return t.refuse(signin.StepGuard, signin.Throttled, "too many distinct wrong secrets")
+}
+
+// note tells the guard, once, what a knock that it let through came to.
+func (t *telling) note(r lockout.Result) {
+	if t.passed {
+		t.g.Guard.Note(t.knock, r)
+		t.passed = false
+	}
 }
 
 func (t *telling) refusedEarly() bool {
@@ -129,12 +155,13 @@ func (t *telling) unproven(ctx context.Context) bool {
 	var refusal *authn.Refusal
 	switch {
 	case errors.As(err, &refusal):
-		t.g.Guard.Note(t.knock, refusal.WrongSecret())
+		if refusal.WrongSecret() {
+			t.note(lockout.WrongSecret)
+		}
 		return t.refuse(signin.StepVerify, refusal.Code, refusal.Detail)
 	case err != nil:
 		return t.fault(signin.StepVerify, authn.TroubleCode(err), err)
 	}
-	t.g.Guard.Note(t.knock, false)
 	t.out.Principal = p
 	return t.appeared(ctx, p)
 }
@@ -174,6 +201,7 @@ func (t *telling) judge() {
 
 // finish records the outcome, once, and gives it the words that may be told.
 func (t *telling) finish(ctx context.Context) signin.Outcome {
+	t.note(lockout.Unjudged)
 	if t.out.Allowed() {
 		ref, err := t.g.Log.Success(ctx, t.event())
 		if err == nil {

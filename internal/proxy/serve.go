@@ -166,7 +166,7 @@ func (s *Server) hand(c *Conn, d Dialect, b *backend.Conn, done func(), learn le
 		pair.Peek = p.Peek(learnHints(learn))
 	}
 	if f, ok := d.(Filterer); ok {
-		pair.Filter = f.Filter()
+		pair.Filter, pair.Watch = f.Filter(b)
 	}
 	handle := s.Relay.Carry(pair)
 	c.mu.Lock()

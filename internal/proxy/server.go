@@ -49,9 +49,11 @@ type Peeker interface {
 	Peek(learn func(signin.Hints)) func([]byte) bool
 }
 
-// Filterer is a Dialect that must defuse commands after sign-in.
+// Filterer is a Dialect that must defuse commands after sign-in. fromBackend
+// sees what the backend answers before the client can. Both are nil where
+// nothing needs to be defused on this connection.
 type Filterer interface {
-	Filter() func([]byte)
+	Filter(*backend.Conn) (fromClient, fromBackend func([]byte))
 }
 
 // Gate decides.

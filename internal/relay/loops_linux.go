@@ -31,7 +31,7 @@ func newEngine(p *Pool) (engine, error) {
 // worker. Without such bytes no other thread is woken.
 func (l *loops) carry(pair Pair) *Handle {
 	w := l.workers[l.next.Add(1)%uint32(len(l.workers))]
-	p := &parked{worker: w, plain: pair.Client.TLS == nil && pair.Backend.TLS == nil && pair.Filter == nil}
+	p := &parked{worker: w, plain: pair.Client.TLS == nil && pair.Backend.TLS == nil && pair.Filter == nil && pair.Watch == nil}
 	p.init(p, pair, time.Now())
 	for i, s := range [2]Side{client: pair.Client, backend: pair.Backend} {
 		p.ends[i] = end{sock: s.Socket, tls: s.TLS, early: s.Early, drained: s.TLS == nil && len(s.Early) == 0}

@@ -26,6 +26,9 @@ type Pair struct {
 	// Filter may overwrite the client's bytes, not their number, before they go
 	// to the backend. A pair with a Filter is never spliced.
 	Filter func(fromClient []byte)
+	// Watch sees the backend's bytes before the client can, and must neither
+	// keep nor change them. A pair with a Watch is never spliced.
+	Watch func(fromBackend []byte)
 	// Done is called exactly once, after both connections are closed. Other
 	// pairs wait for it, so it must be quick.
 	Done func(Result)
@@ -91,6 +94,7 @@ type Handle struct {
 	mover  mover
 	peek   func([]byte) bool
 	filter func([]byte)
+	watch  func([]byte)
 	done   func(Result)
 
 	from   [2]atomic.Uint64     // payload bytes that came from each side
@@ -126,14 +130,18 @@ func (h *Handle) Bytes() (fromClient, fromBackend uint64) {
 }
 
 func (h *Handle) init(m mover, pair Pair, now time.Time) {
-	h.mover, h.peek, h.filter, h.done = m, pair.Peek, pair.Filter, pair.Done
+	h.mover, h.peek, h.filter, h.watch, h.done = m, pair.Peek, pair.Filter, pair.Watch, pair.Done
 	h.moved.Store(now.UnixNano())
 }
 
-// pass counts bytes from one side and shows the client's to Peek and Filter.
+// pass counts bytes from one side and shows the client's to Peek and Filter,
+// the backend's to Watch.
 func (h *Handle) pass(side int, b []byte) {
 	h.from[side].Add(uint64(len(b)))
 	if side != client {
+		if h.watch != nil {
+			h.watch(b)
+		}
 		return
 	}
 	if h.peek != nil && !h.peek(b) {

@@ -234,3 +234,13 @@ func (d *dialect) Buffered() []byte { return d.line.Buffered() }
 func (d *dialect) Goodbye(why string) error {
 	return d.c.WriteString(wire.Line(421, "4.7.0", why))
 }
+
+// Filter keeps XCLIENT from the client's hands where the backend would take it
+// from this connection: relayed, it would make everyone anyone.
+func (d *dialect) Filter(b *backend.Conn) (fromClient, fromBackend func([]byte)) {
+	if !b.XCLIENT {
+		return nil, nil
+	}
+	f := wire.NewCommandFilter(b.Chunking)
+	return f.FromClient, f.FromServer
+}
