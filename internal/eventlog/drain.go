@@ -98,7 +98,7 @@ func (l *Log) bringIn(tail int64) (next int64, err error) {
 
 // bringRecord writes the items of one record. What cannot be read although its
 // sum was right is a fault of ours: it is counted and told, not stumbled over for ever.
-func (l *Log) bringRecord(tx *store.Tx, b []byte) error {
+func (l *Log) bringRecord(tx taker, b []byte) error {
 	for len(b) > 0 {
 		kind := b[0]
 		n, used := binary.Uvarint(b[1:])
@@ -122,7 +122,15 @@ func (l *Log) lose(err error) error {
 	return nil
 }
 
-func bringItem(tx *store.Tx, kind byte, b []byte) error {
+// taker is what takes the items of a record: a transaction of the store.
+type taker interface {
+	PutEvent(*signin.Event) error
+	CountEvent(signin.ID, int64, time.Time) (bool, error)
+	PutSession(*signin.SessionEvent) error
+	PutNetwork(store.Network) error
+}
+
+func bringItem(tx taker, kind byte, b []byte) error {
 	switch kind {
 	case itemEvent:
 		e, err := store.ReadEvent(b)
@@ -148,7 +156,7 @@ func bringItem(tx *store.Tx, kind byte, b []byte) error {
 	return errItem
 }
 
-func bringCount(tx *store.Tx, b []byte) error {
+func bringCount(tx taker, b []byte) error {
 	var id signin.ID
 	if len(b) < len(id) {
 		return errItem

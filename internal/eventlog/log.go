@@ -69,9 +69,10 @@ type Log struct {
 	db   *store.Store
 	slog *slog.Logger
 
-	in   chan *request
-	quit chan struct{} // closed when Run has written what it could
-	once sync.Once
+	in       chan *request
+	patience time.Duration // closing, but for tests
+	quit     chan struct{} // closed when Run has written what it could
+	once     sync.Once
 
 	// The committing goroutine's own.
 	merged  *rows
@@ -123,7 +124,7 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	}
 	l := &Log{o: o, db: o.Store, slog: o.Logger, in: make(chan *request, maxBatch), quit: make(chan struct{}),
 		merged: newRows(maxMerged), refusals: newRefusals(), sessions: newSessions(), drained: journalStart,
-		began: time.Now().UTC()}
+		began: time.Now().UTC(), patience: closing}
 	var aside string
 	var err error
 	if l.journal, aside, err = openJournal(filepath.Join(o.Dir, journalName), max(o.JournalSize, minJournal)); err != nil {
@@ -241,7 +242,7 @@ func (l *Log) finish() error {
 	for len(l.in) > 0 {
 		l.step(<-l.in, true)
 	}
-	end := time.Now().Add(closing)
+	end := time.Now().Add(l.patience)
 	for {
 		l.step(nil, true)
 		l.drainOnce()
