@@ -206,56 +206,64 @@ func (s *server) readContent() bool {
 	return true
 }
 
+// A mail, and a text in which the filtered words stand innocently.
+const (
+	mail = "MAIL FROM:<mary@example.org>\r\nRCPT TO:<paul@example.org>\r\nDATA\r\n"
+	body = "Subject: XCLIENT\r\n\r\nXCLIENT ADDR=1.2.3.4\r\nSTARTTLS\r\n..\r\n.x\r\n"
+)
+
+// attack is what a program might send to have XCLIENT obeyed.
+type attack struct {
+	name  string
+	steps []string // the server answers behind each: everything, or up to the code behind "<"
+	lost  bool     // it may make the filter lose its way
+	mails int      // and as many mails come through, if it is not sent octet by octet
+}
+
+var attacks = []attack{
+	{"at once", []string{"XCLIENT ADDR=1.2.3.4\r\n"}, false, 0},
+	{"any case", []string{"xClIeNt NAME=x\r\nxforward ADDR=x\r\nStartTLS\r\nauth PLAIN AA==\r\n"}, false, 0},
+	{"without arguments", []string{"XCLIENT\r\n"}, false, 0},
+	{"behind blanks", []string{" XCLIENT ADDR=1.2.3.4\r\n\tXCLIENT ADDR=1.2.3.4\r\n\v\f XCLIENT A=b\r\n"}, false, 0},
+	{"pipelined", []string{"NOOP\r\nXCLIENT ADDR=1.2.3.4\r\nNOOP\r\nXFORWARD A=b\r\n"}, false, 0},
+	{"between mails", []string{mail, body + ".\r\n", "XCLIENT A=b\r\n", mail, body + ".\r\n"}, false, 2},
+	{"pipelined behind a mail", []string{mail, body + ".\r\nXCLIENT A=b\r\nNOOP\r\n", mail, body + ".\r\n"}, false, 2},
+	{"behind a refused DATA", []string{"DATA\r\n", "XCLIENT A=b\r\n", mail, body + ".\r\n"}, false, 1},
+	{"with a refused DATA", []string{"DATA\r\nXCLIENT A=b\r\n", mail, body + ".\r\n"}, false, 1},
+	{"with an accepted DATA", []string{mail + "x\r\n.\r\nXCLIENT A=b\r\n", "XCLIENT A=b\r\n"}, true, 1},
+	{"a second DATA in the content", []string{mail + "DATA\r\n", "XCLIENT A=b\r\n.\r\nXCLIENT A=b\r\n"}, true, 1},
+	{"half a line behind DATA", []string{mail + "XCL", "IENT A=b\r\n"}, true, 0},
+	{"BDAT in early content", []string{mail + "BDAT 60\r\n.\r\nXCLIENT A=b\r\n"}, true, 1},
+	{"behind a chunk without a line end", []string{"MAIL FROM:<a@b>\r\nRCPT TO:<paul@example.org>\r\nBDAT 3 LAST\r\nabcXCLIENT A=b\r\n"}, false, 1},
+	{"chunks", []string{"MAIL FROM:<a@b>\r\nRCPT TO:<paul@example.org>\r\nBDAT 12\r\nXCLIENT A=b\nbdat 0 last\r\nXCLIENT A=b\r\n"}, false, 2},
+	{"BDAT with a sign", []string{"BDAT +3 LAST\r\nXCLIENT A=b\r\n"}, true, 0},
+	{"BDAT with blanks", []string{"BDAT  3\r\nXCLIENT A=b\r\n"}, true, 0},
+	{"BDAT with a tab", []string{"BDAT\t3\r\nXCLIENT A=b\r\n"}, true, 0},
+	{"BDAT without end", []string{"BDAT 18446744073709551617\r\nXCLIENT A=b\r\n"}, true, 0},
+	{"BDAT with more", []string{"BDAT 3 LAST 5\r\nXCLIENT A=b\r\n"}, true, 0},
+	{"BDAT behind HELO", []string{"HELO x\r\n", "BDAT 14\r\nXCLIENT A=b\r\n"}, true, 0},
+	{"bare LF", []string{"NOOP\nXCLIENT A=b\n"}, true, 0},
+	{"bare LF, hidden BDAT", []string{"NOOP\nBDAT 14\r\nXCLIENT A=b\r\n"}, true, 0},
+	{"bare CR", []string{"NOOP\rXCLIENT A=b\r\n", "\rXCLIENT A=b\r\n"}, true, 0},
+	{"a line that is cut", []string{"NOOP " + strings.Repeat("x", 2043) + "XCLIENT A=b\r\n"}, true, 0},
+	{"LF.LF", []string{mail, "x\n.\nXCLIENT A=b\r\n"}, true, 1},
+	{"LF.CRLF", []string{mail, "x\n.\r\nXCLIENT A=b\r\n"}, true, 1},
+	{"CRLF.LF", []string{mail, "x\r\n.\nXCLIENT A=b\r\n"}, true, 1},
+	{"CRLF.CRCRLF", []string{mail, "x\r\n.\r\r\nXCLIENT A=b\r\n"}, true, 1},
+	{"CR.CR", []string{mail, "x\r.\rXCLIENT A=b\r\n"}, true, 1},
+	{"CR.CRLF", []string{mail, "x\r.\r\nXCLIENT A=b\r\n"}, true, 1},
+	{"the answer to DATA comes late", []string{mail + "x\r\n.\r\n <354", "XCLIENT A=b\r\n"}, true, 1},
+	{"half a line before the answer", []string{mail + "x <354", ".\r\nBDAT 40\r\n\r\n.\r\nXCLIENT A=b\r\n"}, true, 1},
+	{"LF.CRLF is content", []string{mail, "x\n.\r\nBDAT 40\r\n\r\n.\r\nXCLIENT A=b\r\n"}, true, 1},
+	{"CRLF.CRCRLF is content", []string{mail, "x\r\n.\r\r\nBDAT 40\r\n\r\n.\r\nXCLIENT A=b\r\n"}, true, 1},
+	{"a chunk refused at once", []string{"BDAT 40\r\n", "XCLIENT A=b\r\n"}, true, 0},
+	{"a chunk refused midway", []string{"BDAT 40\r\nNOOP\r\n <502", "XCLIENT A=b\r\n"}, true, 0},
+	{"content refused midway", []string{mail, "x\r\n", "y\r\nXCLIENT A=b\r\n"}, true, 1},
+	{"SASL answer that is a BDAT", []string{"AUTH LOGIN\r\n", "BDAT 14\r\nXCLIENT A=b\r\n"}, false, 1},
+}
+
 func TestXCLIENTIsSpoiledAtEveryCommandPosition(t *testing.T) {
-	const mail = "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n"
-	const body = "Subject: XCLIENT\r\n\r\nXCLIENT ADDR=1.2.3.4\r\nSTARTTLS\r\n..\r\n.x\r\n"
-	cases := []struct {
-		name  string
-		steps []string // the server answers behind each: everything, or up to the code behind "<"
-		lost  bool
-		mails int
-	}{
-		{"at once", []string{"XCLIENT ADDR=1.2.3.4\r\n"}, false, 0},
-		{"any case", []string{"xClIeNt NAME=x\r\nxforward ADDR=x\r\nStartTLS\r\nauth PLAIN AA==\r\n"}, false, 0},
-		{"without arguments", []string{"XCLIENT\r\n"}, false, 0},
-		{"behind blanks", []string{" XCLIENT ADDR=1.2.3.4\r\n\tXCLIENT ADDR=1.2.3.4\r\n\v\f XCLIENT A=b\r\n"}, false, 0},
-		{"pipelined", []string{"NOOP\r\nXCLIENT ADDR=1.2.3.4\r\nNOOP\r\nXFORWARD A=b\r\n"}, false, 0},
-		{"between mails", []string{mail, body + ".\r\n", "XCLIENT A=b\r\n", mail, body + ".\r\n"}, false, 2},
-		{"pipelined behind a mail", []string{mail, body + ".\r\nXCLIENT A=b\r\nNOOP\r\n", mail, body + ".\r\n"}, false, 2},
-		{"behind a refused DATA", []string{"DATA\r\n", "XCLIENT A=b\r\n", mail, body + ".\r\n"}, false, 1},
-		{"with a refused DATA", []string{"DATA\r\nXCLIENT A=b\r\n", mail, body + ".\r\n"}, false, 1},
-		{"with an accepted DATA", []string{mail + "x\r\n.\r\nXCLIENT A=b\r\n", "XCLIENT A=b\r\n"}, true, 1},
-		{"a second DATA in the content", []string{mail + "DATA\r\n", "XCLIENT A=b\r\n.\r\nXCLIENT A=b\r\n"}, true, 1},
-		{"half a line behind DATA", []string{mail + "XCL", "IENT A=b\r\n"}, true, 0},
-		{"BDAT in early content", []string{mail + "BDAT 60\r\n.\r\nXCLIENT A=b\r\n"}, true, 1},
-		{"behind a chunk without a line end", []string{"RCPT x\r\nBDAT 3 LAST\r\nabcXCLIENT A=b\r\n"}, false, 1},
-		{"chunks", []string{"RCPT x\r\nBDAT 12\r\nXCLIENT A=b\nbdat 0 last\r\nXCLIENT A=b\r\n"}, false, 2},
-		{"BDAT with a sign", []string{"BDAT +3 LAST\r\nXCLIENT A=b\r\n"}, true, 0},
-		{"BDAT with blanks", []string{"BDAT  3\r\nXCLIENT A=b\r\n"}, true, 0},
-		{"BDAT with a tab", []string{"BDAT\t3\r\nXCLIENT A=b\r\n"}, true, 0},
-		{"BDAT without end", []string{"BDAT 18446744073709551617\r\nXCLIENT A=b\r\n"}, true, 0},
-		{"BDAT with more", []string{"BDAT 3 LAST 5\r\nXCLIENT A=b\r\n"}, true, 0},
-		{"BDAT behind HELO", []string{"HELO x\r\n", "BDAT 14\r\nXCLIENT A=b\r\n"}, true, 0},
-		{"bare LF", []string{"NOOP\nXCLIENT A=b\n"}, true, 0},
-		{"bare LF, hidden BDAT", []string{"NOOP\nBDAT 14\r\nXCLIENT A=b\r\n"}, true, 0},
-		{"bare CR", []string{"NOOP\rXCLIENT A=b\r\n", "\rXCLIENT A=b\r\n"}, true, 0},
-		{"a line that is cut", []string{"NOOP " + strings.Repeat("x", 2043) + "XCLIENT A=b\r\n"}, true, 0},
-		{"LF.LF", []string{mail, "x\n.\nXCLIENT A=b\r\n"}, true, 1},
-		{"LF.CRLF", []string{mail, "x\n.\r\nXCLIENT A=b\r\n"}, true, 1},
-		{"CRLF.LF", []string{mail, "x\r\n.\nXCLIENT A=b\r\n"}, true, 1},
-		{"CRLF.CRCRLF", []string{mail, "x\r\n.\r\r\nXCLIENT A=b\r\n"}, true, 1},
-		{"CR.CR", []string{mail, "x\r.\rXCLIENT A=b\r\n"}, true, 1},
-		{"CR.CRLF", []string{mail, "x\r.\r\nXCLIENT A=b\r\n"}, true, 1},
-		{"the answer to DATA comes late", []string{mail + "x\r\n.\r\n <354", "XCLIENT A=b\r\n"}, true, 1},
-		{"half a line before the answer", []string{mail + "x <354", ".\r\nBDAT 40\r\n\r\n.\r\nXCLIENT A=b\r\n"}, true, 1},
-		{"LF.CRLF is content", []string{mail, "x\n.\r\nBDAT 40\r\n\r\n.\r\nXCLIENT A=b\r\n"}, true, 1},
-		{"CRLF.CRCRLF is content", []string{mail, "x\r\n.\r\r\nBDAT 40\r\n\r\n.\r\nXCLIENT A=b\r\n"}, true, 1},
-		{"a chunk refused at once", []string{"BDAT 40\r\n", "XCLIENT A=b\r\n"}, true, 0},
-		{"a chunk refused midway", []string{"BDAT 40\r\nNOOP\r\n <502", "XCLIENT A=b\r\n"}, true, 0},
-		{"content refused midway", []string{mail, "x\r\n", "y\r\nXCLIENT A=b\r\n"}, true, 1},
-		{"SASL answer that is a BDAT", []string{"AUTH LOGIN\r\n", "BDAT 14\r\nXCLIENT A=b\r\n"}, false, 1},
-	}
-	for _, c := range cases {
+	for _, c := range attacks {
 		t.Run(c.name, func(t *testing.T) {
 			for _, s := range []server{
 				{chunking: true},
@@ -287,7 +295,7 @@ func TestXCLIENTIsSpoiledAtEveryCommandPosition(t *testing.T) {
 					if p.passed.Len() != p.original.Len() {
 						t.Fatal("length changed")
 					}
-					if !s.bareLF && (p.f.Lost() != c.lost && !c.lost || len(s.mails) < c.mails && size > 100) {
+					if !s.bareLF && (p.f.Lost() && !c.lost || len(s.mails) < c.mails && size > 100) {
 						t.Fatalf("octets by %d: lost %v, %d mails", size, p.f.Lost(), len(s.mails))
 					}
 					if !c.lost && !s.bareCR && strings.Contains(c.name, "mail") && size > 100 {
