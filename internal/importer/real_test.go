@@ -158,6 +158,8 @@ func TestRealLogs(t *testing.T) {
 	}
 	if *update {
 		for name, text := range map[string]string{"dovecot-2.3.log": d.Log(), "postfix-3.7.log": p.Log()} {
+			text = strings.ReplaceAll(text, p.Dir, "/etc/postfix")
+			text = strings.ReplaceAll(text, p0.Dir, "/etc/postfix")
 			if err := os.WriteFile("testdata/"+name, []byte(text), 0o644); err != nil {
 				t.Fatal(err)
 			}
