@@ -104,15 +104,15 @@ func (w *writer) run() {
 			}
 		}
 		change, err := w.commit(group)
+		if err == nil && change.Families != 0 {
+			w.publish(change) // before anybody is answered, so that who was can count on it
+		}
 		for _, j := range group {
 			if err != nil {
 				j.done <- err
 			} else {
 				j.done <- j.stale
 			}
-		}
-		if err == nil && change.Families != 0 {
-			w.publish(change)
 		}
 	}
 }
