@@ -75,19 +75,25 @@ func (s *source) lines(first int) (lines []string) {
 	for number := 1; len(rest) > 0 && number < first+excerptLines; number++ {
 		line, after, _ := bytes.Cut(rest, []byte("\n"))
 		if number >= first {
-			lines = append(lines, redact(string(bytes.TrimRight(line, "\r"))))
+			lines = append(lines, s.redact(string(bytes.TrimRight(line, "\r"))))
 		}
 		rest = after
 	}
 	return lines
 }
 
-// secretLine matches a literal behind a key that holds a secret: a fault's
-// excerpt goes to terminals and logs.
-var secretLine = regexp.MustCompile(`(?i)((?:^|[\s{,"'-])(?:[\w-]*(?:password|passphrase|secret|nonce|api_key|token))["']?\s*:\s*)([^\s{\[#][^#]*)`)
+// secretLine matches a literal behind a key that mostly holds a secret: a
+// fault's excerpt goes to terminals and logs, and in a text that is no YAML
+// nobody can tell secrets apart.
+var secretLine = regexp.MustCompile(`(?i)((?:^|[\s{,"'-])(?:[\w-]*(?:password|passphrase|secret|nonce|api_key|master_key|token))["']?\s*:\s*)([^\s{\[#][^#]*)`)
 
-func redact(line string) string {
-	return secretLine.ReplaceAllString(line, "${1}[redacted]")
+const redacted = "[redacted]"
+
+func (s *source) redact(line string) string {
+	for _, h := range s.hidden {
+		line = strings.ReplaceAll(line, h, redacted)
+	}
+	return secretLine.ReplaceAllString(line, "${1}"+redacted)
 }
 
 // window cuts a long line to what stands around a column and gives the

@@ -80,8 +80,9 @@ type Document struct {
 
 // source is a file's name and lines, for faults.
 type source struct {
-	name string
-	text []byte
+	name   string
+	text   []byte
+	hidden []string // what excerpts must not show
 }
 
 // Read reads all documents of a file, "-" being standard input's name for stdin.
@@ -106,7 +107,7 @@ func Read(path string, stdin io.Reader) ([]*Document, error) {
 // text that starts like JSON and is JSON is taken as it is, else it is YAML.
 func Parse(name string, text []byte) ([]*Document, error) {
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
-	s := &source{name, text}
+	s := &source{name: name, text: text}
 	if len(text) > maxFile {
 		return nil, fmt.Errorf("%s: larger than %d bytes", name, maxFile)
 	}
@@ -249,6 +250,13 @@ func (d *Document) NameFault(pointer, format string, args ...any) *Fault {
 // FaultAt says what is wrong at a place, for those who walk the nodes.
 func (d *Document) FaultAt(pos Pos, format string, args ...any) *Fault {
 	return d.source.fault(pos, "", fmt.Sprintf(format, args...))
+}
+
+// Hide keeps a text, a secret found in the document, out of excerpts from now on.
+func (d *Document) Hide(text string) {
+	if text != "" {
+		d.source.hidden = append(d.source.hidden, text)
+	}
 }
 
 // Name is the file's name as faults call it.

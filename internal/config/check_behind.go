@@ -1,0 +1,129 @@
+package config
+
+import (
+	"net/netip"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/portreeve/portreeve/internal/name"
+	"github.com/portreeve/portreeve/internal/policyfile"
+	"github.com/portreeve/portreeve/internal/protocol"
+)
+
+func (k *checker) backends() {
+	for _, n := range sorted(k.c.Backends) {
+		b, at := k.c.Backends[n], policyfile.Pointer("/backends", n)
+		any := false
+		for _, p := range protocol.All() {
+			if e := endpointOf(b, p); e != nil {
+				any = true
+				k.endpoint(e, policyfile.Pointer(at, p.String()))
+			}
+		}
+		if !any {
+			k.wrong(at, "this backend speaks nothing: give imap, pop3, submission or sieve")
+		}
+		switch {
+		case b.Login == "master" && (b.Master.User == "" || !b.Master.Password.Set()):
+			k.wrong(at, "login: master needs master: {user, password}")
+		case b.Login != "master" && b.Master.User != "":
+			k.warn(at+"/master", "not used: login is %s", b.Login)
+		case b.Login == "token" && k.c.PublicURL == "":
+			k.wrong(at+"/login", "tokens name public_url as their issuer: give it")
+		}
+		if b.Login == "token" && k.c.BackendChecksPasswords() && b.AuthSocket == "" {
+			k.warn(at+"/login", "the backend is asked whether passwords are right, but takes tokens: give auth_socket, or directories without backend")
+		}
+		if b.XCLIENT {
+			k.warn(at+"/xclient", "an address that Postfix takes XCLIENT from can become anybody; proxy: 2 needs no such trust")
+		}
+	}
+}
+
+func (k *checker) endpoint(e *Endpoint, at string) {
+	if e.Address == "" {
+		k.wrong(at, "an endpoint needs an address")
+		return
+	}
+	host := string(e.Address[:strings.LastIndexByte(string(e.Address), ':')])
+	local := host == "localhost" || host == "[::1]" || strings.HasPrefix(host, "127.")
+	if e.TLS == "none" && !local && !e.Plaintext {
+		k.wrong(at, "passwords would go to %s in clear: use tls: implicit or starttls, or say plaintext: true", e.Address)
+	}
+	if e.CA == "" {
+		return
+	}
+	if b, err := os.ReadFile(string(e.CA)); err != nil {
+		k.wrong(at+"/ca", "%v", err)
+	} else if !strings.Contains(string(b), "-----BEGIN CERTIFICATE-----") {
+		k.wrong(at+"/ca", "%s holds no certificate", e.CA)
+	}
+}
+
+func (k *checker) routes() {
+	for _, domain := range sorted(k.c.Routes) {
+		at := policyfile.Pointer("/routes", domain)
+		if _, err := name.Domain(domain); err != nil && domain != "*" {
+			k.wrong(at, "%q is no domain", domain)
+		}
+		if b := k.c.Routes[domain]; !has(k.c.Backends, b) {
+			k.wrong(at, "there is no backend %q%s", b, policyfile.DidYouMean(b, sorted(k.c.Backends)))
+		}
+	}
+	if len(k.c.Backends) > 1 && len(k.c.Routes) == 0 {
+		k.wrong("/backends", "with several backends, routes must say whose is whose")
+	}
+}
+
+func (k *checker) issuers() {
+	for _, n := range sorted(k.c.Issuers) {
+		i, at := k.c.Issuers[n], policyfile.Pointer("/issuers", n)
+		switch {
+		case i.Issuer == "":
+			k.wrong(at, "an issuer needs its issuer, to the letter")
+		case len(i.Audience) == 0:
+			k.wrong(at, "an issuer needs audience: without it, tokens made for others would open our door")
+		case i.JWKSURL != "" && i.JWKSFile != "":
+			k.wrong(at+"/jwks_file", "give jwks_url or jwks_file, not both")
+		}
+		if i.JWKSFile != "" {
+			if _, err := os.Stat(string(i.JWKSFile)); err != nil {
+				k.wrong(at+"/jwks_file", "%v", err)
+			}
+		}
+		for setting, u := range map[string]URL{"issuer": i.Issuer, "jwks_url": i.JWKSURL} {
+			if strings.HasPrefix(string(u), "http://") && !loopback(u) && i.JWKSFile == "" {
+				k.wrong(at+"/"+setting, "keys fetched without TLS could be anybody's: https is needed")
+			}
+		}
+		if i.SessionMax == 0 {
+			k.wrong(at+"/session_max", "connections opened with a token must end some time")
+		}
+	}
+}
+
+func loopback(u URL) bool {
+	p, err := url.Parse(string(u))
+	if err != nil {
+		return false
+	}
+	a, err := netip.ParseAddr(p.Hostname())
+	return p.Hostname() == "localhost" || err == nil && a.IsLoopback()
+}
+
+func (k *checker) forwarders() {
+	for _, n := range sorted(k.c.Forwarders) {
+		f, at := k.c.Forwarders[n], policyfile.Pointer("/forwarders", n)
+		if len(f.From) == 0 {
+			k.wrong(at, "a forwarder needs from, its networks")
+		}
+		if slices.ContainsFunc(f.From, func(p netip.Prefix) bool { return p.Bits() == 0 }) {
+			k.wrong(at+"/from", "this is every address: everybody could claim any")
+		}
+		if f.Pass == "none" {
+			k.warn(at, "it passes no address on, so its people all come from one: location policies see the webmail host")
+		}
+	}
+}

@@ -1,0 +1,382 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/portreeve/portreeve/internal/policyfile"
+	"github.com/portreeve/portreeve/internal/protocol"
+)
+
+// Config is the whole configuration. A site that only observes needs
+// observe; a site that stands in front of its mail server needs tls,
+// listeners and backends. Everything else has a default.
+type Config struct {
+	// PublicURL is where the pages of the public listener are reached from
+	// outside, such as https://door.example.org. Tokens minted for backends
+	// name it as their issuer.
+	PublicURL URL `yaml:"public_url"`
+	// HelpURL is put into refusals, followed by /r/REFERENCE. Keep it short:
+	// no mail program makes it a link, so people type it. Without it refusals
+	// carry the reference alone.
+	HelpURL URL `yaml:"help_url"`
+	// DefaultDomain is added to names typed without a domain; a listener may
+	// have its own.
+	DefaultDomain string `yaml:"default_domain"`
+	// Hostname is our name in SMTP's banner and in EHLO. Without it the host of
+	// public_url, else the machine's name.
+	Hostname string `yaml:"hostname"`
+
+	// Listeners are the doors for mail programs.
+	Listeners []Listener `yaml:"listeners"`
+	// Public is the HTTPS listener of the public pages: /r/REFERENCE, /codes/N
+	// and the keys of the tokens that we mint. Without an address there is none.
+	Public Public `yaml:"public"`
+	// TLS lists the certificates. The name a program asks for chooses among
+	// them; a program that asks for none gets the first. Files are read again
+	// when they change.
+	TLS []Certificate `yaml:"tls"`
+
+	// Backends are the mail servers behind us, by a name of your choice.
+	Backends map[string]Backend `yaml:"backends"`
+	// Routes send a domain's people to a backend; "*" is every other domain.
+	// With one backend no route is needed. Routes of single persons are set
+	// with `portreeve user set`.
+	Routes map[string]string `yaml:"routes"`
+
+	// Directories are asked who somebody is and whether a password is right,
+	// in this order. By default the people of our own database, then, where a
+	// backend exists, the backend's own passwords.
+	Directories []Directory `yaml:"directories"`
+	// Issuers are the OpenID providers whose tokens are accepted, by a name of
+	// your choice.
+	Issuers map[string]Issuer `yaml:"issuers"`
+	// Forwarders are webmail hosts that sign people in from their own address
+	// and pass the browser's on. They are never slowed as a source.
+	Forwarders map[string]Forwarder `yaml:"forwarders"`
+
+	// Domains says which domains are the same, and what Windows calls them.
+	Domains map[string]Domain `yaml:"domains"`
+	// Names says how names may be spelt.
+	Names Names `yaml:"names"`
+
+	// Refusals says how refusals are told; a listener may differ.
+	Refusals Refusals `yaml:"refusals"`
+	// Limits bound what strangers can take up before they have signed in.
+	Limits Limits `yaml:"limits"`
+
+	// Observe takes the reports of a Dovecot that signs people in by itself.
+	Observe Observe `yaml:"observe"`
+
+	// Geo names the files that say where addresses are.
+	Geo Geo `yaml:"geo"`
+	// Log says where sign-ins are told besides the database, and how long they are kept.
+	Log Log `yaml:"log"`
+
+	// Database is what holds policies, people and the sign-in log. It lies in
+	// the state folder.
+	Database string `yaml:"database" oneof:"sqlite"`
+	// State is the folder of the database, the journal and the keys (0700).
+	State Path `yaml:"state"`
+	// MasterKey seals what is kept secret in the state folder. Without it a key
+	// is made there at the first start (0600), which protects backups of the
+	// database, but nothing from whoever reads the folder.
+	MasterKey Secret `yaml:"master_key"`
+	// Admin is the socket that the command line speaks to.
+	Admin Admin `yaml:"admin"`
+
+	doc      *policyfile.Document
+	origins  map[string]string // where each value came from, by JSON pointer
+	problems []Problem         // seen while reading
+}
+
+// Listener is one door: an address where one protocol is spoken.
+type Listener struct {
+	// Name stands in the log. By default protocol and port: imap-993.
+	Name string `yaml:"name"`
+	// Protocol is imap, pop3, submission or sieve.
+	Protocol protocol.Protocol `yaml:"protocol"`
+	// Address is where to listen: ":993" for all addresses, "192.0.2.1:993" for one.
+	Address netip.AddrPort `yaml:"address"`
+	// TLS is implicit (from the first byte), starttls, or none.
+	TLS string `yaml:"tls" oneof:"implicit,starttls,none"`
+	// ProxyFrom are the networks of load balancers, which send a PROXY header
+	// (version 1 or 2) first. A header from anywhere else closes the
+	// connection, and so does one that is missing from there.
+	ProxyFrom []netip.Prefix `yaml:"proxy_from"`
+	// PlaintextFrom are the networks from which a password is taken without
+	// TLS. From elsewhere it is refused before it is read.
+	PlaintextFrom []netip.Prefix `yaml:"plaintext_from"`
+	// DefaultDomain is added here to names typed without a domain.
+	DefaultDomain string `yaml:"default_domain"`
+	// ClientCA is a PEM file with the authority of client certificates, by
+	// which people may sign in here (EXTERNAL).
+	ClientCA Path `yaml:"client_ca"`
+	// CRL are the authority's revocation lists (PEM or DER), read again when
+	// they change. One that has run out stops sign-ins by certificate.
+	CRL []Path `yaml:"crl"`
+	// LegacyTLSFrom are the networks of old devices that cannot speak TLS 1.2.
+	// The listener then takes TLS 1.0 and up, from these networks only, and
+	// nobody else may connect to it.
+	LegacyTLSFrom []netip.Prefix `yaml:"legacy_tls_from"`
+	// Refusals says how refusals are told here, where it differs.
+	Refusals Refusals `yaml:"refusals"`
+}
+
+// Public is the HTTPS listener of the public pages.
+type Public struct {
+	// Address is where to listen, such as ":443".
+	Address netip.AddrPort `yaml:"address"`
+	// TLS is implicit, or none behind a reverse proxy on the same machine.
+	TLS string `yaml:"tls" oneof:"implicit,none"`
+	// ProxyFrom are the networks of load balancers that send a PROXY header.
+	ProxyFrom []netip.Prefix `yaml:"proxy_from"`
+}
+
+// Certificate is one certificate.
+type Certificate struct {
+	// Certificate is a PEM file with the certificate and its chain.
+	Certificate Path `yaml:"certificate"`
+	// Key is a PEM file with the private key.
+	Key Path `yaml:"key"`
+}
+
+// Backend is one mail server, which may be several hosts.
+type Backend struct {
+	// IMAP is where it speaks IMAP.
+	IMAP *Endpoint `yaml:"imap"`
+	// POP3 is where it speaks POP3.
+	POP3 *Endpoint `yaml:"pop3"`
+	// Submission is where it takes mail from people who signed in.
+	Submission *Endpoint `yaml:"submission"`
+	// Sieve is where it speaks ManageSieve.
+	Sieve *Endpoint `yaml:"sieve"`
+
+	// Login is how we sign in there. password passes the person's own password
+	// on; master signs in as a user who may act for all; token shows a token
+	// minted for this backend, one person, one protocol and 60 seconds.
+	Login string `yaml:"login" oneof:"password,master,token"`
+	// Master is the user who may act for all.
+	Master Master `yaml:"master"`
+	// Token says how tokens for this backend look.
+	Token Token `yaml:"token"`
+
+	// Proxy is the version of the PROXY header that tells the backend the
+	// client's address: 0 (none), 1 or 2. An endpoint may have its own.
+	Proxy int `yaml:"proxy" oneof:"0,1,2"`
+	// ID tells it in IMAP's ID and, for POP3 and ManageSieve, in XCLIENT, as
+	// Dovecot takes it from login_trusted_networks.
+	ID bool `yaml:"id"`
+	// XCLIENT tells it to Postfix in XCLIENT. Prefer proxy: an address that
+	// Postfix takes XCLIENT from can become anybody, so that every signed-in
+	// person's commands must then be read and defused.
+	XCLIENT bool `yaml:"xclient"`
+	// AuthSocket is Dovecot's auth client socket, a path or host:port. Where it
+	// is given, passwords are checked there, without a login at the mail server.
+	AuthSocket string `yaml:"auth_socket"`
+	// SourceAddresses are used in turn for connections to the backend. One
+	// address has about 28,000 ports; `portreeve status` shows how many are left.
+	SourceAddresses []netip.Addr `yaml:"source_addresses"`
+	// Hello is our name in EHLO towards this backend; by default hostname.
+	Hello string `yaml:"hello"`
+}
+
+// Endpoint is where one protocol of a backend is served.
+type Endpoint struct {
+	// Address is host and port: "127.0.0.1:10143".
+	Address Address `yaml:"address"`
+	// TLS is implicit, starttls, or none. Without it passwords and mail travel
+	// in clear, which is refused to addresses that are not this machine's,
+	// unless plaintext says so.
+	TLS string `yaml:"tls" oneof:"implicit,starttls,none"`
+	// CA is a PEM file with the authority of the backend's certificate; by
+	// default the machine's authorities.
+	CA Path `yaml:"ca"`
+	// ServerName is the name in the certificate; by default the host of address.
+	ServerName string `yaml:"server_name"`
+	// Plaintext allows tls: none on a network that is as safe as a cable.
+	Plaintext bool `yaml:"plaintext"`
+	// Proxy is the version of the PROXY header sent here; 0: the backend's.
+	Proxy int `yaml:"proxy" oneof:"0,1,2"`
+}
+
+// Master is a user who may act for all.
+type Master struct {
+	// User is the master user's name.
+	User string `yaml:"user"`
+	// Password is the master user's password.
+	Password Secret `yaml:"password"`
+	// Separator stands between the person and the master user, as in Dovecot's
+	// auth_master_user_separator: "*". Empty: the person is given as SASL
+	// authorization identity.
+	Separator string `yaml:"separator"`
+}
+
+// Token says how the tokens minted for a backend look.
+type Token struct {
+	// Audience is whom the token is for; by default the backend's name.
+	Audience string `yaml:"audience"`
+	// Algorithm signs it: ES256 or RS256.
+	Algorithm string `yaml:"algorithm" oneof:"ES256,RS256"`
+	// Mechanism shows it: OAUTHBEARER or XOAUTH2.
+	Mechanism string `yaml:"mechanism" oneof:"OAUTHBEARER,XOAUTH2"`
+}
+
+// Directory is one source of people.
+type Directory struct {
+	// Kind is local (people of our database) or backend (passwords are checked
+	// by the mail server; the first success makes the person known).
+	Kind string `yaml:"kind" oneof:"local,backend"`
+}
+
+// Issuer is an OpenID provider.
+type Issuer struct {
+	// Issuer is its iss, to the letter.
+	Issuer URL `yaml:"issuer"`
+	// JWKSURL is where its keys are; by default what its
+	// /.well-known/openid-configuration says.
+	JWKSURL URL `yaml:"jwks_url"`
+	// JWKSFile is a file with its keys, in place of an address.
+	JWKSFile Path `yaml:"jwks_file"`
+	// Audience lists the aud values of tokens that are meant for us; one of
+	// them must be in the token.
+	Audience []string `yaml:"audience"`
+	// Algorithms are the signatures taken from it.
+	Algorithms []string `yaml:"algorithms" oneof:"RS256,RS384,RS512,PS256,PS384,PS512,ES256,ES384,ES512,EdDSA"`
+	// Leeway is how far clocks may differ.
+	Leeway time.Duration `yaml:"leeway"`
+	// SessionMax ends a connection that was opened with a token; the program
+	// then shows a new one. The token's own expiry does not end it.
+	SessionMax time.Duration `yaml:"session_max"`
+	// Claims says where in the token the person stands.
+	Claims Claims `yaml:"claims"`
+	// AMR says which of its amr values (RFC 8176) are facts, and which methods
+	// they prove, such as {otp: [password, softwareOath]}. A value not named
+	// here proves nothing.
+	AMR map[string][]string `yaml:"amr"`
+	// ACR likewise for its acr value.
+	ACR map[string][]string `yaml:"acr"`
+}
+
+// Claims says which claims of a token are read.
+type Claims struct {
+	// Address is the claim with the person's address.
+	Address string `yaml:"address"`
+	// Groups is the claim with the person's groups; none by default.
+	Groups string `yaml:"groups"`
+}
+
+// Forwarder is a webmail host.
+type Forwarder struct {
+	// From are its networks.
+	From []netip.Prefix `yaml:"from"`
+	// Pass is how it passes the browser's address on: id (IMAP's ID, as
+	// docs/roundcube.md sets up), proxy (a PROXY header), xclient, or none.
+	Pass string `yaml:"pass" oneof:"id,proxy,xclient,none"`
+}
+
+// Domain is a domain whose people are ours.
+type Domain struct {
+	// Aliases are domains that mean this one.
+	Aliases []string `yaml:"aliases"`
+	// Windows are its names before a backslash: CORP\mary.
+	Windows []string `yaml:"windows"`
+}
+
+// Names says how names may be spelt.
+type Names struct {
+	// Detail starts a detail that names nobody: mary+lists. Empty: such an
+	// address is another person.
+	Detail string `yaml:"detail"`
+	// Separators are characters that the mail server splits names at, besides
+	// "*" and "%". A name that holds one is nobody's.
+	Separators string `yaml:"separators"`
+}
+
+// Refusals says how refusals are told. The defaults are what most mail
+// programs show to the person.
+type Refusals struct {
+	// Floor is how long after its credential was read a refusal leaves, so that
+	// its time tells nothing. It must be no shorter than a wrong password takes.
+	// 0s: 2.2s where a backend checks passwords (Dovecot delays wrong ones by
+	// 2 s), else 0.5s.
+	Floor time.Duration `yaml:"floor"`
+	// IMAPCode is the response code of a refusal decided before the secret.
+	IMAPCode string `yaml:"imap_code" oneof:"UNAVAILABLE,AUTHENTICATIONFAILED,AUTHORIZATIONFAILED,CONTACTADMIN,ALERT"`
+	// IMAPAlert sends the text in an untagged NO [ALERT] too, which mutt shows.
+	IMAPAlert bool `yaml:"imap_alert"`
+	// POP3Code is the response code of a refusal decided before the secret.
+	POP3Code string `yaml:"pop3_code" oneof:"SYS/PERM,SYS/TEMP,AUTH"`
+	// SMTPCode is the enhanced status code behind 535.
+	SMTPCode string `yaml:"smtp_code" oneof:"5.7.8,5.7.0,5.7.1,5.7.9"`
+	// XOAUTH2Challenge sends the error challenge before an XOAUTH2 refusal.
+	// Several programs hang on it.
+	XOAUTH2Challenge bool `yaml:"xoauth2_challenge"`
+	// SMTPRefuseAtMail lets AUTH succeed and refuses MAIL FROM with 550 5.7.1,
+	// for refusals decided before the secret only: the one text that
+	// Thunderbird shows when sending.
+	SMTPRefuseAtMail bool `yaml:"smtp_refuse_at_mail"`
+}
+
+// Limits bound what strangers can take up.
+type Limits struct {
+	// PerSource is how many connections that have not signed in one IPv4
+	// address, or one IPv6 /64, may hold; the oldest is closed for a new one.
+	PerSource int `yaml:"per_source"`
+	// Unauthenticated is how many there may be in all.
+	Unauthenticated int `yaml:"unauthenticated"`
+	// SignInTime is how long a program may take to sign in. Programs hold idle
+	// connections while their user answers a second factor.
+	SignInTime time.Duration `yaml:"sign_in_time"`
+}
+
+// Observe takes the reports of a Dovecot that signs people in by itself
+// (auth_policy_server_url); docs/dovecot.md has the lines to paste there.
+type Observe struct {
+	// Address is where to listen, such as 127.0.0.1:8425.
+	Address netip.AddrPort `yaml:"address"`
+	// Key must come with each report, as X-API-Key or as the password of Basic
+	// authentication. Needed where others can reach the address.
+	Key Secret `yaml:"key"`
+	// DefaultDomain is added here to names reported without a domain.
+	DefaultDomain string `yaml:"default_domain"`
+}
+
+// Geo names MMDB files (MaxMind, DB-IP, IPinfo and others), which are read
+// again when they change. Private addresses have no country.
+type Geo struct {
+	// Country is a file that says which country an address is in.
+	Country Path `yaml:"country"`
+	// ASN is a file that says whose network it is.
+	ASN Path `yaml:"asn"`
+}
+
+// Log says where sign-ins go and how long they stay.
+type Log struct {
+	// To lists where each sign-in is told in one line: syslog, journald.
+	To []string `yaml:"to" oneof:"syslog,journald"`
+	// Format of the line is json, or line, the form that fail2ban reads.
+	Format string `yaml:"format" oneof:"json,line"`
+	// Syslog is the socket of syslog.
+	Syslog Path `yaml:"syslog"`
+	// Level of the operator's log on standard error.
+	Level string `yaml:"level" oneof:"debug,info,warn,error"`
+	// Days is how long sign-ins are kept.
+	Days int `yaml:"days"`
+	// Size is how large the database may become; the oldest sign-ins go first.
+	Size Size `yaml:"size"`
+	// AddressDays is how long clients' addresses are kept; 0: as long as the rest.
+	AddressDays int `yaml:"address_days"`
+	// Unrecorded is refuse, or allow: let people in, counted, when not even the
+	// journal can take the record of it.
+	Unrecorded string `yaml:"unrecorded" oneof:"refuse,allow"`
+}
+
+// Admin is the socket that the command line speaks to.
+type Admin struct {
+	// Socket is its path. Root and the group may use it; who they are is in the
+	// audit log.
+	Socket Path `yaml:"socket"`
+	// Group owns it (0660).
+	Group string `yaml:"group"`
+}
