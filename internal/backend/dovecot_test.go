@@ -122,7 +122,7 @@ func TestLoginHoldsWhatDialClaims(t *testing.T) {
 }
 
 func TestIMAPWrongPassword(t *testing.T) {
-	d := mailtest.StartDovecot(t, mailtest.DovecotOptions{Trusted: true})
+	d := mailtest.StartDovecot(t, mailtest.DovecotOptions{Hasty: true})
 	p := newPool(t, Options{Endpoints: map[protocol.Protocol]Endpoint{protocol.IMAP: {Address: d.IMAP, TLS: TLSNone}}})
 	for n, change := range []func(*Request){
 		func(q *Request) { q.Password = []byte("wrong") },
@@ -140,7 +140,7 @@ func TestIMAPWrongPassword(t *testing.T) {
 }
 
 func TestIMAPByMaster(t *testing.T) {
-	d := mailtest.StartDovecot(t, mailtest.DovecotOptions{})
+	d := mailtest.StartDovecot(t, mailtest.DovecotOptions{Hasty: true})
 	for name, separator := range map[string]string{"separator": "*", "authorization identity": ""} {
 		t.Run(name, func(t *testing.T) {
 			o := Options{Endpoints: map[protocol.Protocol]Endpoint{protocol.IMAP: {Address: d.IMAPS, RootCAs: d.Authority.Pool()}},

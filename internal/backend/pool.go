@@ -87,7 +87,7 @@ func newBackend(o Options) (*backend, error) {
 		o.Hello = ownName()
 	}
 	b := &backend{options: o, servers: map[protocol.Protocol]*server{}}
-	from := &sources{addrs: o.SourceAddrs}
+	from, confirmed := &sources{addrs: o.SourceAddrs}, &names{}
 	for p, e := range o.Endpoints {
 		if e.Proxy < 0 || e.Proxy > 2 {
 			return nil, fmt.Errorf("%s: there is no version %d of the PROXY header", p, e.Proxy)
@@ -99,7 +99,7 @@ func newBackend(o Options) (*backend, error) {
 		if newDialect(p, "") == nil {
 			return nil, fmt.Errorf("%s is not spoken to backends", p)
 		}
-		b.servers[p] = &server{options: &b.options, protocol: p, endpoint: e, tls: conf, sources: from}
+		b.servers[p] = &server{options: &b.options, protocol: p, endpoint: e, tls: conf, sources: from, confirmed: confirmed}
 	}
 	return b, nil
 }
@@ -168,8 +168,9 @@ func (p *Pool) find(q *Request) (*server, error) {
 	return b.servers[q.Protocol], nil
 }
 
-// Login checks the person's own password by a real sign-in and holds the
-// connection under the request's id, for Dial to claim or Release to end.
+// Login checks the person's own password: over the auth socket where there is
+// one, else by a real sign-in, whose connection it holds under the request's id
+// for Dial to claim or Release to end.
 func (p *Pool) Login(ctx context.Context, q Request) error {
 	s, err := p.find(&q)
 	if err != nil {
@@ -180,7 +181,15 @@ func (p *Pool) Login(ctx context.Context, q Request) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.options.LoginTimeout)
 	defer cancel()
-	c, err := s.signIn(ctx, &q, credential{sasl.Plain, sasl.Identity{Authcid: q.Address}, q.Password})
+	own := credential{sasl.Plain, sasl.Identity{Authcid: q.Address}, q.Password}
+	if s.options.AuthSocket != "" {
+		final, err := s.askAuth(ctx, &q, own)
+		if err != nil {
+			return err
+		}
+		return s.options.sameName(final, q.Address)
+	}
+	c, err := s.signIn(ctx, &q, own)
 	if err != nil {
 		return err
 	}
@@ -207,7 +216,10 @@ func (p *Pool) Dial(ctx context.Context, q Request) (*Conn, error) {
 	defer clear(c.secret)
 	ctx, cancel := context.WithTimeout(ctx, s.options.LoginTimeout)
 	defer cancel()
-	conn, err := s.signIn(ctx, &q, c)
+	var conn *Conn
+	if err = s.confirm(ctx, &q, c); err == nil {
+		conn, err = s.signIn(ctx, &q, c)
+	}
 	if err != nil && s.options.Login != LoginPassword && errors.Is(err, ErrRefused) {
 		return nil, fmt.Errorf("%w: it does not take our own credential: %v", ErrAway, err)
 	}

@@ -41,7 +41,7 @@ func TestXCLIENTPassesTheClient(t *testing.T) {
 }
 
 func TestPostfixRefusesAWrongPassword(t *testing.T) {
-	d := mailtest.StartDovecot(t, mailtest.DovecotOptions{})
+	d := mailtest.StartDovecot(t, mailtest.DovecotOptions{Hasty: true})
 	postfix := mailtest.StartPostfix(t, mailtest.PostfixOptions{Dovecot: d})
 	p := newPool(t, Options{Endpoints: map[protocol.Protocol]Endpoint{protocol.Submission: {Address: postfix.Submission, TLS: TLSNone}}})
 	q := request(protocol.Submission, 1)

@@ -23,7 +23,7 @@ import (
 const (
 	host      = "127.0.0.1"
 	startTime = 10 * time.Second       // for a server to open its ports; takes 0.1 s on an idle machine
-	stopTime  = 500 * time.Millisecond // for it to end by itself after SIGTERM; Dovecot dawdles 5 s if it has only just started
+	stopTime  = 100 * time.Millisecond // for it to end by itself after SIGTERM; Dovecot dawdles 5 s if it has only just started
 	pollTime  = 5 * time.Millisecond
 	portTries = 5 // how often other free ports are tried after a race for one was lost
 )
