@@ -10,6 +10,7 @@ import (
 	"github.com/portreeve/portreeve/internal/name"
 	"github.com/portreeve/portreeve/internal/policyfile"
 	"github.com/portreeve/portreeve/internal/protocol"
+	"github.com/portreeve/portreeve/internal/token"
 )
 
 func (k *checker) backends() {
@@ -85,6 +86,8 @@ func (k *checker) issuers() {
 			k.wrong(at, "an issuer needs its issuer, to the letter")
 		case len(i.Audience) == 0:
 			k.wrong(at, "an issuer needs audience: without it, tokens made for others would open our door")
+		case i.JWKSURL == "" && i.JWKSFile == "":
+			k.wrong(at, "an issuer needs its keys: jwks_url or jwks_file")
 		case i.JWKSURL != "" && i.JWKSFile != "":
 			k.wrong(at+"/jwks_file", "give jwks_url or jwks_file, not both")
 		}
@@ -93,15 +96,36 @@ func (k *checker) issuers() {
 				k.wrong(at+"/jwks_file", "%v", err)
 			}
 		}
-		for setting, u := range map[string]URL{"issuer": i.Issuer, "jwks_url": i.JWKSURL} {
-			if strings.HasPrefix(string(u), "http://") && !loopback(u) && i.JWKSFile == "" {
-				k.wrong(at+"/"+setting, "keys fetched without TLS could be anybody's: https is needed")
-			}
+		if strings.HasPrefix(string(i.JWKSURL), "http://") && !loopback(i.JWKSURL) {
+			k.wrong(at+"/jwks_url", "keys fetched without TLS could be anybody's: https is needed")
+		}
+		k.mapping(i.AMR, at+"/amr")
+		k.mapping(i.ACR, at+"/acr")
+		if word, no := noMethod(i.Proves); no {
+			k.wrong(at+"/proves", "%q is no method that a token can prove", word)
 		}
 		if i.SessionMax == 0 {
 			k.wrong(at+"/session_max", "connections opened with a token must end some time")
 		}
 	}
+}
+
+func (k *checker) mapping(m map[string][]string, at string) {
+	for _, value := range sorted(m) {
+		if word, no := noMethod(m[value]); no {
+			k.wrong(policyfile.Pointer(at, value), "%q is no method that a token can prove", word)
+		}
+	}
+}
+
+// noMethod finds the first word that is no method a token can prove.
+func noMethod(words []string) (string, bool) {
+	for _, w := range words {
+		if _, ok := token.ParseMethods(w); !ok {
+			return w, true
+		}
+	}
+	return "", false
 }
 
 func loopback(u URL) bool {

@@ -117,8 +117,9 @@ backends:
     id: true
 issuers:
   company:
-    issuer: https://login.example.org
+    issuer: https://login.example.org/
     audience: mail
+    jwks_url: https://login.example.org/keys
     session_max: 7d
     amr: {otp: [password, softwareOath]}
 forwarders:
@@ -146,7 +147,7 @@ func TestAWholeSite(t *testing.T) {
 		"secret":      c.Backends["main"].Master.Password.Reveal() == "hunter2",
 		"endpoint":    c.Backends["main"].Submission.TLS == "implicit" && c.Backends["main"].Submission.Proxy == 2 && c.Backends["main"].POP3 == nil,
 		"backend":     c.Backends["main"].Token.Audience == "main" && c.Backends["main"].SourceAddresses[1] == netip.MustParseAddr("127.0.0.3") && c.Backends["main"].Hello == "door.example.org",
-		"issuer":      c.Issuers["company"].SessionMax == 7*24*time.Hour && c.Issuers["company"].Audience[0] == "mail" && c.Issuers["company"].Claims.Address == "email" && len(c.Issuers["company"].AMR["otp"]) == 2,
+		"issuer":      c.Issuers["company"].Issuer == "https://login.example.org/" && c.Issuers["company"].SessionMax == 7*24*time.Hour && c.Issuers["company"].Audience[0] == "mail" && c.Issuers["company"].Claims.Address == "email" && len(c.Issuers["company"].AMR["otp"]) == 2,
 		"log":         c.Log.To[0] == "syslog" && c.Log.Size == 512<<20 && c.Log.Days == 30 && c.Log.Format == "json",
 		"directories": len(c.Directories) == 2 && c.Directories[1].Kind == "backend",
 		"admin":       c.Admin.Socket == "/run/portreeve/portreeve.sock",

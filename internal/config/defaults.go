@@ -20,6 +20,7 @@ const (
 func defaults() Config {
 	return Config{
 		Public:   Public{TLS: "implicit"},
+		Tokens:   Tokens{Algorithm: "ES256"},
 		Names:    Names{Detail: "+"},
 		Refusals: Refusals{IMAPCode: "UNAVAILABLE", IMAPAlert: true, POP3Code: "SYS/PERM", SMTPCode: "5.7.8"},
 		Limits:   Limits{PerSource: 100, Unauthenticated: 20_000, SignInTime: 3 * time.Minute},
@@ -39,11 +40,11 @@ func defaultsOf(t reflect.Type) reflect.Value {
 	case reflect.TypeFor[Listener]():
 		v = Listener{TLS: "implicit", Refusals: defaults().Refusals}
 	case reflect.TypeFor[Backend]():
-		v = Backend{Login: "password", Token: Token{Algorithm: "ES256", Mechanism: "OAUTHBEARER"}}
+		v = Backend{Login: "password", Token: Token{Mechanism: "OAUTHBEARER"}}
 	case reflect.TypeFor[Endpoint]():
 		v = Endpoint{TLS: "implicit"}
 	case reflect.TypeFor[Issuer]():
-		v = Issuer{Algorithms: []string{"RS256", "ES256"}, Leeway: time.Minute, SessionMax: 24 * time.Hour, Claims: Claims{Address: "email"}}
+		v = Issuer{SessionMax: 24 * time.Hour, Claims: Claims{Address: "email"}}
 	case reflect.TypeFor[Forwarder]():
 		v = Forwarder{Pass: "none"}
 	default:

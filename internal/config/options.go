@@ -44,6 +44,9 @@ type Config struct {
 	// with `portreeve user set`.
 	Routes map[string]string `yaml:"routes"`
 
+	// Tokens says how the tokens minted for backends are signed.
+	Tokens Tokens `yaml:"tokens"`
+
 	// Directories are asked who somebody is and whether a password is right,
 	// in this order. By default the people of our own database, then, where a
 	// backend exists, the backend's own passwords.
@@ -212,12 +215,16 @@ type Master struct {
 	Separator string `yaml:"separator"`
 }
 
+// Tokens says how minted tokens are signed.
+type Tokens struct {
+	// Algorithm is ES256, which costs least, or RS256, which every mail server reads.
+	Algorithm string `yaml:"algorithm" oneof:"ES256,RS256"`
+}
+
 // Token says how the tokens minted for a backend look.
 type Token struct {
 	// Audience is whom the token is for; by default the backend's name.
 	Audience string `yaml:"audience"`
-	// Algorithm signs it: ES256 or RS256.
-	Algorithm string `yaml:"algorithm" oneof:"ES256,RS256"`
 	// Mechanism shows it: OAUTHBEARER or XOAUTH2.
 	Mechanism string `yaml:"mechanism" oneof:"OAUTHBEARER,XOAUTH2"`
 }
@@ -231,39 +238,48 @@ type Directory struct {
 
 // Issuer is an OpenID provider.
 type Issuer struct {
-	// Issuer is its iss, to the letter.
-	Issuer URL `yaml:"issuer"`
-	// JWKSURL is where its keys are; by default what its
-	// /.well-known/openid-configuration says.
+	// Issuer is its iss, to the letter: a slash at the end counts.
+	Issuer string `yaml:"issuer"`
+	// JWKSURL is where its keys are: jwks_uri in what
+	// /.well-known/openid-configuration says there.
 	JWKSURL URL `yaml:"jwks_url"`
 	// JWKSFile is a file with its keys, in place of an address.
 	JWKSFile Path `yaml:"jwks_file"`
 	// Audience lists the aud values of tokens that are meant for us; one of
 	// them must be in the token.
 	Audience []string `yaml:"audience"`
-	// Algorithms are the signatures taken from it.
+	// Algorithms are the signatures taken from it; by default every asymmetric
+	// one that is known.
 	Algorithms []string `yaml:"algorithms" oneof:"RS256,RS384,RS512,PS256,PS384,PS512,ES256,ES384,ES512,EdDSA"`
-	// Leeway is how far clocks may differ.
-	Leeway time.Duration `yaml:"leeway"`
+	// Clients, if given, are the only programs (azp or client_id) whose tokens are taken.
+	Clients []string `yaml:"clients"`
+	// Scopes must all be among the token's.
+	Scopes []string `yaml:"scopes"`
 	// SessionMax ends a connection that was opened with a token; the program
 	// then shows a new one. The token's own expiry does not end it.
 	SessionMax time.Duration `yaml:"session_max"`
 	// Claims says where in the token the person stands.
 	Claims Claims `yaml:"claims"`
+	// Domain is added to an address without one, as upn and preferred_username
+	// may be.
+	Domain string `yaml:"domain"`
 	// AMR says which of its amr values (RFC 8176) are facts, and which methods
-	// they prove, such as {otp: [password, softwareOath]}. A value not named
-	// here proves nothing.
+	// they prove (Graph's authenticationMethodModes), such as
+	// {otp: [password, softwareOath]}. A value not named here proves nothing.
 	AMR map[string][]string `yaml:"amr"`
-	// ACR likewise for its acr value.
+	// ACR is the same for its acr value.
 	ACR map[string][]string `yaml:"acr"`
+	// Proves lists the methods that any token of this issuer proves.
+	Proves []string `yaml:"proves"`
+	// AuthTime takes its auth_time for the time of the proof, which sign-in
+	// frequency needs.
+	AuthTime bool `yaml:"auth_time"`
 }
 
 // Claims says which claims of a token are read.
 type Claims struct {
 	// Address is the claim with the person's address.
 	Address string `yaml:"address"`
-	// Groups is the claim with the person's groups; none by default.
-	Groups string `yaml:"groups"`
 }
 
 // Forwarder is a webmail host.
