@@ -47,9 +47,10 @@ type Tokens interface {
 	Verify(ctx context.Context, bearer []byte) (token.Claims, error)
 }
 
-// Certificates says whose a client certificate is. Errors are as Verify's.
+// Certificates says whose a client certificate is: the names it was issued to,
+// by the authority of the listener where it was shown. Errors are as Verify's.
 type Certificates interface {
-	Address(ctx context.Context, der []byte) (string, error)
+	People(ctx context.Context, listener string, der []byte) ([]string, error)
 }
 
 // AppPasswords recognises an app password by its form and says whose grant it

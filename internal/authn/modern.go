@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/portreeve/portreeve/internal/directory"
@@ -90,16 +91,15 @@ func (v *Verifier) certificate(ctx context.Context, q *claim) (signin.Principal,
 	if v.Certificates == nil || len(q.attempt.TLS.Certificate) == 0 {
 		return signin.Principal{}, refuse(signin.CertificateInvalid, "no client certificate was shown, or none is accepted here")
 	}
-	named, err := v.Certificates.Address(ctx, q.attempt.TLS.Certificate)
+	named, err := v.Certificates.People(ctx, q.attempt.Listener, q.attempt.TLS.Certificate)
 	if err != nil {
 		return signin.Principal{}, err
 	}
-	address, err := v.Names.Canonical(q.attempt.Listener, named)
-	if err != nil {
-		return signin.Principal{}, refuse(signin.CertificateInvalid, "the certificate's person is no name here: %v", err)
-	}
-	if address != q.mailbox.Address {
-		return signin.Principal{}, refuse(signin.CertificateInvalid, "the certificate is %s's, the mailbox %s's", address, q.mailbox.Address)
+	if !slices.ContainsFunc(named, func(n string) bool {
+		address, err := v.Names.Canonical(q.attempt.Listener, n)
+		return err == nil && address == q.mailbox.Address
+	}) {
+		return signin.Principal{}, refuse(signin.CertificateInvalid, "the certificate names %q, not the mailbox %s", named, q.mailbox.Address)
 	}
 	if !q.known {
 		return signin.Principal{}, refuse(signin.UserUnknown, "nobody has the certificate's name")
