@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"text/template"
+	"time"
 )
 
 // PostfixOptions say how a Postfix differs from the usual one.
@@ -98,7 +99,11 @@ func startPostfix(t testing.TB, master string, o PostfixOptions) (*Postfix, erro
 		if err := tmpl.Execute(&b, setup); err != nil {
 			t.Fatal(err)
 		}
-		write(t, filepath.Join(dir, file), b.String())
+		path, long := filepath.Join(dir, file), time.Now().Add(-time.Hour)
+		write(t, path, b.String())
+		if err := os.Chtimes(path, long, long); err != nil { // Postfix waits until its configuration is a second old
+			t.Fatal(err)
+		}
 	}
 	makeQueue(t, dir)
 	release()
