@@ -132,6 +132,15 @@ func (db *DB) Lookup(addr netip.Addr) Place {
 	return p
 }
 
+// Country is Lookup's country alone.
+func (db *DB) Country(addr netip.Addr) string { return db.Lookup(addr).Country }
+
+// Network is Lookup's network alone.
+func (db *DB) Network(addr netip.Addr) (asn uint32, owner string) {
+	p := db.Lookup(addr)
+	return p.ASN, p.Owner
+}
+
 // special are the networks that are in no country and that netip does not
 // name (RFC 6890 and its registry). The documentation networks are left out:
 // no client lives there, but the demo's people do, with a file to match.

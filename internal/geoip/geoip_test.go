@@ -93,6 +93,9 @@ func TestLookup(t *testing.T) {
 			t.Errorf("%s: got %+v, want %+v", addr, got, want)
 		}
 	}
+	if asn, owner := db.Network(netip.MustParseAddr("81.2.69.142")); asn != 20712 || owner == "" || db.Country(netip.MustParseAddr("2a02:1::1")) != "NL" {
+		t.Errorf("the parts: %d %q", asn, owner)
+	}
 	var none *DB
 	if got := none.Lookup(netip.MustParseAddr("81.2.69.142")); got != (Place{}) || none.Reload() != nil || len(none.State()) != 0 {
 		t.Errorf("no files: %+v", got)
