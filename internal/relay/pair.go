@@ -27,7 +27,8 @@ type Pair struct {
 	// to the backend. A pair with a Filter is never spliced.
 	Filter func(fromClient []byte)
 	// Watch sees the backend's bytes before the client can, and must neither
-	// keep nor change them. A pair with a Watch is never spliced.
+	// keep nor change them. A pair with a Watch is never spliced. It may be called
+	// while Peek or Filter is.
 	Watch func(fromBackend []byte)
 	// Done is called exactly once, after both connections are closed. Other
 	// pairs wait for it, so it must be quick.

@@ -8,11 +8,12 @@ import (
 )
 
 const (
-	// pipeSize: the kernel's default of 64 KB makes four times as many calls; an
-	// unprivileged user may have 64 MB in all (pipe-user-pages-soft, pipe(7)).
-	pipeSize = 256 << 10
-	// maxPipes in use bounds descriptors and kernel memory; who gets none copies.
-	maxPipes = 128
+	// pipeSize is what an unprivileged user may ask for (pipe-max-size, pipe(7)):
+	// 0.29 CPU-seconds per GB, against 0.36 with 256 KB and 0.43 with 64 KB.
+	pipeSize = 1 << 20
+	// maxPipes in use bounds descriptors and kernel memory (an unprivileged user
+	// may have 64 MB in all, pipe-user-pages-soft); who gets none copies.
+	maxPipes = 48
 	// idlePipes are kept by each worker for the next bulk.
 	idlePipes = 2
 	// lasting is the least that a turn must bring for its sender to stay in bulk.
