@@ -205,13 +205,22 @@ func (e *encoder) time(tag uint64, base, t time.Time) {
 	}
 }
 
+// words64 writes words, most of which are zero: a zero is followed by how many there are.
 func (e *encoder) words64(tag uint64, bits []uint64) {
-	if len(bits) == 0 {
-		return
-	}
+	bits = bits[:min(len(bits), maxBitWords)]
 	var b []byte
-	for _, w := range bits[:min(len(bits), maxBitWords)] {
-		b = binary.AppendUvarint(b, w)
+	for i := 0; i < len(bits); {
+		b = binary.AppendUvarint(b, bits[i])
+		run := i
+		for run < len(bits) && bits[run] == 0 {
+			run++
+		}
+		if run > i {
+			b = binary.AppendUvarint(b, uint64(run-i))
+			i = run
+		} else {
+			i++
+		}
 	}
 	e.bytes(tag, b)
 }

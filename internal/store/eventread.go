@@ -101,8 +101,16 @@ func (f field) words64() (bits []uint64, err error) {
 		if used <= 0 {
 			return nil, errBlob
 		}
-		bits = append(bits, w)
 		b = b[used:]
+		if w != 0 {
+			bits = append(bits, w)
+			continue
+		}
+		run, used := binary.Uvarint(b)
+		if used <= 0 || run == 0 || run > uint64(maxBitWords-len(bits)) {
+			return nil, errBlob
+		}
+		bits, b = append(bits, make([]uint64, run)...), b[used:]
 	}
 	return bits, nil
 }
