@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/portreeve/portreeve/internal/backend"
 	"github.com/portreeve/portreeve/internal/directory"
@@ -69,9 +70,10 @@ type Networks interface {
 	KnownNetwork(person string, addr netip.Addr) bool
 }
 
-// Revocations says whether a grant has been ended.
+// Revocations says whether a grant, or all that a person had when something
+// was issued, has been ended.
 type Revocations interface {
-	Revoked(grant string) bool
+	Revoked(person, grant string, issued time.Time) bool
 }
 
 // Options are the verifier's parts. Names, Directory, Networks and Pool must be

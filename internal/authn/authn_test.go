@@ -15,6 +15,7 @@ import (
 	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/secret"
 	"github.com/portreeve/portreeve/internal/signin"
+	"github.com/portreeve/portreeve/internal/store"
 	"github.com/portreeve/portreeve/internal/token"
 )
 
@@ -107,7 +108,17 @@ func (w *world) MayOpen(_ context.Context, person, mailbox string) (bool, error)
 	return w.rights[[2]string{person, mailbox}], w.fault
 }
 
-func (w *world) Revoked(grant string) bool { return w.revoked[grant] }
+func (w *world) Revoked(_, grant string, _ time.Time) bool { return w.revoked[grant] }
+
+func (w *world) People(_ context.Context, listener string, der []byte) ([]string, error) {
+	switch {
+	case w.fault != nil:
+		return nil, trouble(signin.DirectoryAway, w.fault)
+	case listener != "imap-993" || string(der) == "revoked":
+		return nil, refuse(signin.CertificateRevoked, "on the list")
+	}
+	return strings.Fields(string(der)), nil
+}
 
 // mailServer is the world's mail server.
 type mailServer struct{ *world }
@@ -401,5 +412,79 @@ func TestAnAppPasswordNeverReachesDirectoryOrMailServer(t *testing.T) {
 		if codeOf(err) != want || len(w.checked) > 0 || err == nil && p.Grant != "grant-7" || err != nil && p.Person != "" {
 			t.Errorf("%s: %+v, %v, compared with %v", shown, p, err, w.checked)
 		}
+	}
+}
+
+func TestCertificates(t *testing.T) {
+	for _, c := range []struct {
+		name, authzid, der, listener string
+		want                         signin.Code
+	}{
+		{"right", "mary", "mary@example.org", "imap-993", signin.OK},
+		{"one of several names", "Mary", "m@example.net mary@example.org", "imap-993", signin.OK},
+		{"another's", "mary", "omar@example.org", "imap-993", signin.CertificateInvalid},
+		{"a delegate's", "mary", "sec@example.org", "imap-993", signin.CertificateInvalid},
+		{"nobody's", "mary", " ", "imap-993", signin.CertificateInvalid},
+		{"a name that is none", "mary", "*", "imap-993", signin.CertificateInvalid},
+		{"of somebody unknown", "new", "new@example.org", "imap-993", signin.UserUnknown},
+		{"of somebody disabled", "off", "off@example.org", "imap-993", signin.UserDisabled},
+		{"revoked", "mary", "revoked", "imap-993", signin.CertificateRevoked},
+		{"of another listener's authority", "mary", "mary@example.org", "imap-143", signin.CertificateRevoked},
+		{"none shown", "mary", "", "imap-993", signin.CertificateInvalid},
+	} {
+		w := newWorld()
+		v := w.verifier()
+		v.Certificates = w
+		a := knock
+		a.Listener, a.TLS.Certificate = c.listener, []byte(c.der)
+		cred := signin.NewCredential(policy.CredentialCertificate, "EXTERNAL", "", c.authzid, nil)
+		address, _ := w.Canonical("", c.authzid)
+		person, known := w.people[address]
+		p, err := v.Verify(t.Context(), a, person, known, cred)
+		if codeOf(err) != c.want {
+			t.Errorf("%s: %+v, %v; want %s", c.name, p, err, c.want)
+		}
+		if err == nil && (p.Person != "id-mary" || p.Methods != policy.MethodX509SingleFactor || !p.AuthTime.IsZero()) {
+			t.Errorf("%s: %+v", c.name, p)
+		}
+		w.fault = errors.New("list ran out")
+		if _, err := v.Verify(t.Context(), a, person, known, cred); err == nil {
+			t.Errorf("%s: let in though nothing can be said", c.name)
+		}
+	}
+}
+
+func TestEndedGrants(t *testing.T) {
+	var e Ended
+	at := time.Unix(1000, 0)
+	if e.Revoked("mary", "idp:1", at) {
+		t.Error("revoked before anything was loaded")
+	}
+	e.Load([]store.Revocation{{Grant: "idp:1", Person: "mary", At: at}, {Grant: Everything("omar", at.Add(-time.Hour)), Person: "omar", At: at.Add(-time.Hour)},
+		{Grant: Everything("omar", at), Person: "omar", At: at}})
+	for _, c := range []struct {
+		person, grant string
+		issued        time.Time
+		want          bool
+	}{
+		{"mary", "idp:1", at.Add(time.Hour), true},
+		{"mary", "idp:2", at.Add(-time.Hour), false},
+		{"mary", "", time.Time{}, false},
+		{"omar", "idp:2", at.Add(-time.Second), true},
+		{"omar", "idp:2", at, true},
+		{"omar", "", time.Time{}, true},
+		{"omar", "idp:2", at.Add(time.Second), false},
+		{"zoe", "idp:2", time.Time{}, false},
+	} {
+		if got := e.Revoked(c.person, c.grant, c.issued); got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+	e.Load(nil)
+	if e.Revoked("mary", "idp:1", at) {
+		t.Error("still revoked")
+	}
+	if Everything("omar", at) == Everything("omar", at.Add(1)) {
+		t.Error("a later revocation has the name of an earlier one, and is not kept")
 	}
 }

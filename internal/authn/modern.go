@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/portreeve/portreeve/internal/directory"
@@ -35,8 +34,8 @@ func (v *Verifier) bearer(ctx context.Context, q *claim) (signin.Principal, erro
 		return signin.Principal{}, err
 	}
 	grant := grantOf(&claims)
-	if grant != "" && v.Revocations != nil && v.Revocations.Revoked(grant) {
-		return signin.Principal{}, refuse(signin.TokenInvalid, "the grant %s was revoked", grant)
+	if v.Revocations != nil && v.Revocations.Revoked(who.ID, grant, claims.Issued) {
+		return signin.Principal{}, refuse(signin.TokenInvalid, "the grant %q was revoked", grant)
 	}
 	p, err := q.principal(claims.Methods)
 	p.Issuer, p.AuthTime, p.Grant = claims.Issuer, claims.AuthTime, grant
@@ -95,11 +94,8 @@ func (v *Verifier) certificate(ctx context.Context, q *claim) (signin.Principal,
 	if err != nil {
 		return signin.Principal{}, err
 	}
-	if !slices.ContainsFunc(named, func(n string) bool {
-		address, err := v.Names.Canonical(q.attempt.Listener, n)
-		return err == nil && address == q.mailbox.Address
-	}) {
-		return signin.Principal{}, refuse(signin.CertificateInvalid, "the certificate names %q, not the mailbox %s", named, q.mailbox.Address)
+	if !v.names(q, named) {
+		return signin.Principal{}, refuse(signin.CertificateInvalid, "the certificate is of %.200q, the mailbox is %s", named, q.mailbox.Address)
 	}
 	if !q.known {
 		return signin.Principal{}, refuse(signin.UserUnknown, "nobody has the certificate's name")
@@ -107,4 +103,14 @@ func (v *Verifier) certificate(ctx context.Context, q *claim) (signin.Principal,
 	p, err := q.principal(policy.MethodX509SingleFactor)
 	p.AuthTime = time.Time{} // the handshake proves possession, not when a person last proved who they are
 	return p, err
+}
+
+// names says whether one of the names leads to the mailbox.
+func (v *Verifier) names(q *claim, named []string) bool {
+	for _, n := range named {
+		if address, err := v.Names.Canonical(q.attempt.Listener, n); err == nil && address == q.mailbox.Address {
+			return true
+		}
+	}
+	return false
 }

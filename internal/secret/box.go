@@ -168,3 +168,15 @@ func syncDir(dir string) error {
 	}
 	return errors.Join(d.Sync(), d.Close())
 }
+
+// minGiven is the shortest master key that may be given in the configuration, in bytes.
+const minGiven = 16
+
+// BoxOf makes a box of a master key given in the configuration, in whatever form.
+func BoxOf(given []byte) (*Box, error) {
+	if len(given) < minGiven {
+		return nil, fmt.Errorf("a master key has at least %d characters", minGiven)
+	}
+	sum := sha256.Sum256(given)
+	return &Box{NewText(sum[:])}, nil
+}

@@ -112,3 +112,17 @@ func TestSealedBytesOpenOnlyWholeAndForTheirPurpose(t *testing.T) {
 		t.Errorf("another key: %v", err)
 	}
 }
+
+func TestAConfiguredKeyIsLongAndStaysTheSame(t *testing.T) {
+	if _, err := BoxOf([]byte("too short")); err == nil {
+		t.Error("a short key is taken")
+	}
+	one, err1 := BoxOf([]byte("a key of the configuration"))
+	two, err2 := BoxOf([]byte("a key of the configuration"))
+	if err1 != nil || err2 != nil {
+		t.Fatal(err1, err2)
+	}
+	if plain, err := two.Open("totp", one.Seal("totp", []byte(word))); err != nil || string(plain) != word {
+		t.Errorf("%q, %v", plain, err)
+	}
+}
