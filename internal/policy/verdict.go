@@ -83,6 +83,9 @@ type Verdict struct {
 	Version uint64
 	// Until is when the sign-in must be judged anew (sign-in frequency); zero is never.
 	Until time.Time
+	// Widened says that a policy asking for mfa was met only because the
+	// organisation's mfaAlsoAccepts widens it.
+	Widened bool
 }
 
 // Allowed says that nothing stands in the way.
@@ -97,4 +100,34 @@ type Bits struct {
 	Satisfied   []uint64 // of those: its grant controls were met
 	Interrupted []uint64 // of those not met: the client could be asked
 	Unknown     []uint64 // not decided, because it hangs on a secret that was not looked at
+}
+
+// Result reads one policy's result out of the bits that Evaluate or Foresee
+// filled under this snapshot.
+func (s *Snapshot) Result(b *Bits, policy int) Result {
+	if policy < 0 || policy >= len(s.policies) || policy/64 >= len(b.Applied) {
+		return Unknown
+	}
+	has := func(words []uint64) bool { return policy/64 < len(words) && words[policy/64]>>(policy%64)&1 != 0 }
+	state := s.policies[policy].State
+	switch {
+	case state == Disabled:
+		return NotEnabled
+	case has(b.Unknown):
+		return Unknown
+	case !has(b.Applied):
+		return pick(state, NotApplied, ReportOnlyNotApplied)
+	case has(b.Satisfied):
+		return pick(state, Success, ReportOnlySuccess)
+	case has(b.Interrupted):
+		return pick(state, Failure, ReportOnlyInterrupted)
+	}
+	return pick(state, Failure, ReportOnlyFailure)
+}
+
+func pick(s State, enforced, reported Result) Result {
+	if s == ReportOnly {
+		return reported
+	}
+	return enforced
 }

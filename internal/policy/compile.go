@@ -1,0 +1,272 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/portreeve/portreeve/internal/location"
+	"github.com/portreeve/portreeve/internal/protocol"
+)
+
+// Snapshot is all rules made ready to decide. It is never changed after
+// Compile, so that any number of sign-ins can be judged by it at once.
+//
+// Each condition is a table from the values that policies name to the policies
+// for which that value holds, one bit per policy. What applies to a sign-in is
+// the AND of one row of each table. Only people and places, of which one
+// sign-in has several, need an include and an exclude row each.
+type Snapshot struct {
+	version  uint64
+	policies []Policy
+	rules    []rule
+	source   Source
+	locator  *location.Set
+
+	enforced set // policies in force; the others are only reported
+
+	// Who: policies that include everybody, and what a person, a group, a role
+	// and a kind of guest include and exclude.
+	everybody set
+	people    map[string]*marks
+	inGroups  map[string]*marks
+	inRoles   map[string]*marks
+	guests    map[guestKey]*marks
+
+	// Where from: policies for every address, and rows by class of network and by country.
+	everywhere set
+	networks   []pair
+	countries  map[string]pair
+	noCountry  pair
+
+	// What and how: one row each.
+	doors     [protocol.Count][credentialKinds][2]set // by protocol, kind of credential, and easSupported
+	platforms [PlatformLinux + 1]set
+	flows     [flowKinds]set
+	clients   [2][2]set // by known network, via webmail
+	asns      table[uint32]
+	programs  table[string]
+	shares    []set // by lot; empty if no policy asks
+	hours     []hourTable
+
+	// Devices: policies with a rule, and those whose rule holds for an unregistered device.
+	filtered     set
+	unregistered set
+	devices      []*Device // one of each kind that policies tell apart, the unregistered one first
+	allDevices   bool      // and there are no other kinds
+	onDevice     set       // policies whose result hangs on the device
+
+	asked      []asked // each kind of demand once
+	askedBy    []uint16
+	builtInMFA []Combination
+
+	organization level
+	defaultAuth  *authRules
+	domains      map[string]level
+	groups       map[string]settings
+	mailboxes    map[string]settings
+}
+
+// settings are what a group or mailbox says.
+type settings struct {
+	level
+	auth *authRules
+}
+
+const (
+	credentialKinds = int(CredentialCertificate) + 1
+	flowKinds       = int(DeviceCodeFlow|AuthenticationTransfer) + 1
+)
+
+// set is one bit per policy.
+type set []uint64
+
+func (b set) add(i int)      { b[i/64] |= 1 << (i % 64) }
+func (b set) has(i int) bool { return b[i/64]>>(i%64)&1 != 0 }
+
+// pair is an include and an exclude row.
+type pair struct{ in, out set }
+
+// marks are the few policies that name one person, group or role.
+type marks struct {
+	words []mark
+	timed []timedMark // exclusions that end
+}
+
+type mark struct {
+	word    int
+	in, out uint64
+}
+
+type timedMark struct {
+	policy int
+	member member
+}
+
+type guestKey struct {
+	kind   GuestTypes // one
+	domain string     // empty is everywhere
+}
+
+// table is a row for each value that policies name, and one for all others.
+type table[K comparable] struct {
+	rows  map[K]set // nil if no policy asks
+	other set
+}
+
+// hourTable cuts the week at every border that policies name, in one zone.
+type hourTable struct {
+	zone    *time.Location
+	borders []int
+	rows    []set
+}
+
+// Compile makes the rules ready. It always succeeds: what cannot be enforced is
+// read safely and named in a warning.
+func Compile(source Source) (*Snapshot, []Warning) {
+	s := &Snapshot{version: source.Version, policies: slices.Clone(source.Policies), source: source}
+	r := newResolver(&s.source)
+	for i := range s.policies {
+		s.rules = append(s.rules, r.rule(&s.policies[i]))
+	}
+	r.objects()
+	s.enforced = s.where(func(r *rule) bool { return r.State == Enabled })
+	s.compileUsers()
+	s.compileLocations()
+	s.compileRows()
+	s.compileDemands()
+	s.compileDevices()
+	s.compileSettings(r)
+	return s, r.warnings
+}
+
+// Version is the source's, and Policies are its, in the order of the bits.
+func (s *Snapshot) Version() uint64 { return s.version }
+
+// Policies is told at Version.
+func (s *Snapshot) Policies() []Policy { return s.policies }
+
+// where is the row of policies of which something is true.
+func (s *Snapshot) where(holds func(*rule) bool) set {
+	b := make(set, (len(s.rules)+63)/64)
+	for i := range s.rules {
+		if holds(&s.rules[i]) {
+			b.add(i)
+		}
+	}
+	return b
+}
+
+// compileUsers leaves out policies that never apply: they get no bit anywhere.
+func (s *Snapshot) compileUsers() {
+	s.people, s.inGroups, s.inRoles, s.guests = map[string]*marks{}, map[string]*marks{}, map[string]*marks{}, map[guestKey]*marks{}
+	s.everybody = s.where(func(r *rule) bool {
+		return r.State != Disabled && !r.never() && (r.users == nil || r.users.include.all && !r.users.exclude.all)
+	})
+	for i := range s.rules {
+		r := &s.rules[i]
+		if r.State == Disabled || r.never() || r.users == nil || r.users.exclude.all {
+			continue
+		}
+		s.markSide(i, &r.users.include, false)
+		s.markSide(i, &r.users.exclude, true)
+	}
+}
+
+func (s *Snapshot) markSide(policy int, m *members, exclude bool) {
+	for _, list := range []struct {
+		members []member
+		index   map[string]*marks
+	}{{m.users, s.people}, {m.groups, s.inGroups}, {m.roles, s.inRoles}} {
+		for _, x := range list.members {
+			if !x.expires.IsZero() {
+				at(list.index, x.id).timed = append(at(list.index, x.id).timed, timedMark{policy, x})
+			} else if x.id != "" {
+				at(list.index, x.id).add(policy, exclude)
+			}
+		}
+	}
+	for _, g := range m.guests {
+		for kind := InternalGuest; kind <= ServiceProvider; kind <<= 1 {
+			switch {
+			case g.Types&kind == 0:
+			case g.Everywhere:
+				at(s.guests, guestKey{kind, ""}).add(policy, exclude)
+			default:
+				for _, d := range g.Domains {
+					at(s.guests, guestKey{kind, d}).add(policy, exclude)
+				}
+			}
+		}
+	}
+}
+
+func at[K comparable](index map[K]*marks, key K) *marks {
+	if index[key] == nil {
+		index[key] = &marks{}
+	}
+	return index[key]
+}
+
+// add is called with policies in ascending order.
+func (m *marks) add(policy int, exclude bool) {
+	word, bit := policy/64, uint64(1)<<(policy%64)
+	if n := len(m.words); n == 0 || m.words[n-1].word != word {
+		m.words = append(m.words, mark{word: word})
+	}
+	if last := &m.words[len(m.words)-1]; exclude {
+		last.out |= bit
+	} else {
+		last.in |= bit
+	}
+}
+
+func (s *Snapshot) compileLocations() {
+	places := s.source.Locations
+	s.locator = location.NewSet(places)
+	s.everywhere = s.where(func(r *rule) bool { return r.locations == nil || r.locations.includeAll && !r.locations.excludeAll })
+	side := func(belongs func(place int) bool) pair {
+		in := func(l *locationsCondition, list []int) bool {
+			return l != nil && !l.excludeAll && slices.ContainsFunc(list, belongs)
+		}
+		return pair{
+			s.where(func(r *rule) bool { return in(r.locations, include(r)) }),
+			s.where(func(r *rule) bool { return in(r.locations, exclude(r)) }),
+		}
+	}
+	for class := range s.locator.Classes() {
+		members := s.locator.Members(class)
+		s.networks = append(s.networks, side(func(i int) bool { return slices.Contains(members, i) }))
+	}
+	of := func(country string) pair {
+		return side(func(i int) bool { return places[i].ContainsCountry(country) })
+	}
+	s.noCountry, s.countries = of(""), map[string]pair{}
+	named := map[string]bool{}
+	for i := range places {
+		for _, c := range places[i].Countries {
+			named[strings.ToUpper(c)] = true
+		}
+	}
+	for c := range named {
+		s.countries[c] = of(c)
+	}
+	s.countries[otherCountry] = of(otherCountry)
+}
+
+// otherCountry stands for every country that no location names.
+const otherCountry = "-"
+
+func include(r *rule) []int {
+	if r.locations == nil {
+		return nil
+	}
+	return r.locations.include
+}
+
+func exclude(r *rule) []int {
+	if r.locations == nil {
+		return nil
+	}
+	return r.locations.exclude
+}

@@ -1,0 +1,171 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/portreeve/portreeve/internal/protocol"
+)
+
+// compileRows asks each condition of one value for every value there is.
+func (s *Snapshot) compileRows() {
+	for p := range protocol.Count {
+		for k := range credentialKinds {
+			for eas, platform := range []Platform{PlatformUnknown, PlatformIOS} {
+				f := &Facts{Protocol: protocol.Protocol(p), Credential: CredentialKind(k), Platform: platform}
+				s.doors[p][k][eas] = s.where(func(r *rule) bool {
+					return (r.apps == nil || r.apps.holds(f)) && (r.clients == nil || r.clients.holds(f)) && (r.kinds == nil || r.kinds.holds(f))
+				})
+			}
+		}
+	}
+	for p := range s.platforms {
+		s.platforms[p] = s.where(func(r *rule) bool { return r.platforms == nil || r.platforms.holds(&Facts{Platform: Platform(p)}) })
+	}
+	for t := range s.flows {
+		s.flows[t] = s.where(func(r *rule) bool { return r.flows == nil || r.flows.holds(&Facts{Flow: TransferMethods(t)}) })
+	}
+	for i, known := range []bool{false, true} {
+		for j, webmail := range []bool{false, true} {
+			f := &Facts{KnownNetwork: known, ViaWebmail: webmail}
+			s.clients[i][j] = s.where(func(r *rule) bool {
+				return (r.newClient == nil || r.newClient.holds(f)) && (r.webmail == nil || r.webmail.holds(f))
+			})
+		}
+	}
+	s.compileWords()
+	s.compileShares()
+	s.compileHours()
+}
+
+func (s *Snapshot) compileWords() {
+	asns, programs := map[uint32]bool{}, map[string]bool{}
+	for i := range s.rules {
+		if a := s.rules[i].asns; a != nil {
+			for _, n := range slices.Concat(a.Include, a.Exclude) {
+				asns[n] = true
+			}
+		}
+		if p := s.rules[i].programs; p != nil {
+			for _, w := range slices.Concat(p.Include, p.Exclude) {
+				programs[w] = true
+			}
+		}
+	}
+	byASN := func(n uint32) set {
+		return s.where(func(r *rule) bool { return r.asns == nil || r.asns.holds(&Facts{ASN: n}) })
+	}
+	unnamed := ^uint32(0)
+	for asns[unnamed] {
+		unnamed--
+	}
+	s.asns = tabulate(asns, unnamed, byASN)
+	byProgram := func(w string) set {
+		return s.where(func(r *rule) bool { return r.programs == nil || r.programs.Words.holds(w) })
+	}
+	s.programs = tabulate(programs, "\x00", byProgram)
+}
+
+// tabulate makes a row for each value named, and one for a value that nobody names.
+func tabulate[K comparable](named map[K]bool, unnamed K, row func(K) set) (t table[K]) {
+	if len(named) == 0 {
+		return t
+	}
+	t.rows, t.other = map[K]set{}, row(unnamed)
+	for k := range named {
+		t.rows[k] = row(k)
+	}
+	return t
+}
+
+func (s *Snapshot) compileShares() {
+	if !slices.ContainsFunc(s.rules, func(r rule) bool { return r.share != nil }) {
+		return
+	}
+	for lot := range 100 {
+		s.shares = append(s.shares, s.where(func(r *rule) bool { return r.share == nil || lot < r.share.percent }))
+	}
+}
+
+func (s *Snapshot) compileHours() {
+	borders := map[string][]int{}
+	zones := map[string]*time.Location{}
+	for i := range s.rules {
+		h := s.rules[i].hours
+		if h == nil || h.zone == nil {
+			continue
+		}
+		zones[h.zone.String()] = h.zone
+		for _, span := range slices.Concat(h.Include, h.Exclude) {
+			borders[h.zone.String()] = append(borders[h.zone.String()], span.borders()...)
+		}
+	}
+	for name, zone := range zones {
+		t := hourTable{zone: zone, borders: append(borders[name], 0)}
+		slices.Sort(t.borders)
+		t.borders = slices.Compact(t.borders)
+		for _, minute := range t.borders {
+			t.rows = append(t.rows, s.where(func(r *rule) bool {
+				return r.hours == nil || r.hours.zone == nil || r.hours.zone.String() != name || r.hours.at(minute)
+			}))
+		}
+		s.hours = append(s.hours, t)
+	}
+}
+
+// compileDemands finds the policies that ask for the same.
+func (s *Snapshot) compileDemands() {
+	s.builtInMFA = BuiltInStrengths()[0].Combinations
+	for i := range s.rules {
+		a := &s.rules[i].asked
+		at := slices.IndexFunc(s.asked, func(b asked) bool { return a.same(&b) })
+		if at < 0 {
+			at = len(s.asked)
+			s.asked = append(s.asked, *a)
+		}
+		s.askedBy = append(s.askedBy, uint16(at))
+	}
+}
+
+// compileSettings makes switches and authentication policies ready.
+func (s *Snapshot) compileSettings(r *resolver) {
+	auth := map[string]*authRules{}
+	for _, byID := range []bool{false, true} { // an id beats a name
+		for i := range s.source.AuthenticationPolicies {
+			a := &s.source.AuthenticationPolicies[i]
+			rules := a.rules()
+			if byID && a.ID != "" {
+				auth[strings.ToLower(a.ID)] = &rules
+			} else if !byID {
+				auth[strings.ToLower(a.Name)] = &rules
+			}
+		}
+	}
+	find := func(object, holder, reference string) *authRules {
+		if reference == "" {
+			return nil
+		}
+		found := auth[strings.ToLower(reference)]
+		if found == nil {
+			r.warnings = append(r.warnings, Warning{object, holder, "", "", "there is no authentication policy \"" + reference + "\": passwords and tokens are refused until there is"})
+			found = &authRules{id: reference, passwords: everyDoor, certificates: everyDoor, tokens: everyDoor}
+		}
+		return found
+	}
+	o := &s.source.Organization
+	s.organization, s.defaultAuth = o.level(), find("organization", "", o.DefaultAuthenticationPolicy)
+	s.domains = map[string]level{}
+	for name, d := range s.source.Domains {
+		s.domains[strings.ToLower(name)] = d.level()
+	}
+	s.groups, s.mailboxes = map[string]settings{}, map[string]settings{}
+	for id, g := range s.source.Groups {
+		s.groups[id] = settings{g.level(), find("group", id, g.AuthenticationPolicy)}
+	}
+	for id, m := range s.source.Mailboxes {
+		if id != "" { // the stranger has no mailbox
+			s.mailboxes[id] = settings{m.level(), find("mailbox", id, m.AuthenticationPolicy)}
+		}
+	}
+}
