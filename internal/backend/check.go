@@ -107,8 +107,7 @@ func (s *server) passesClient(d dialect) bool {
 	case *pop3Dialect:
 		return s.options.Proxy > 0 || s.options.ID && d.xclient
 	case *sieveDialect:
-		_, trusted := d.lookup("XCLIENT")
-		return s.options.Proxy > 0 || s.options.ID && trusted
+		return s.options.Proxy > 0 || s.options.ID && d.trusts()
 	case *smtpDialect:
 		return s.options.Proxy > 0 || s.options.XCLIENT && d.xclient
 	}

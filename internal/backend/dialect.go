@@ -59,6 +59,7 @@ type server struct {
 	sources  *sources
 	// confirmed are the people whom the mail server knows by our name for them.
 	confirmed *names
+	breaker   breaker
 }
 
 // proxyVersion is the endpoint's own version of the PROXY header, or the
@@ -72,12 +73,22 @@ func (s *server) proxyVersion() int {
 
 // open connects and speaks up to where credentials may be sent.
 func (s *server) open(ctx context.Context, q *Request) (*talk, dialect, error) {
+	done, err := s.breaker.enter()
+	if err != nil {
+		return nil, nil, awayError("connecting", err)
+	}
+	t, d, err := s.approach(ctx, q)
+	done(err)
+	return t, d, err
+}
+
+func (s *server) approach(ctx context.Context, q *Request) (*talk, dialect, error) {
 	t, err := s.dial(ctx, q)
 	if err != nil {
 		return nil, nil, awayError("connecting", err)
 	}
 	hello := s.options.Hello
-	if s.proxyVersion() > 0 { // the server takes us for the client, so let it have the client's name
+	if s.options.Proxy > 0 { // the server takes us for the client, so let it have the client's name
 		hello = clientHello(q.EHLO, hello)
 	}
 	d := newDialect(s.protocol, hello)

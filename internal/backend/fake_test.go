@@ -74,7 +74,11 @@ func (f *fake) play(raw net.Conn, cert *tls.Certificate, steps []string) {
 		case "S:":
 			_, _ = io.WriteString(c, strings.ReplaceAll(text, "|", "\r\n")+"\r\n")
 		case "C:":
-			if l, err := in.ReadString('\n'); err != nil || !strings.HasPrefix(l, text) {
+			l, err := in.ReadString('\n')
+			if err != nil { // the client has gone
+				return
+			}
+			if !strings.HasPrefix(l, text) {
 				f.mu.Lock()
 				f.wrong = "got " + l + " instead of " + text
 				f.mu.Unlock()
@@ -236,6 +240,30 @@ func TestRefusalsAreToldFromTrouble(t *testing.T) {
 	}
 }
 
+func TestLOGINGoesInLiterals(t *testing.T) {
+	q := request(protocol.IMAP, 1)
+	q.Password = []byte(`s" {5}`)
+	for answer, want := range map[string]error{"p OK in": nil, "p NO [AUTHENTICATIONFAILED] no": ErrRefused, "p NO [UNAVAILABLE] no": ErrAway, "* BYE": ErrAway} {
+		f := startFake(t, nil, "S: * OK [CAPABILITY IMAP4rev1] hello", "C: p LOGIN {16}\r\n", "S: + name", "C: mary@example.org {6}\r\n", "S: + secret", "C: s\" {5}\r\n", "S: "+answer, "silence")
+		p := imapPool(t, f.address)
+		if err := p.Login(context.Background(), q); !errors.Is(err, want) {
+			t.Errorf("%s: %v", answer, err)
+		}
+		_ = p.Close()
+		if _, wrong := f.heard(); wrong != "" {
+			t.Error(wrong)
+		}
+	}
+	f := startFake(t, nil, "S: * OK [CAPABILITY IMAP4rev1] hello", "C: p LOGIN {16}\r\n", "S: p NO not me", "silence")
+	if err := imapPool(t, f.address).Login(context.Background(), q); !errors.Is(err, ErrRefused) {
+		t.Error(err)
+	}
+	o := Options{Login: LoginMaster, MasterUser: "gate", MasterPassword: "x", Endpoints: map[protocol.Protocol]Endpoint{protocol.IMAP: {Address: f.address, TLS: TLSNone}}}
+	if _, err := newPool(t, o).Dial(context.Background(), q); !errors.Is(err, ErrAway) {
+		t.Errorf("an authorization identity that LOGIN cannot carry: %v", err)
+	}
+}
+
 func TestWhatComesBehindTheAnswerIsKept(t *testing.T) {
 	for p, answer := range map[protocol.Protocol]string{
 		protocol.IMAP: "p OK [CAPABILITY IMAP4rev1 IDLE] in", protocol.POP3: "+OK in", protocol.Submission: "235 in", protocol.Sieve: "OK",
@@ -282,6 +310,40 @@ func TestSilenceAfterTheGreetingEndsInTime(t *testing.T) {
 	if took := time.Since(begin); took > 8*time.Second {
 		t.Errorf("took %v", took)
 	}
+}
+
+func TestNobodyWaitsForASilentBackendAgainAndAgain(t *testing.T) {
+	f := startFake(t, nil, "silence")
+	p := newPool(t, Options{LoginTimeout: 300 * time.Millisecond, Endpoints: map[protocol.Protocol]Endpoint{protocol.IMAP: {Address: f.address, TLS: TLSNone}}})
+	try := func() time.Duration {
+		begin := time.Now()
+		if err := p.Login(context.Background(), request(protocol.IMAP, 1)); !errors.Is(err, ErrAway) {
+			t.Error(err)
+		}
+		return time.Since(begin)
+	}
+	for range breakerLimit {
+		if took := try(); took < 200*time.Millisecond {
+			t.Fatalf("gave up after %v", took)
+		}
+	}
+	var all sync.WaitGroup
+	all.Go(func() { try() }) // the one that tries
+	time.Sleep(50 * time.Millisecond)
+	for range 20 {
+		if took := try(); took > 100*time.Millisecond {
+			t.Errorf("waited %v beside the one that tries", took)
+		}
+	}
+	all.Wait()
+	back := letsIn(t)
+	p.backends["dovecot"].servers[protocol.IMAP].endpoint.Address = back.address
+	for range 3 {
+		if err := p.Login(context.Background(), request(protocol.IMAP, 2)); err != nil {
+			t.Errorf("it is back: %v", err)
+		}
+	}
+	_ = p.Close()
 }
 
 func TestAnEndedContextEndsTheSignIn(t *testing.T) {

@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -8,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/portreeve/portreeve/internal/sasl"
 	"github.com/portreeve/portreeve/internal/wire/imap"
 	"github.com/portreeve/portreeve/internal/wire/line"
 )
@@ -74,19 +76,67 @@ func (d *imapDialect) introduce(t *talk, o *Options, q *Request) error {
 	return err
 }
 
-func (d *imapDialect) mechanisms() []string { return after(d.caps, "AUTH=") }
+// mechanisms are the server's, and PLAIN's name for its LOGIN command, which is
+// all that Courier has as it is installed.
+func (d *imapDialect) mechanisms() []string {
+	list := after(d.caps, "AUTH=")
+	if !slices.Contains(list, sasl.Plain) && d.takesLogin() {
+		list = append(list, sasl.Plain)
+	}
+	return list
+}
+
+func (d *imapDialect) takesLogin() bool { return !d.caps.Has("LOGINDISABLED") }
+
+// loginByLiterals says LOGIN with PLAIN's name and password. In literals
+// nothing in them can be taken for a command (RFC 9051, section 6.2.3).
+func (d *imapDialect) loginByLiterals(t *talk, plain []byte) error {
+	parts := bytes.Split(plain, []byte{0})
+	if len(parts) != 3 || len(parts[0]) > 0 {
+		return errors.New("LOGIN has no place for an authorization identity")
+	}
+	next := []byte(imapTag + " LOGIN ")
+	for _, word := range parts[1:] {
+		next = append(next, imap.LiteralHead(string(word))...)
+		if err := t.sendBytes(next); err != nil {
+			return err
+		}
+		r, err := d.response(t)
+		for err == nil && r.Tag == imap.Untagged {
+			r, err = d.response(t)
+		}
+		if err != nil {
+			return err
+		}
+		if r.Tag != "+" {
+			return imapVerdict(r)
+		}
+		next = append(append([]byte{}, word...), ' ')
+	}
+	next[len(next)-1] = '\r'
+	return d.answer(t, append(next, '\n'), nil)
+}
 
 // login authenticates, with an initial response where the server takes one
 // (RFC 4959).
 func (d *imapDialect) login(t *talk, mechanism string, response []byte) error {
+	if mechanism == sasl.Plain && !d.caps.Has("AUTH=PLAIN") {
+		return d.loginByLiterals(t, response)
+	}
 	answers := newAnswers(response)
 	first := []byte(imapTag + " AUTHENTICATE " + mechanism)
 	if d.caps.Has("SASL-IR") {
 		first = slices.Concat(first, []byte{' '}, answers[0])
 		answers = answers[1:]
 	}
+	return d.answer(t, append(first, "\r\n"...), answers)
+}
+
+// answer sends the last of a command, answers challenges, and reads up to the
+// answer and no further: what comes behind it is the client's.
+func (d *imapDialect) answer(t *talk, last []byte, answers [][]byte) error {
 	d.caps = nil
-	err := t.sendBytes(append(first, "\r\n"...))
+	err := t.sendBytes(last)
 	for err == nil {
 		var r imap.Response
 		if r, err = d.response(t); err != nil {

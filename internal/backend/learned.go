@@ -35,8 +35,9 @@ type State struct {
 }
 
 // Capabilities is what every backend offers before sign-in, less what we
-// replace (mechanisms, STARTTLS, XCLIENT): words of IMAP, lines of the others'
-// lists. Nil until a backend was there.
+// replace (mechanisms, STARTTLS, XCLIENT): words of IMAP, lines of POP3 and
+// SMTP, ManageSieve's names each with its value behind a space, unquoted. Nil
+// until a backend was there.
 func (p *Pool) Capabilities(proto protocol.Protocol) []string {
 	return (*p.known.now.Load())[proto]
 }
