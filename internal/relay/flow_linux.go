@@ -89,6 +89,9 @@ func (m *mill) move(p *parked, from int) (more bool) {
 		default:
 			n, err := m.fetch(p, from)
 			left -= n
+			if src.tls != nil && n >= fatRecord && !p.fat.Load() {
+				p.fat.Store(true)
+			}
 			if n > 0 {
 				p.moved.Store(m.now.UnixNano())
 			}

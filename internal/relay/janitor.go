@@ -7,45 +7,51 @@ import (
 	"time"
 )
 
-// The collector gives a storm's memory back only slowly: a relay that had held
-// 9,500 TLS pairs still kept 230 MB minutes after the last had closed. So after
-// a big drop the pool asks for it once; never periodically, as it costs a full
-// collection.
+// The collector gives memory back only slowly: a relay that had held 9,500 TLS
+// pairs still kept 230 MB minutes after the last had closed, and what their
+// handshakes had littered costs 2.5 KB for each while they are open. So when a
+// crowd has come or gone the pool asks for it once; never periodically, as it
+// costs a full collection.
 const (
-	stormPairs  = 512             // pairs; below this there is nothing worth returning
-	stormFactor = 4               // a storm is over when this fraction of its peak is left
-	settleTime  = 2 * time.Second // for sessions and log rows of the ended pairs to be let go
-	sweepParts  = 4               // sweeps per shortest timeout: pairs end at most a quarter late
-	shortest    = 5 * time.Millisecond
+	crowdPairs = 512              // pairs; below this there is nothing worth returning
+	comeFactor = 2                // a crowd has come when there are so many times more than at the last return
+	goneFactor = 4                // and has gone when this fraction of its peak is left
+	settleTime = 2 * time.Second  // for the rest of the crowd, and for what refers to ended pairs
+	quietTime  = 10 * time.Second // after which a pair that was busy counts as waiting again
+	sweepParts = 4                // sweeps per shortest timeout: pairs end at most a quarter late
+	shortest   = 5 * time.Millisecond
 )
 
-// returner notices when far fewer pairs are open than there were.
+// returner notices when far more or far fewer pairs are open than there were.
 type returner struct {
-	peak    atomic.Int64
-	dropped chan struct{}
+	peak, base atomic.Int64 // most pairs since, and pairs at, the last return
+	due        chan struct{}
 }
 
 func (r *returner) grown(open int64) {
-	for {
-		peak := r.peak.Load()
-		if open <= peak || r.peak.CompareAndSwap(peak, open) {
-			return
-		}
+	for peak := r.peak.Load(); open > peak && !r.peak.CompareAndSwap(peak, open); peak = r.peak.Load() {
+	}
+	if open >= crowdPairs && open >= comeFactor*r.base.Load() {
+		r.ask(open)
 	}
 }
 
 func (r *returner) shrunk(open int64) {
-	peak := r.peak.Load()
-	if peak < stormPairs || open*stormFactor > peak || !r.peak.CompareAndSwap(peak, open) {
-		return
+	if peak := r.peak.Load(); peak >= crowdPairs && open*goneFactor <= peak {
+		r.peak.Store(open)
+		r.ask(open)
 	}
+}
+
+func (r *returner) ask(open int64) {
+	r.base.Store(open)
 	select {
-	case r.dropped <- struct{}{}:
+	case r.due <- struct{}{}:
 	default:
 	}
 }
 
-// tend ends pairs that were silent for too long and returns memory after storms.
+// tend ends pairs that were silent for too long and returns memory after crowds.
 func (p *Pool) tend(ctx context.Context) {
 	period := p.options.HalfClosed
 	if p.options.Idle > 0 {
@@ -59,13 +65,16 @@ func (p *Pool) tend(ctx context.Context) {
 			return
 		case <-tick.C:
 			p.sweep(time.Now())
-		case <-p.memory.dropped:
+		case <-p.memory.due:
 			select {
 			case <-ctx.Done():
 				return
 			case <-time.After(settleTime):
-				debug.FreeOSMemory()
 			}
+			open := p.open.Load()
+			p.memory.base.Store(open)
+			p.memory.peak.Store(open)
+			debug.FreeOSMemory()
 		}
 	}
 }
@@ -79,7 +88,11 @@ func (p *Pool) sweep(now time.Time) {
 		if h.half.Load() && (limit == 0 || p.options.HalfClosed < limit) {
 			limit = p.options.HalfClosed
 		}
-		if limit > 0 && now.UnixNano()-h.moved.Load() >= int64(limit) {
+		quiet := now.UnixNano() - h.moved.Load()
+		if h.fat.Load() && quiet >= int64(min(quietTime, p.options.HalfClosed)) {
+			h.mover.relax()
+		}
+		if limit > 0 && quiet >= int64(limit) {
 			h.stop(Idle, "")
 		}
 	})

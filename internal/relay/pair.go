@@ -101,13 +101,18 @@ type Handle struct {
 	from   [2]atomic.Uint64     // payload bytes that came from each side
 	moved  atomic.Int64         // Unix nanoseconds of the last byte, as coarse as a worker's turn
 	half   atomic.Bool          // one side has finished
+	fat    atomic.Bool          // holds memory that it only needs while it is busy
 	order  atomic.Pointer[stop] // set once: the pair is to be closed
 	reason Reason               // what came first; the mover's
 	err    error
 }
 
-// mover is told that the order to stop has been given. It must return at once.
-type mover interface{ interrupt() }
+// mover moves the bytes of one pair. It is told, and must return at once, that
+// the order to stop has been given, or that the pair has gone quiet.
+type mover interface {
+	interrupt()
+	relax()
+}
 
 // stop is an order from outside to close a pair.
 type stop struct {

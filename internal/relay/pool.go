@@ -77,7 +77,7 @@ func NewPool(o Options) (*Pool, error) {
 		o.HalfClosed = halfClosedTime
 	}
 	p := &Pool{options: o, stop: make(chan struct{})}
-	p.memory.dropped = make(chan struct{}, 1)
+	p.memory.due = make(chan struct{}, 1)
 	if o.Goroutines {
 		p.engine = newGoroutines(p)
 		return p, nil

@@ -77,22 +77,28 @@ func talkUntil(t *testing.T, j *joint, over func() bool) (worst time.Duration) {
 	}
 }
 
-func TestMemoryIsGivenBackOnceAfterAStorm(t *testing.T) {
-	m := returner{dropped: make(chan struct{}, 1)}
+func TestMemoryIsReturnedWhenACrowdHasComeOrGone(t *testing.T) {
+	m := returner{due: make(chan struct{}, 1)}
 	asked := func() bool {
 		select {
-		case <-m.dropped:
+		case <-m.due:
 			return true
 		default:
 			return false
 		}
 	}
+	before := int64(0)
 	for _, step := range []struct {
 		open int64
 		want bool
-	}{{2000, false}, {501, false}, {500, true}, {400, false}, {0, false}, {511, false}, {0, false}, {600, false}, {100, true}} {
-		m.grown(step.open)
-		m.shrunk(step.open)
+	}{{400, false}, {511, false}, {512, true}, {1000, false}, {1024, true}, {2100, true}, {4000, false}, {1001, false},
+		{1000, true}, {900, false}, {251, false}, {250, true}, {0, false}, {511, false}, {2000, true}, {500, true}, {0, false}} {
+		if step.open > before {
+			m.grown(step.open)
+		} else {
+			m.shrunk(step.open)
+		}
+		before = step.open
 		if got := asked(); got != step.want {
 			t.Errorf("at %d open pairs: %v, want %v", step.open, got, step.want)
 		}
