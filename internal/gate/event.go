@@ -17,7 +17,7 @@ func (t *telling) event() *signin.Event {
 		Code: o.Code, Detail: o.Detail, Steps: o.Steps, Listener: a.Listener, Client: a.Client.String(),
 		Forwarder: a.Forwarder, TLS: a.TLS, Hints: a.Hints, Backend: t.person.Backend, Methods: o.Principal.Methods}
 	if t.g.Places != nil {
-		_, e.NetOwner = t.g.Places.Network(o.Facts.Addr)
+		e.NetOwner = t.g.Places.Lookup(o.Facts.Addr).Owner
 	}
 	return e
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/portreeve/portreeve/internal/directory"
+	"github.com/portreeve/portreeve/internal/geoip"
 	"github.com/portreeve/portreeve/internal/lockout"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/secret"
@@ -56,8 +57,7 @@ type Recorder interface {
 
 // Places says where an address is.
 type Places interface {
-	Country(netip.Addr) string
-	Network(netip.Addr) (asn uint32, owner string)
+	Lookup(netip.Addr) geoip.Place
 }
 
 // Options are the gate's parts. All but Places must be set.

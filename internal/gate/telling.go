@@ -235,8 +235,8 @@ func (g *Gate) facts(a signin.Attempt, kind policy.CredentialKind, mechanism str
 	f := policy.Facts{At: a.At, Protocol: a.Protocol, Credential: kind, Mechanism: mechanism,
 		Addr: a.Client.Addr().Unmap(), ViaWebmail: a.Forwarder != ""}
 	if g.Places != nil {
-		f.Country = g.Places.Country(f.Addr)
-		f.ASN, _ = g.Places.Network(f.Addr)
+		place := g.Places.Lookup(f.Addr)
+		f.Country, f.ASN = place.Country, place.ASN
 	}
 	Recognised(&f, a.Hints, a.TLS.JA4)
 	return f

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/portreeve/portreeve/internal/policy"
@@ -44,8 +45,9 @@ func (r *Registry) Recheck(s *policy.Snapshot, now time.Time, spread time.Durati
 	start := time.Now()
 	var leaving []*Session
 	var codes []signin.Code
+	var room policy.Facts // one for all: judging thousands must not make garbage of each
 	for _, one := range open {
-		if code, stays := one.judge(s, now, refresh); !stays {
+		if code, stays := one.judge(s, now, refresh, &room); !stays {
 			leaving, codes = append(leaving, one), append(codes, code)
 		}
 	}
@@ -55,23 +57,28 @@ func (r *Registry) Recheck(s *policy.Snapshot, now time.Time, spread time.Durati
 	return Report{Judged: len(open), Ended: len(leaving), Took: time.Since(start)}
 }
 
-// judge judges one session again and keeps the refreshed facts if it stays.
-func (s *Session) judge(snap *policy.Snapshot, now time.Time, refresh Refresh) (signin.Code, bool) {
-	f := *s.facts.Load()
-	f.At = now
+// judge judges one session again, in room, and keeps its facts if refresh
+// brought new ones and it stays.
+func (s *Session) judge(snap *policy.Snapshot, now time.Time, refresh Refresh, room *policy.Facts) (signin.Code, bool) {
+	kept := s.facts.Load()
+	*room = *kept
+	room.At = now
 	if refresh != nil {
-		if code, stays := refresh(&f); !stays {
+		if code, stays := refresh(room); !stays {
 			return code, false
 		}
 	}
 	if !s.proof.IsZero() && !now.Before(s.proof) {
 		return signin.SessionExpired, false
 	}
-	v := policy.Judge(snap, &f, nil)
+	v := policy.Judge(snap, room, nil)
 	if !v.Allowed() {
 		return signin.SessionPolicyChanged, false
 	}
-	s.facts.Store(&f)
+	if room.Guest != kept.Guest || !slices.Equal(room.Groups, kept.Groups) || !slices.Equal(room.Roles, kept.Roles) {
+		fresh := *room
+		s.facts.Store(&fresh)
+	}
 	s.setUntil(v.Until)
 	return signin.OK, true
 }
@@ -97,7 +104,7 @@ func (s *Session) Learn(change func(*policy.Facts)) {
 	if snap == nil {
 		return
 	}
-	if code, stays := s.judge(snap, time.Now(), nil); !stays {
+	if code, stays := s.judge(snap, time.Now(), nil, new(policy.Facts)); !stays {
 		s.finish(code, "no longer allowed, now that the program is known")
 	}
 }
@@ -135,7 +142,7 @@ func (r *Registry) sweep(now time.Time, refresh Refresh) {
 			s.finish(signin.SessionExpired, "ran out")
 			continue
 		}
-		if code, stays := s.judge(snap, now, refresh); !stays {
+		if code, stays := s.judge(snap, now, refresh, new(policy.Facts)); !stays {
 			if code == signin.SessionPolicyChanged {
 				code = signin.SessionExpired
 			}

@@ -1,0 +1,197 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/portreeve/portreeve/internal/policy"
+	"github.com/portreeve/portreeve/internal/protocol"
+	"github.com/portreeve/portreeve/internal/signin"
+)
+
+// rules is a snapshot that blocks whoever is named.
+func rules(version uint64, blocked ...string) *policy.Snapshot {
+	src := policy.Source{Version: version}
+	if len(blocked) > 0 {
+		src.Policies = []policy.Policy{{ID: "p", State: policy.Enabled, Grant: &policy.Grant{Controls: policy.ControlBlock},
+			Conditions: policy.Conditions{Users: &policy.Users{Include: policy.People{Users: blocked}}}}}
+	}
+	s, _ := policy.Compile(src)
+	return s
+}
+
+// outcome is somebody who was let in under a snapshot.
+func outcome(person string, n int64, s *policy.Snapshot) *signin.Outcome {
+	f := policy.Facts{At: time.Now(), Person: person, Protocol: protocol.IMAP, Credential: policy.CredentialPassword, Proven: true, Methods: policy.MethodPassword}
+	return &signin.Outcome{Attempt: signin.Attempt{ID: signin.NewID(n, [10]byte{}), At: time.Now(), Protocol: protocol.IMAP}, Facts: f, Verdict: policy.Judge(s, &f, nil)}
+}
+
+func TestAChangeEndsWhoMayNoLongerStayAndNobodyElse(t *testing.T) {
+	var r Registry
+	first := rules(1)
+	r.Install(first)
+	ended := map[string]int{}
+	for i := range 100 {
+		person := fmt.Sprint("p", i)
+		if _, ok := r.Open(outcome(person, int64(i), first), "", func(signin.Code, string) { ended[person]++ }); !ok {
+			t.Fatal("not opened")
+		}
+	}
+	report := r.Recheck(rules(2, "p7", "p8"), time.Now(), 0, nil)
+	if report.Judged != 100 || report.Ended != 2 || ended["p7"] != 1 || ended["p8"] != 1 || len(ended) != 2 {
+		t.Errorf("report %+v, ended %v", report, ended)
+	}
+	r.Recheck(rules(3, "p7", "p8"), time.Now(), 0, nil)
+	if ended["p7"] != 1 {
+		t.Error("a session was ended twice")
+	}
+}
+
+func TestAChangeBetweenVerdictAndRegistrationIsNotMissed(t *testing.T) {
+	var r Registry
+	first := rules(1)
+	r.Install(first)
+	o := outcome("mary", 1, first)
+	r.Recheck(rules(2, "mary"), time.Now(), 0, nil)
+	if _, ok := r.Open(o, "", func(signin.Code, string) {}); ok {
+		t.Error("a session was opened on an outdated verdict")
+	}
+}
+
+func TestRechecksAndOpeningsTogetherMissNobody(t *testing.T) {
+	var r Registry
+	current := atomic.Pointer[policy.Snapshot]{}
+	current.Store(rules(1))
+	r.Install(current.Load())
+	var open, ended atomic.Int64
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := range 2000 {
+			o := outcome("mary", int64(i), current.Load())
+			if !o.Verdict.Allowed() {
+				return
+			}
+			if _, ok := r.Open(o, "", func(signin.Code, string) { ended.Add(1) }); ok {
+				open.Add(1)
+			}
+		}
+	}()
+	time.Sleep(time.Millisecond)
+	last := rules(2, "mary")
+	current.Store(last)
+	r.Recheck(last, time.Now(), 0, nil)
+	<-done
+	if open.Load() != ended.Load() {
+		t.Errorf("%d were opened and %d ended", open.Load(), ended.Load())
+	}
+}
+
+func TestFactsAreBroughtUpToDateBeforeJudging(t *testing.T) {
+	var r Registry
+	first := rules(1)
+	r.Install(first)
+	var why signin.Code
+	s, _ := r.Open(outcome("mary", 1, first), "", func(c signin.Code, _ string) { why = c })
+	r.Recheck(rules(2), time.Now(), 0, func(f *policy.Facts) (signin.Code, bool) { f.Groups = []string{"new"}; return 0, true })
+	if got := s.Facts().Groups; len(got) != 1 || got[0] != "new" {
+		t.Errorf("groups %v", got)
+	}
+	r.Recheck(rules(3), time.Now(), 0, func(*policy.Facts) (signin.Code, bool) { return signin.UserDisabled, false })
+	if why != signin.UserDisabled {
+		t.Errorf("ended with %v", why)
+	}
+}
+
+func TestClosingsCanBeSpread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r Registry
+		first := rules(1)
+		r.Install(first)
+		var ended atomic.Int64
+		for i := range 100 {
+			r.Open(outcome("mary", int64(i), first), "", func(signin.Code, string) { ended.Add(1) })
+		}
+		r.Recheck(rules(2, "mary"), time.Now(), time.Minute, nil)
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		if n := ended.Load(); n < 20 || n > 80 {
+			t.Errorf("%d of 100 were ended at half time", n)
+		}
+		time.Sleep(31 * time.Second)
+		synctest.Wait()
+		if n := ended.Load(); n != 100 {
+			t.Errorf("%d of 100 were ended", n)
+		}
+	})
+}
+
+func TestASessionEndsWhenItsProofRunsOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r Registry
+		first := rules(1)
+		r.Install(first)
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { _ = r.Run(ctx, nil) }()
+		o := outcome("mary", 1, first)
+		o.Principal.Until = time.Now().Add(time.Hour)
+		var why atomic.Int64
+		if _, ok := r.Open(o, "", func(c signin.Code, _ string) { why.Store(int64(c)) }); !ok {
+			t.Fatal("not opened")
+		}
+		time.Sleep(59 * time.Minute)
+		if why.Load() != 0 {
+			t.Fatal("ended early")
+		}
+		time.Sleep(time.Minute + 2*sweepEvery)
+		if signin.Code(why.Load()) != signin.SessionExpired {
+			t.Errorf("ended with %v", why.Load())
+		}
+		cancel()
+		synctest.Wait()
+	})
+}
+
+func TestWhatIsLearnedLaterIsJudged(t *testing.T) {
+	src := policy.Source{Version: 1, Policies: []policy.Policy{{ID: "p", State: policy.Enabled, Grant: &policy.Grant{Controls: policy.ControlBlock},
+		Conditions: policy.Conditions{Users: &policy.Users{Include: policy.People{All: true}}, Portreeve: policy.Own{Programs: &policy.Words{Include: []string{"fetchmail"}}}}}}}
+	snap, _ := policy.Compile(src)
+	var r Registry
+	r.Install(snap)
+	o := outcome("mary", 1, snap)
+	if !o.Verdict.Allowed() {
+		t.Fatal("blocked before the program was known")
+	}
+	ended := false
+	s, _ := r.Open(o, "", func(signin.Code, string) { ended = true })
+	s.Learn(func(f *policy.Facts) { f.Program = "mutt" })
+	if ended {
+		t.Fatal("mutt was ended")
+	}
+	s.Learn(func(f *policy.Facts) { f.Program = "fetchmail" })
+	if !ended {
+		t.Error("fetchmail stayed")
+	}
+}
+
+// All 9,500 sessions are judged again and 95 ended, without the connections.
+func BenchmarkRecheck9500(b *testing.B) {
+	var blocked []string
+	for i := range 95 {
+		blocked = append(blocked, fmt.Sprint("p", i*100))
+	}
+	var r Registry
+	first, second := rules(1), rules(2, blocked...)
+	for i := range 9500 {
+		r.Open(outcome(fmt.Sprint("p", i), int64(i), first), "", func(signin.Code, string) {})
+	}
+	now := time.Now()
+	b.ResetTimer()
+	for range b.N {
+		r.Recheck(second, now, 0, nil)
+	}
+}
