@@ -1,23 +1,25 @@
 package proxy
 
 import (
+	"cmp"
 	"container/list"
 	"net/netip"
 	"sync"
 )
 
-// Limits on connections that have not signed in (DECISIONS: 100 per IPv4
-// address or IPv6 /64, 20,000 in all).
+// Default limits on connections that have not signed in.
 const (
-	perSource  = 100
-	inAll      = 20000
-	ipv6Source = 64 // bits of an IPv6 address that one source is counted by
+	perSource  = 100   // of one IPv4 address or IPv6 /64
+	inAll      = 20000 // of everybody
+	ipv6Source = 64    // bits of an IPv6 address that one source is counted by
 )
 
 // Admission counts the connections that have not signed in, over all
 // listeners. Where a source, or all together, have too many, the oldest is
 // closed to make room, so that a flood throws out itself first.
 type Admission struct {
+	PerSource, InAll int // 0 are the defaults; set before the first connection
+
 	mu      sync.Mutex
 	all     list.List // of *Admitted, oldest first
 	sources map[netip.Prefix]*list.List
@@ -47,9 +49,9 @@ func (a *Admission) Enter(addr netip.Addr, evict func()) *Admitted {
 		a.sources[p.source] = mine
 	}
 	switch {
-	case mine.Len() >= perSource:
+	case mine.Len() >= cmp.Or(a.PerSource, perSource):
 		out = mine.Front().Value.(*Admitted)
-	case a.all.Len() >= inAll:
+	case a.all.Len() >= cmp.Or(a.InAll, inAll):
 		out = a.all.Front().Value.(*Admitted)
 	}
 	if out != nil {

@@ -56,6 +56,9 @@ type Conn struct {
 // errTooManyBad ends a connection that has sent too much nonsense.
 var errTooManyBad = errors.New("too many bad commands")
 
+// errNotFromHere ends a connection from a network that this listener does not serve.
+var errNotFromHere = errors.New("this listener does not serve that network")
+
 // ErrClientLeft is returned by a dialect whose client said goodbye.
 var ErrClientLeft = errors.New("client left")
 
@@ -67,7 +70,10 @@ func (c *Conn) begin(ctx context.Context) error {
 			return fmt.Errorf("reading the PROXY header: %w", err)
 		}
 	}
-	c.forwarder = c.server.forwarderAt(c.peer.Addr())
+	c.forwarder = c.server.forwarderAt(c.origin.Addr())
+	if len(c.server.OnlyFrom) > 0 && !c.server.from(c.server.OnlyFrom, c.origin.Addr()) {
+		return errNotFromHere
+	}
 	c.setDeadline()
 	if c.server.TLS == TLSImplicit {
 		return c.handshake(ctx)

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/portreeve/portreeve/internal/backend"
+	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/relay"
 	"github.com/portreeve/portreeve/internal/signin"
 )
@@ -57,7 +59,7 @@ func goodbye(err error) string {
 var errTooManyRefusals = errors.New("too many refused sign-ins")
 
 func (s *Server) newConn(tc *net.TCPConn) *Conn {
-	c := &Conn{server: s, socket: relay.NewSocket(tc), deadline: time.Now().Add(signInTimeout), correlation: newID()}
+	c := &Conn{server: s, socket: relay.NewSocket(tc), deadline: time.Now().Add(cmp.Or(s.SignInTime, signInTimeout)), correlation: newID()}
 	c.stream = c.socket
 	c.peer = addrPort(tc.RemoteAddr())
 	c.origin, c.client, c.local = c.peer, c.peer, addrPort(tc.LocalAddr())
@@ -133,8 +135,12 @@ func (s *Server) letIn(ctx context.Context, c *Conn, d Dialect, cred signin.Cred
 const maxRejudge = 5
 
 func request(c *Conn, cred signin.Credential, out *signin.Outcome) backend.Request {
-	return backend.Request{ID: out.Attempt.ID, Address: out.Facts.Address, Protocol: c.server.Protocol, Client: c.client, Local: c.local,
-		TLS: c.Secure(), EHLO: c.Hints.EHLO, Password: cred.Secret()}
+	q := backend.Request{ID: out.Attempt.ID, Address: out.Facts.Address, Protocol: c.server.Protocol, Client: c.client, Local: c.local,
+		TLS: c.Secure(), EHLO: c.Hints.EHLO}
+	if out.Facts.Credential == policy.CredentialPassword { // a token or an app password is ours to check, and no backend's to see
+		q.Password = cred.Secret()
+	}
+	return q
 }
 
 func troubleOf(err error) signin.Code {

@@ -109,6 +109,10 @@ type Settings struct {
 	Hostname string
 	// IMAPEarlyCode is the response code of a refusal decided before the secret, "UNAVAILABLE" by default.
 	IMAPEarlyCode string
+	// POP3EarlyCode is POP3's, "SYS/PERM" by default.
+	POP3EarlyCode string
+	// SMTPCode is the enhanced status code behind 535, "5.7.8" by default.
+	SMTPCode string
 	// Alert adds an untagged NO [ALERT], which mutt and neomutt show.
 	Alert bool
 	// XOAUTH2Challenge sends the base64 error challenge, with which several programs hang.
@@ -128,8 +132,12 @@ type Options struct {
 	ProxyFrom     []netip.Prefix
 	PlaintextFrom []netip.Prefix
 	Forwarders    []Forwarder
-	Settings      Settings
-	Dialect       func(*Conn) Dialect
+	// OnlyFrom, if any, are the only networks that may connect (a listener for
+	// devices that need old TLS).
+	OnlyFrom   []netip.Prefix
+	SignInTime time.Duration // whole sign-in; 0 is signInTimeout
+	Settings   Settings
+	Dialect    func(*Conn) Dialect
 
 	Gate      Gate
 	Backends  Backends

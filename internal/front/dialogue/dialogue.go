@@ -141,6 +141,10 @@ func (f Front) open(t *testing.T, options []string) *stage {
 	if slices.Contains(options, "plaintext") {
 		o.PlaintextFrom = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	}
+	if slices.Contains(options, "proxy-from") {
+		o.ProxyFrom = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+		o.PlaintextFrom = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+	}
 	for _, way := range []struct {
 		option string
 		pass   proxy.PassBy

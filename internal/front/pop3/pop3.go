@@ -3,6 +3,7 @@
 package pop3
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -180,7 +181,7 @@ func (d *dialect) Refuse(r signin.Reply) error {
 	code := "SYS/TEMP"
 	switch r.Tone {
 	case signin.Early:
-		code = "SYS/PERM"
+		code = cmp.Or(d.c.Settings().POP3EarlyCode, "SYS/PERM")
 	case signin.Uniform:
 		code = "AUTH"
 	}

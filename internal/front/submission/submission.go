@@ -4,6 +4,7 @@
 package submission
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -219,7 +220,7 @@ func (d *dialect) Refuse(r signin.Reply) error {
 		d.refusal = r.Text
 		return d.c.WriteString(wire.Line(235, "2.7.0", "Go on"))
 	}
-	return d.c.WriteString(wire.Line(535, "5.7.8", r.Text))
+	return d.c.WriteString(wire.Line(535, cmp.Or(d.c.Settings().SMTPCode, "5.7.8"), r.Text))
 }
 
 // Accept lets the program in.
