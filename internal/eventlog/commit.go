@@ -45,13 +45,13 @@ func (l *Log) step(first *request, due bool) {
 		}
 		break
 	}
-	if due || l.refusals.pressing() {
+	if due || l.pressing() {
 		b.refusals = l.refusals.take()
 		b.sessions = l.sessions.take()
 	}
 	l.mu.Lock()
-	b.orphaned, b.began = l.orphaned, l.began
-	if len(b.requests)+len(b.refusals)+len(b.sessions) > 0 || l.mark && !l.using {
+	b.orphaned, b.began = l.orphaned && !l.using, l.began
+	if len(b.requests)+len(b.refusals)+len(b.sessions) > 0 || l.mark && !l.down {
 		l.keep(b)
 	}
 	l.mu.Unlock()
@@ -64,6 +64,12 @@ func (l *Log) step(first *request, due bool) {
 // undoes what it holds.
 func (l *Log) keep(b *batch) {
 	l.count(b)
+	if l.using && !l.down {
+		// A refusal's row may be in the journal still, and its count alone
+		// would find nothing to count in; it waits until that is brought in.
+		l.refusals.later(b.refusals)
+		b.refusals = nil
+	}
 	err := l.toDatabase(b)
 	if err == nil {
 		l.refusals.written(b.refusals)
@@ -136,9 +142,11 @@ func (l *Log) settle(b *batch, err error) {
 	l.tellState()
 }
 
-// toDatabase writes a batch in one transaction, unless the journal is in use.
+// toDatabase writes a batch in one transaction, unless the database could not
+// be written a moment ago. It may be ahead of the journal: what either holds
+// is a whole state of a row, and the higher count stays.
 func (l *Log) toDatabase(b *batch) error {
-	if l.using {
+	if l.down {
 		return store.ErrUnavailable
 	}
 	err := l.db.Write(context.Background(), func(tx *store.Tx) error {
@@ -153,6 +161,7 @@ func (l *Log) toDatabase(b *batch) error {
 		l.mark = false
 		return nil
 	}
+	l.down = true
 	l.failed(err)
 	return err
 }

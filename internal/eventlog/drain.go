@@ -45,38 +45,49 @@ func (l *Log) drainOnce() {
 // drainPart brings in one part; false if there is nothing more to do now.
 func (l *Log) drainPart() bool {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	if !l.using {
-		l.mu.Unlock()
+		l.down = false // nothing to bring in: the next sign-in tries
 		return false
 	}
 	tail := l.journal.tail
 	last := tail-l.drained <= handover
-	if !last {
+	if !last { // the others go on meanwhile
 		l.mu.Unlock()
-	} else {
-		defer l.mu.Unlock()
 	}
-	next, err := l.bringIn(tail)
-	if err != nil {
+	next, err := l.bringIn(tail, false)
+	if err != nil && !errors.Is(err, store.ErrUnavailable) {
+		next, err = l.bringIn(tail, true)
+	}
+	if !last {
+		l.mu.Lock()
+	}
+	if l.down = err != nil; l.down {
 		l.failed(err)
 		return false
 	}
-	if l.drained = next; !last {
-		return true
+	if l.drained = next; last {
+		l.begin()
 	}
+	return !last
+}
+
+// begin begins the journal anew, once all of it is in the database.
+func (l *Log) begin() {
 	if err := l.journal.reset(); err != nil {
 		l.slog.Error("the sign-in journal cannot be emptied", "error", err)
-		return false
+		return
 	}
 	l.using, l.warned, l.drained = false, false, journalStart
 	l.dbError.Store(nil)
 	l.tellState()
 	l.slog.Info("the sign-in journal has been brought into the database")
-	return false
 }
 
-// bringIn writes records from where the last one ended, in one transaction.
-func (l *Log) bringIn(tail int64) (next int64, err error) {
+// bringIn writes records from where the last one ended, in one transaction. An
+// item that the database refuses for its own sake would stop all that follow
+// for ever; losing is to leave such items out, counted and told.
+func (l *Log) bringIn(tail int64, losing bool) (next int64, err error) {
 	err = l.db.Write(context.Background(), func(tx *store.Tx) error {
 		for next = l.drained; next < tail && next < l.drained+drainBytes; {
 			payload, after, err := l.journal.read(next)
@@ -86,7 +97,7 @@ func (l *Log) bringIn(tail int64) (next int64, err error) {
 			if payload == nil {
 				return errItem
 			}
-			if err := l.bringRecord(tx, payload); err != nil {
+			if err := l.bringRecord(tx, payload, losing); err != nil {
 				return err
 			}
 			next = after
@@ -98,28 +109,30 @@ func (l *Log) bringIn(tail int64) (next int64, err error) {
 
 // bringRecord writes the items of one record. What cannot be read although its
 // sum was right is a fault of ours: it is counted and told, not stumbled over for ever.
-func (l *Log) bringRecord(tx taker, b []byte) error {
+func (l *Log) bringRecord(tx taker, b []byte, losing bool) error {
 	for len(b) > 0 {
 		kind := b[0]
 		n, used := binary.Uvarint(b[1:])
 		if used <= 0 || n > uint64(len(b)-1-used) {
-			return l.lose(errItem)
+			l.lose(errItem)
+			return nil
 		}
 		item := b[1+used : 1+used+int(n)]
 		b = b[1+used+int(n):]
-		if err := bringItem(tx, kind, item); errors.Is(err, errItem) {
-			_ = l.lose(err)
-		} else if err != nil {
+		err := bringItem(tx, kind, item)
+		if err != nil && !losing && !errors.Is(err, errItem) {
 			return err
+		}
+		if err != nil {
+			l.lose(err)
 		}
 	}
 	return nil
 }
 
-func (l *Log) lose(err error) error {
+func (l *Log) lose(err error) {
 	l.lost.Add(1)
 	l.slog.Error("part of the sign-in journal is lost", "error", err)
-	return nil
 }
 
 // taker is what takes the items of a record: a transaction of the store.

@@ -184,7 +184,7 @@ func FuzzJournalItems(f *testing.F) {
 	l := &Log{slog: slog.New(slog.DiscardHandler)}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		a := &anything{}
-		if err := l.bringRecord(a, b); err != nil {
+		if err := l.bringRecord(a, b, false); err != nil {
 			t.Errorf("a record that cannot be read stops the journal: %v", err)
 		}
 		if a.n > len(b)/2+1 {

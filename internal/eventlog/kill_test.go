@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -78,6 +79,8 @@ func loadChild(dir string) {
 				fmt.Fprintf(os.Stdout, "a %s\n", e.Facts.Person)
 				if ref, err := l.Success(context.Background(), e); err == nil {
 					fmt.Fprintf(os.Stdout, "d %s %s\n", e.Facts.Person, ref)
+				} else {
+					fmt.Fprintf(os.Stdout, "! %v\n", err)
 				}
 			}
 		}()
@@ -213,7 +216,7 @@ func sum(m map[string]int64) (n int64) {
 // any file grow, as it does when there is no block left. Each claim that fails is printed.
 func fullChild(dir string) {
 	signal.Ignore(syscall.SIGXFSZ)
-	l, db := childLog(dir, 4<<20)
+	l, db := childLog(dir, 1<<20)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- l.Run(ctx) }()
@@ -242,18 +245,25 @@ func fullChild(dir string) {
 	claim(!l.State().Journal && answered.Load() == 400, "before: %d answered, journal %v", answered.Load(), l.State().Journal)
 	var was unix.Rlimit
 	claim(unix.Getrlimit(unix.RLIMIT_FSIZE, &was) == nil, "reading the limit")
-	limit := was
-	limit.Cur = 5 << 20 // the journal of 4 MiB lies below it
+	limit, largest := was, uint64(0)
+	for _, name := range []string{store.FileName, store.FileName + "-wal", journalName} {
+		fi, err := os.Stat(filepath.Join(dir, name))
+		claim(err == nil, "looking at %s: %v", name, err)
+		if err == nil {
+			largest = max(largest, uint64(fi.Size()))
+		}
+	}
+	limit.Cur = largest + 128<<10 // the journal of 1 MiB lies below it
 	claim(unix.Setrlimit(unix.RLIMIT_FSIZE, &limit) == nil, "setting the limit")
-	for i := 0; i < 60 && !l.State().Journal; i++ {
-		signIn(1000 + 4*i)
+	for i := 0; i < 200 && !l.State().Journal; i++ {
+		signIn(200 + 4*i)
 	}
 	claim(l.State().Journal, "the database still grows: %d answered", answered.Load())
 	claim(failed.Load() == 0, "%d were refused although the journal had room", failed.Load())
 	for i := 0; i < 60 && failed.Load() == 0; i++ {
-		signIn(3000 + 4*i)
+		signIn(2000 + 4*i)
 	}
-	claim(failed.Load() > 0, "the journal of 4 MiB was never full")
+	claim(failed.Load() > 0, "the journal of 1 MiB was never full")
 	claim(l.State().Fill >= warnAt, "full at %v", l.State().Fill)
 	claim(unix.Setrlimit(unix.RLIMIT_FSIZE, &was) == nil, "lifting the limit")
 	for i := 0; i < 400 && l.State().Journal; i++ {
@@ -261,7 +271,7 @@ func fullChild(dir string) {
 	}
 	claim(!l.State().Journal, "the journal was not brought in: %v", l.State().Database)
 	failed.Store(0)
-	signIn(200)
+	signIn(100)
 	claim(failed.Load() == 0, "%d were refused after the disk had room again", failed.Load())
 	cancel()
 	if err := errors.Join(<-done, l.Close(), db.Close()); err != nil {

@@ -20,6 +20,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -83,7 +84,8 @@ type Log struct {
 	mu       sync.Mutex // held while a batch is kept, and while the journal hands over
 	journal  *journal
 	drained  int64 // all before it is in the database
-	using    bool  // the journal: the database is behind it
+	using    bool  // the journal holds what the database may not
+	down     bool  // the database could not be written when last tried
 	mark     bool  // the running mark is not yet written
 	orphaned bool  // sessions of the run before stand open in the log
 	warned   bool  // that the journal fills
@@ -206,6 +208,26 @@ func (l *Log) Refusal(e *signin.Event) signin.Reference {
 	return id.Reference()
 }
 
+// Import writes sign-ins of the past, from another server's log or the demo's
+// month, as they are: they are not merged, nor told to sinks and streams. An
+// event that is there already is not written twice.
+func (l *Log) Import(ctx context.Context, list []*signin.Event) error {
+	for part := range slices.Chunk(list, maxBatch) {
+		err := l.db.Write(ctx, func(tx *store.Tx) error {
+			for _, e := range part {
+				if err := tx.PutEvent(e); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("importing sign-ins: %w", err)
+		}
+	}
+	return nil
+}
+
 // Session notes that a session was opened or how it ended. It waits only
 // while more ends are waiting than there is room for.
 func (l *Log) Session(e signin.SessionEvent) { l.sessions.add(e) }
@@ -224,6 +246,10 @@ func (l *Log) Run(ctx context.Context) error {
 	tick := time.NewTicker(behind)
 	defer tick.Stop()
 	for ctx.Err() == nil {
+		if l.pressing() {
+			l.step(nil, true)
+			continue
+		}
 		var first *request
 		select {
 		case first = <-l.in:
@@ -249,6 +275,9 @@ func (l *Log) finish() error {
 		if l.clean() {
 			break
 		}
+		if !l.isDown() {
+			continue
+		}
 		if time.Now().After(end) {
 			l.stop()
 			return errors.New("the database cannot be written: what the journal holds is brought in at the next start")
@@ -259,6 +288,18 @@ func (l *Log) finish() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closing)
 	defer cancel()
 	return l.db.Write(ctx, func(tx *store.Tx) error { return tx.SetRunning(time.Time{}) })
+}
+
+// pressing says that so much waits to be written behind that it should be
+// written at once, and can be.
+func (l *Log) pressing() bool {
+	return (l.refusals.pressing() || l.sessions.pressing()) && !l.isDown()
+}
+
+func (l *Log) isDown() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.down || l.using
 }
 
 // clean says that nothing is left to write.

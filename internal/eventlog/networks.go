@@ -110,13 +110,6 @@ func (n *networks) forget(before time.Time) {
 	}
 }
 
-// forgetPerson drops all of one person.
-func (n *networks) forgetPerson(id string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	delete(n.per, id)
-}
-
 // appendNetwork and readNetwork are a network's form in the journal.
 func appendNetwork(b []byte, w store.Network) []byte {
 	b = binary.AppendVarint(b, w.First.UnixNano())

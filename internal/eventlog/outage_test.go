@@ -241,7 +241,7 @@ func TestAFloodOfRefusalsIsMergedHarderAndNoneIsLost(t *testing.T) {
 	dir := t.TempDir()
 	l := start(t, dir, func(o *Options) { o.JournalSize = minJournal })
 	unlock := lock(t, dir)
-	const n = 30_000
+	const n = 12_000
 	begun := time.Now()
 	for i := range n {
 		e := refused(fmt.Sprint("p", i), testTime, signin.WrongCredentials)

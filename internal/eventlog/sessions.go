@@ -94,6 +94,13 @@ func (s *sessions) later(list []signin.SessionEvent) {
 	}
 }
 
+// pressing says that as many wait as one commit takes.
+func (s *sessions) pressing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.order) >= maxBatch
+}
+
 func (s *sessions) idle() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

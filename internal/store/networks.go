@@ -39,11 +39,6 @@ func (tx *Tx) PutNetwork(n Network) error {
 	return nil
 }
 
-// DeleteNetwork forgets one; ForgetNetworks those not seen since.
-func (tx *Tx) DeleteNetwork(person string, prefix netip.Prefix) error {
-	return tx.exec(`DELETE FROM networks WHERE person = ? AND prefix = ?`, person, prefix.String())
-}
-
 // ForgetNetworks forgets the networks last seen before a time.
 func (tx *Tx) ForgetNetworks(before time.Time) (int64, error) {
 	return tx.affected(`DELETE FROM networks WHERE last < ?`, nanos(before))
