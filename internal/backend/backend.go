@@ -25,6 +25,7 @@ import (
 
 	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/relay"
+	"github.com/portreeve/portreeve/internal/secret"
 	"github.com/portreeve/portreeve/internal/signin"
 )
 
@@ -99,7 +100,7 @@ type Options struct {
 	// SASL authorization identity (RFC 4616).
 	MasterSeparator string
 	// Mint makes a token for one person and protocol.
-	Mint func(address string, p protocol.Protocol) (string, error)
+	Mint func(address string, p protocol.Protocol) (secret.Text, error)
 	// TokenMechanism is OAUTHBEARER (if empty) or XOAUTH2.
 	TokenMechanism string
 
@@ -130,6 +131,9 @@ type Options struct {
 	// Capabilities overrides what a protocol is said to offer; nothing is asked for it.
 	Capabilities map[protocol.Protocol][]string
 }
+
+// Format prints the name only: there is a password beside it.
+func (o Options) Format(s fmt.State, _ rune) { _, _ = fmt.Fprintf(s, "backend %q", o.Name) }
 
 // Times of one connection. Together they stay under the time a program waits.
 const (

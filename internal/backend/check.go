@@ -103,13 +103,13 @@ func (s *server) check(ctx context.Context) []Finding {
 func (s *server) passesClient(d dialect) bool {
 	switch d := d.(type) {
 	case *imapDialect:
-		return s.options.Proxy > 0 || s.options.ID && d.caps.Has("ID")
+		return s.endpoint.Proxy > 0 || s.options.ID && d.caps.Has("ID")
 	case *pop3Dialect:
-		return s.options.Proxy > 0 || s.options.ID && d.xclient
+		return s.endpoint.Proxy > 0 || s.options.ID && d.xclient
 	case *sieveDialect:
-		return s.options.Proxy > 0 || s.options.ID && d.trusts()
+		return s.endpoint.Proxy > 0 || s.options.ID && d.trusts()
 	case *smtpDialect:
-		return s.options.Proxy > 0 || s.options.XCLIENT && d.xclient
+		return s.endpoint.Proxy > 0 || s.options.XCLIENT && d.xclient
 	}
 	return false
 }
@@ -209,7 +209,7 @@ func (b *backend) doorsOf(h netip.Addr) []door {
 	for proto, s := range b.servers {
 		_, service, _ := net.SplitHostPort(s.endpoint.Address)
 		port, err := strconv.ParseUint(service, 10, 16)
-		if err == nil && s.options.Proxy == 0 && !seen[uint16(port)] { // a door that wants a PROXY header lets nobody else in
+		if err == nil && s.endpoint.Proxy == 0 && !seen[uint16(port)] { // a door that wants a PROXY header lets nobody else in
 			seen[uint16(port)] = true
 			out = append(out, door{netip.AddrPortFrom(h, uint16(port)), proto, s.endpoint.TLS})
 		}

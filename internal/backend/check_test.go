@@ -25,7 +25,7 @@ func TestCheckOfBackendsAsTheyShouldBe(t *testing.T) {
 	p, err := New([]Options{
 		{Name: "dovecot", ID: true, Endpoints: map[protocol.Protocol]Endpoint{protocol.IMAP: {Address: d.IMAP, TLS: TLSNone},
 			protocol.POP3: {Address: d.POP3, TLS: TLSNone}, protocol.Sieve: {Address: d.Sieve, TLS: TLSStartTLS, RootCAs: d.Authority.Pool()}}},
-		{Name: "postfix", Proxy: 2, Endpoints: map[protocol.Protocol]Endpoint{protocol.Submission: {Address: postfix.SubmissionProxy, TLS: TLSNone}}},
+		{Name: "postfix", Endpoints: map[protocol.Protocol]Endpoint{protocol.Submission: {Address: postfix.SubmissionProxy, TLS: TLSNone, Proxy: 2}}},
 	}, Routes{})
 	if err != nil {
 		t.Fatal(err)

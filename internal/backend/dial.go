@@ -35,7 +35,7 @@ func (s *server) dial(ctx context.Context, q *Request) (*talk, error) {
 			return nil, err
 		}
 		t := newTalk(ctx, relay.NewSocket(c.(*net.TCPConn)))
-		if err := t.proxyHeader(s.proxyVersion(), q); err != nil {
+		if err := t.proxyHeader(s.endpoint.Proxy, q); err != nil {
 			t.abandon()
 			return nil, err
 		}

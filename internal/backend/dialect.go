@@ -62,15 +62,6 @@ type server struct {
 	breaker   breaker
 }
 
-// proxyVersion is the endpoint's own version of the PROXY header, or the
-// backend's: Dovecot is often told by ID where Postfix is told by PROXY.
-func (s *server) proxyVersion() int {
-	if s.endpoint.Proxy > 0 {
-		return s.endpoint.Proxy
-	}
-	return s.options.Proxy
-}
-
 // open connects and speaks up to where credentials may be sent.
 func (s *server) open(ctx context.Context, q *Request) (*talk, dialect, error) {
 	done, err := s.breaker.enter()
@@ -88,7 +79,7 @@ func (s *server) approach(ctx context.Context, q *Request) (*talk, dialect, erro
 		return nil, nil, awayError("connecting", err)
 	}
 	hello := s.options.Hello
-	if s.options.Proxy > 0 { // the server takes us for the client, so let it have the client's name
+	if s.endpoint.Proxy > 0 { // the server takes us for the client, so let it have the client's name
 		hello = clientHello(q.EHLO, hello)
 	}
 	d := newDialect(s.protocol, hello)

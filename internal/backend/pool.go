@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -89,6 +90,9 @@ func newBackend(o Options) (*backend, error) {
 	b := &backend{options: o, servers: map[protocol.Protocol]*server{}}
 	from, confirmed := &sources{addrs: o.SourceAddrs}, &names{}
 	for p, e := range o.Endpoints {
+		if e.Proxy == 0 {
+			e.Proxy = o.Proxy
+		}
 		if e.Proxy < 0 || e.Proxy > 2 {
 			return nil, fmt.Errorf("%s: there is no version %d of the PROXY header", p, e.Proxy)
 		}
@@ -123,8 +127,6 @@ func (o *Options) check() error {
 		return errors.New("login by token needs somebody who mints them")
 	case o.TokenMechanism != "" && o.TokenMechanism != sasl.OAuthBearer && o.TokenMechanism != sasl.XOAUTH2:
 		return fmt.Errorf("tokens are shown by OAUTHBEARER or XOAUTH2, not %q", o.TokenMechanism)
-	case o.Proxy < 0 || o.Proxy > 2:
-		return fmt.Errorf("there is no version %d of the PROXY header", o.Proxy)
 	}
 	return nil
 }
@@ -250,12 +252,13 @@ func (o *Options) credential(q *Request, e Endpoint) (credential, error) {
 		if err != nil {
 			return credential{}, err
 		}
-		return credential{o.TokenMechanism, sasl.Identity{Authcid: q.Address}, []byte(token)}, nil
+		defer token.Clear()
+		return credential{o.TokenMechanism, sasl.Identity{Authcid: q.Address}, bytes.Clone(token.Bytes())}, nil
 	}
 	if len(q.Password) == 0 {
 		return credential{}, errors.New("it takes the person's own password only, and none was shown")
 	}
-	return credential{sasl.Plain, sasl.Identity{Authcid: q.Address}, append([]byte{}, q.Password...)}, nil
+	return credential{sasl.Plain, sasl.Identity{Authcid: q.Address}, bytes.Clone(q.Password)}, nil
 }
 
 // sweepTime is how often unclaimed connections are looked for.

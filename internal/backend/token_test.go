@@ -19,6 +19,7 @@ import (
 	"github.com/portreeve/portreeve/internal/mailtest"
 	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/sasl"
+	"github.com/portreeve/portreeve/internal/secret"
 )
 
 // minter makes tokens that a Dovecot with its key folder validates.
@@ -53,7 +54,7 @@ func newMinter(t *testing.T) *minter {
 	return &minter{key, dir}
 }
 
-func (m *minter) mint(address string, p protocol.Protocol) (string, error) {
+func (m *minter) mint(address string, p protocol.Protocol) (secret.Text, error) {
 	now := time.Now()
 	body := map[string]any{"iss": "https://gate.example", "aud": "dovecot", "sub": address, "scope": p.String(),
 		"iat": now.Add(-5 * time.Second).Unix(), "nbf": now.Add(-5 * time.Second).Unix(), "exp": now.Add(time.Minute).Unix()}
@@ -65,9 +66,10 @@ func (m *minter) mint(address string, p protocol.Protocol) (string, error) {
 	sum := sha256.Sum256([]byte(signed))
 	r, s, err := ecdsa.Sign(rand.Reader, m.key, sum[:])
 	if err != nil {
-		return "", err
+		return secret.Text{}, err
 	}
-	return signed + "." + base64.RawURLEncoding.EncodeToString(append(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32))...)), nil
+	token := signed + "." + base64.RawURLEncoding.EncodeToString(append(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32))...))
+	return secret.NewText([]byte(token)), nil
 }
 
 func TestTokensOpenEveryProtocol(t *testing.T) {
