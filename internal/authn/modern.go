@@ -101,7 +101,9 @@ func (v *Verifier) certificate(ctx context.Context, q *claim) (signin.Principal,
 		return signin.Principal{}, refuse(signin.UserUnknown, "nobody has the certificate's name")
 	}
 	p, err := q.principal(policy.MethodX509SingleFactor)
-	p.AuthTime = time.Time{} // the handshake proves possession, not when a person last proved who they are
+	if q.attempt.TLS.Resumed {
+		p.AuthTime = time.Time{} // the key was proven in an earlier handshake, nobody knows when
+	}
 	return p, err
 }
 

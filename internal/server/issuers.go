@@ -1,0 +1,91 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"crypto/x509"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/portreeve/portreeve/internal/authn"
+	"github.com/portreeve/portreeve/internal/certs"
+	"github.com/portreeve/portreeve/internal/config"
+	"github.com/portreeve/portreeve/internal/policy"
+	"github.com/portreeve/portreeve/internal/signin"
+	"github.com/portreeve/portreeve/internal/token"
+)
+
+// openIssuers makes the check of bearer tokens. What we mint for backends is
+// never accepted at the door.
+func (s *Server) openIssuers() (err error) {
+	if len(s.Config.Issuers) == 0 {
+		return nil
+	}
+	var list []token.Issuer
+	for name, c := range s.Config.Issuers {
+		i := token.Issuer{Name: name, Issuer: string(c.Issuer), Audiences: c.Audience, Algorithms: c.Algorithms, Address: c.Claims.Address,
+			Keys: cmp.Or(string(c.JWKSFile), string(c.JWKSURL)), SessionMax: c.SessionMax, AuthTime: true}
+		if i.AMR, err = methods(c.AMR); err != nil {
+			return fmt.Errorf("issuer %s, amr: %w", name, err)
+		}
+		if i.ACR, err = methods(c.ACR); err != nil {
+			return fmt.Errorf("issuer %s, acr: %w", name, err)
+		}
+		list = append(list, i)
+	}
+	slices.SortFunc(list, func(a, b token.Issuer) int { return cmp.Compare(a.Name, b.Name) })
+	var ours []string
+	if s.minter != nil {
+		ours = append(ours, s.minter.Issuer())
+	}
+	s.tokens, err = token.NewVerifier(list, ours...)
+	return err
+}
+
+// methods reads a mapping of claim values to Graph's method words.
+func methods(m map[string][]string) (map[string]policy.Methods, error) {
+	out := map[string]policy.Methods{}
+	for value, words := range m {
+		for _, w := range words {
+			bit, ok := policy.ParseMethod(w)
+			if !ok {
+				return nil, fmt.Errorf("%q is no authentication method", w)
+			}
+			out[value] |= bit
+		}
+	}
+	return out, nil
+}
+
+// clientCAs are the authorities of client certificates, by listener.
+type clientCAs map[string]*certs.ClientCA
+
+// openClientCA reads a listener's authority; nil if it has none.
+func openClientCA(l config.Listener) (*certs.ClientCA, error) {
+	if l.ClientCA == "" {
+		return nil, nil
+	}
+	var lists []string
+	for _, c := range l.CRL {
+		lists = append(lists, string(c))
+	}
+	return certs.LoadClientCA(string(l.ClientCA), lists...)
+}
+
+// People says whose a certificate is. crypto/tls checks no revocation list, so
+// it is done here, each time.
+func (c clientCAs) People(_ context.Context, listener string, der []byte) ([]string, error) {
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, &authn.Refusal{Code: signin.CertificateInvalid, Detail: err.Error()}
+	}
+	ca := c[listener]
+	if ca == nil {
+		return nil, &authn.Refusal{Code: signin.CertificateInvalid, Detail: "this listener takes no certificates"}
+	}
+	if err := ca.Check(leaf, time.Now()); err != nil {
+		return nil, &authn.Refusal{Code: signin.CertificateRevoked, Detail: err.Error()}
+	}
+	return certs.People(leaf), nil
+}

@@ -1,0 +1,220 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/portreeve/portreeve/internal/directory"
+	"github.com/portreeve/portreeve/internal/gate"
+	"github.com/portreeve/portreeve/internal/lockout"
+	"github.com/portreeve/portreeve/internal/policy"
+	"github.com/portreeve/portreeve/internal/session"
+	"github.com/portreeve/portreeve/internal/signin"
+	"github.com/portreeve/portreeve/internal/store"
+)
+
+// keeper puts what is stored in force: it compiles the rules into a new
+// snapshot, gives it to the gate, and has every open session judged again.
+// Changes are taken one at a time; those that come meanwhile are taken together.
+type keeper struct {
+	store    *store.Store
+	people   *directory.Local
+	sessions *session.Registry
+	guard    *lockout.Guard
+	log      *slog.Logger
+
+	gate    *gate.Gate
+	changes <-chan store.Change
+	ask     chan request
+
+	mu       sync.Mutex
+	warnings []policy.Warning
+	old      map[uint64]*policy.Snapshot // compiled again to explain old sign-ins
+}
+
+// request asks that everything stored by now be put in force.
+type request struct {
+	spread time.Duration
+	done   chan answer
+}
+
+type answer struct {
+	report session.Report
+	err    error
+}
+
+// relevant are the families of rows whose change can change a verdict.
+const relevant = store.People | store.Groups | store.Policies | store.Locations | store.Strengths |
+	store.AuthenticationPolicies | store.Switches | store.Revocations | store.Settings
+
+// first compiles the rules at the start.
+func (k *keeper) first(ctx context.Context) (*policy.Snapshot, error) {
+	snap, _, err := k.compile(ctx, nil)
+	return snap, err
+}
+
+// compile compiles what is stored, unless that is what current was made of.
+func (k *keeper) compile(ctx context.Context, current *policy.Snapshot) (*policy.Snapshot, bool, error) {
+	r, err := readRules(ctx, k.store)
+	if err != nil {
+		return nil, false, err
+	}
+	raw, err := json.Marshal(r)
+	if err != nil {
+		return nil, false, fmt.Errorf("keeping the rules: %w", err)
+	}
+	version, err := k.store.SaveSnapshot(ctx, raw)
+	if err != nil {
+		return nil, false, err
+	}
+	if current != nil && current.Version() == version {
+		return current, false, nil
+	}
+	snap, warnings, err := r.compile(version)
+	if err != nil {
+		return nil, false, err
+	}
+	k.mu.Lock()
+	k.warnings = warnings
+	k.mu.Unlock()
+	return snap, true, nil
+}
+
+// apply puts everything stored by now in force and returns what became of the
+// open sessions, whose closing may be spread over a time.
+func (k *keeper) apply(ctx context.Context, spread time.Duration) (session.Report, error) {
+	r := request{spread, make(chan answer, 1)}
+	select {
+	case k.ask <- r:
+	case <-ctx.Done():
+		return session.Report{}, ctx.Err()
+	}
+	select {
+	case a := <-r.done:
+		return a.report, a.err
+	case <-ctx.Done():
+		return session.Report{}, ctx.Err()
+	}
+}
+
+// run takes changes until ctx ends.
+func (k *keeper) run(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case c, ok := <-k.changes:
+			if !ok {
+				return nil
+			}
+			if c.Families&relevant == 0 {
+				continue
+			}
+			if _, err := k.take(ctx, c, 0); err != nil {
+				// What was in force stays in force; the fault is told until it is mended.
+				k.log.Error("cannot put a change in force", "err", err)
+			}
+		case r := <-k.ask:
+			var c store.Change
+			select {
+			case c = <-k.changes: // a commit is published before it is answered
+			default:
+			}
+			report, err := k.take(ctx, c, r.spread)
+			r.done <- answer{report, err}
+		}
+	}
+}
+
+// take puts a change in force: people first, since rules name them.
+func (k *keeper) take(ctx context.Context, c store.Change, spread time.Duration) (session.Report, error) {
+	if _, err := k.people.Apply(ctx, c); err != nil {
+		return session.Report{}, fmt.Errorf("bringing people up to date: %w", err)
+	}
+	for _, person := range c.People {
+		k.guard.Forget(person) // a new password may be one that was wrong before
+	}
+	snap, changed, err := k.compile(ctx, k.gate.Snapshot())
+	if err != nil {
+		return session.Report{}, err
+	}
+	if changed {
+		k.gate.SetPolicy(snap)
+	}
+	k.end(c)
+	report := k.sessions.Recheck(snap, time.Now(), spread, k.refresh)
+	if changed || report.Ended > 0 {
+		k.log.Info("rules in force", "version", snap.Version(), "judged", report.Judged, "closed", report.Ended, "took", report.Took)
+	}
+	return report, nil
+}
+
+// end closes the sessions of people whose grants were revoked: no policy would.
+func (k *keeper) end(c store.Change) {
+	if len(c.People) == 0 || c.Families&store.Revocations == 0 {
+		return
+	}
+	gone := map[string]bool{}
+	for _, p := range c.People {
+		gone[p] = true
+	}
+	k.sessions.Matching(func(s *session.Session) bool { return gone[s.Facts().Person] }, signin.SessionPolicyChanged, "a grant was revoked")
+}
+
+// refresh brings a session's facts up to date before it is judged again.
+func (k *keeper) refresh(f *policy.Facts) (signin.Code, bool) {
+	p, known := k.people.ByID(f.Person)
+	switch {
+	case !known:
+		return signin.SessionPolicyChanged, false
+	case p.Disabled:
+		return signin.UserDisabled, false
+	}
+	f.Groups, f.Roles, f.Guest = p.Groups, p.Roles, p.Guest
+	return signin.OK, true
+}
+
+// keptSnapshots bounds how many old snapshots stay compiled.
+const keptSnapshots = 8
+
+// at is the snapshot of a version, to explain an old sign-in by.
+func (k *keeper) at(ctx context.Context, version uint64) (*policy.Snapshot, error) {
+	if now := k.gate.Snapshot(); now.Version() == version {
+		return now, nil
+	}
+	k.mu.Lock()
+	snap := k.old[version]
+	k.mu.Unlock()
+	if snap != nil {
+		return snap, nil
+	}
+	kept, err := k.store.Snapshot(ctx, version)
+	if err != nil {
+		return nil, err
+	}
+	var r rules
+	if err := json.Unmarshal(kept.Source, &r); err != nil {
+		return nil, fmt.Errorf("reading the rules of version %d: %w", version, err)
+	}
+	if snap, _, err = r.compile(version); err != nil {
+		return nil, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.old == nil || len(k.old) >= keptSnapshots {
+		k.old = map[uint64]*policy.Snapshot{}
+	}
+	k.old[version] = snap
+	return snap, nil
+}
+
+// named are the warnings of the rules in force.
+func (k *keeper) named() []policy.Warning {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.warnings
+}

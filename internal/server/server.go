@@ -1,0 +1,317 @@
+// Package server is the only place where everything meets: it builds the parts
+// from the configuration, starts those that own goroutines, serves until its
+// context ends, and stops them in order. It holds no rule.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/portreeve/portreeve/internal/admin"
+	"github.com/portreeve/portreeve/internal/adminlog"
+	"github.com/portreeve/portreeve/internal/authn"
+	"github.com/portreeve/portreeve/internal/backend"
+	"github.com/portreeve/portreeve/internal/certs"
+	"github.com/portreeve/portreeve/internal/config"
+	"github.com/portreeve/portreeve/internal/decide/dovecot"
+	"github.com/portreeve/portreeve/internal/directory"
+	"github.com/portreeve/portreeve/internal/eventlog"
+	"github.com/portreeve/portreeve/internal/gate"
+	"github.com/portreeve/portreeve/internal/geoip"
+	"github.com/portreeve/portreeve/internal/lockout"
+	"github.com/portreeve/portreeve/internal/proxy"
+	"github.com/portreeve/portreeve/internal/relay"
+	"github.com/portreeve/portreeve/internal/secret"
+	"github.com/portreeve/portreeve/internal/session"
+	"github.com/portreeve/portreeve/internal/store"
+	"github.com/portreeve/portreeve/internal/token"
+)
+
+// Options are what a server needs besides its configuration.
+type Options struct {
+	Config  *config.Config
+	Log     *slog.Logger
+	Version string
+	// Demo opens a state folder made by the demo; serve refuses one.
+	Demo bool
+}
+
+// Server is everything that runs.
+type Server struct {
+	Options
+	began time.Time
+
+	store     *store.Store
+	box       *secret.Box
+	events    *eventlog.Log
+	people    *directory.Local
+	names     *names
+	places    *geoip.DB
+	certs     *certs.Manager
+	guard     *lockout.Guard
+	hashing   *secret.Pool
+	tokens    *token.Verifier
+	minter    *token.Minter // nil unless a backend takes tokens
+	backends  *backend.Pool
+	sessions  *session.Registry
+	relay     *relay.Pool
+	admission *proxy.Admission
+	keeper    *keeper
+	gate      *gate.Gate
+	observer  *dovecot.Handler
+	cas       clientCAs
+	writers   []*adminlog.Writer
+
+	admin   net.Listener
+	public  net.Listener
+	observe net.Listener
+	doors   []door
+
+	closers []func() error // in the order in which things were opened
+}
+
+// door is one open listener and what serves it.
+type door struct {
+	listener net.Listener
+	server   *proxy.Server
+}
+
+// New builds everything and opens the listeners. Nothing is served before Run.
+// After an error nothing is left open.
+func New(ctx context.Context, o Options) (_ *Server, err error) {
+	s := &Server{Options: o, began: time.Now(), sessions: &session.Registry{},
+		admission: &proxy.Admission{PerSource: o.Config.Limits.PerSource, InAll: o.Config.Limits.Unauthenticated}}
+	defer func() {
+		if err != nil {
+			_ = s.Close()
+		}
+	}()
+	for _, step := range []func(context.Context) error{
+		s.openState, s.openWorld, s.openBackends, s.openIdentity, s.openGate, s.openDoors,
+	} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// openState opens what outlives the process.
+func (s *Server) openState(ctx context.Context) (err error) {
+	dir := string(s.Config.State)
+	if s.store, err = store.Open(ctx, store.Options{Dir: dir, Demo: s.Demo}); err != nil {
+		return err
+	}
+	s.later(s.store.Close)
+	if s.box, err = s.openBox(filepath.Join(dir, "master.key")); err != nil {
+		return fmt.Errorf("opening the master key: %w", err)
+	}
+	sinks, err := s.sinks()
+	if err != nil {
+		return err
+	}
+	s.events, err = eventlog.Open(ctx, eventlog.Options{Store: s.store, Dir: dir, Sinks: sinks, Logger: s.Log,
+		AllowUnrecorded: s.Config.Log.Unrecorded == "allow",
+		Retention:       eventlog.Retention{Days: s.Config.Log.Days, Bytes: int64(s.Config.Log.Size), AddressDays: s.Config.Log.AddressDays}})
+	if err != nil {
+		return err
+	}
+	s.later(s.events.Close)
+	return nil
+}
+
+// openBox opens the master key: the configured one, else the state folder's own.
+func (s *Server) openBox(path string) (*secret.Box, error) {
+	if s.Config.MasterKey.Set() {
+		return secret.BoxOf([]byte(s.Config.MasterKey.Reveal()))
+	}
+	return secret.OpenBox(path)
+}
+
+// openWorld opens what tells us about the world outside, and the relay.
+func (s *Server) openWorld(context.Context) (err error) {
+	if s.places, err = geoip.Open(geoip.Options{Country: string(s.Config.Geo.Country), ASN: string(s.Config.Geo.ASN)}); err != nil {
+		return err
+	}
+	var pairs []certs.Pair
+	for _, c := range s.Config.TLS {
+		pairs = append(pairs, certs.Pair{Certificate: string(c.Certificate), Key: string(c.Key)})
+	}
+	if len(pairs) > 0 {
+		if s.certs, err = certs.Open(pairs); err != nil {
+			return err
+		}
+	}
+	if s.relay, err = relay.NewPool(relay.Options{}); err != nil {
+		return fmt.Errorf("making the relay: %w", err)
+	}
+	s.later(s.relay.Close)
+	return nil
+}
+
+// openIdentity opens what says who somebody is.
+func (s *Server) openIdentity(ctx context.Context) (err error) {
+	s.hashing = secret.NewPool(0)
+	if s.people, err = directory.NewLocal(ctx, s.store, s.hashing); err != nil {
+		return err
+	}
+	if err := s.names.know(s.people.Alias); err != nil {
+		return err
+	}
+	s.guard = lockout.New(lockout.Options{})
+	s.cas = clientCAs{}
+	for _, l := range s.Config.Listeners {
+		ca, err := openClientCA(l)
+		if err != nil {
+			return fmt.Errorf("listener %s: %w", l.Name, err)
+		}
+		if ca != nil {
+			s.cas[l.Name] = ca
+		}
+	}
+	return s.openIssuers()
+}
+
+// openGate joins the parts that decide.
+func (s *Server) openGate(ctx context.Context) error {
+	changes, unsubscribe := s.store.Subscribe()
+	s.later(func() error { unsubscribe(); return nil })
+	s.keeper = &keeper{store: s.store, people: s.people, sessions: s.sessions, guard: s.guard, log: s.Log, changes: changes, ask: make(chan request)}
+	snap, err := s.keeper.first(ctx)
+	if err != nil {
+		return fmt.Errorf("putting the rules in force: %w", err)
+	}
+	for _, w := range s.keeper.named() {
+		s.Log.Warn("rule is not enforced as it stands", "what", w.String())
+	}
+	s.gate = gate.New(gate.Options{Names: s.names, People: s.people, Guard: s.guard, Fingerprint: func(b []byte) secret.Print { return prints.Of(b) },
+		Verifier: s.verifier(), Log: s.events, Places: s.places, Words: s.words(), Fault: s.fault}, snap)
+	s.keeper.gate = s.gate
+	s.sessions.Install(snap)
+	return nil
+}
+
+// prints tells secrets apart for the guard, under a key of this process alone.
+var prints = secret.NewPrints()
+
+// later has f called when the server closes.
+func (s *Server) later(f func() error) { s.closers = append(s.closers, f) }
+
+// Run serves until ctx ends, then stops: no new connections, sign-ins under way
+// finish, sessions end, events are written.
+func (s *Server) Run(ctx context.Context) error {
+	accepting, stop := context.WithCancel(ctx)
+	defer stop()
+	working, finish := context.WithCancel(context.Background())
+	defer finish()
+	var fronts, rooms sync.WaitGroup
+	faults := make(chan error, 64)
+	start := func(wg *sync.WaitGroup, ctx context.Context, f func(context.Context) error) {
+		wg.Go(func() {
+			if err := f(ctx); err != nil {
+				faults <- err
+				stop()
+			}
+		})
+	}
+	for _, f := range s.rooms() {
+		start(&rooms, working, f)
+	}
+	for _, d := range s.doors {
+		start(&fronts, accepting, func(ctx context.Context) error { return d.server.Serve(ctx, d.listener) })
+	}
+	for _, f := range s.fronts() {
+		start(&fronts, accepting, f)
+	}
+	s.Log.Info("serving", "doors", len(s.doors), "state", string(s.Config.State))
+	<-accepting.Done()
+	fronts.Wait()
+	_ = s.relay.Close()
+	finish()
+	rooms.Wait()
+	close(faults)
+	var all []error
+	for err := range faults {
+		all = append(all, err)
+	}
+	return errors.Join(all...)
+}
+
+// rooms are the parts that own goroutines and outlive the listeners.
+func (s *Server) rooms() []func(context.Context) error {
+	rooms := []func(context.Context) error{s.events.Run, s.relay.Run, s.backends.Run, s.keeper.run,
+		func(ctx context.Context) error { return s.sessions.Run(ctx, s.keeper.refresh) },
+		func(ctx context.Context) error { s.places.Run(ctx); return nil }}
+	if s.certs != nil {
+		rooms = append(rooms, func(ctx context.Context) error { s.certs.Run(ctx); return nil })
+	}
+	if s.tokens != nil {
+		rooms = append(rooms, s.tokens.Run)
+	}
+	for _, w := range s.writers {
+		rooms = append(rooms, w.Run)
+	}
+	return rooms
+}
+
+// fronts are the listeners that are no doors for mail programs.
+func (s *Server) fronts() []func(context.Context) error {
+	fronts := []func(context.Context) error{func(ctx context.Context) error { return admin.Serve(ctx, s.admin, s.adminHandler()) }}
+	if s.observe != nil {
+		fronts = append(fronts, serveHTTP(s.observe, s.observer))
+	}
+	if s.public != nil {
+		fronts = append(fronts, serveHTTP(s.public, s.publicHandler()))
+	}
+	return fronts
+}
+
+// serveHTTP serves one HTTP listener within bounds.
+func serveHTTP(l net.Listener, h http.Handler) func(context.Context) error {
+	return func(ctx context.Context) error {
+		srv := &http.Server{Handler: h, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
+			IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes}
+		defer context.AfterFunc(ctx, func() { _ = srv.Close() })()
+		if err := srv.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	}
+}
+
+// Close closes what New opened, last opened first.
+func (s *Server) Close() error {
+	var all []error
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		if err := s.closers[i](); err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrNotExist) {
+			all = append(all, err)
+		}
+	}
+	s.closers = nil
+	return errors.Join(all...)
+}
+
+// verifier is what checks credentials.
+func (s *Server) verifier() *authn.Verifier {
+	o := authn.Options{Names: s.names, Directory: s.people, Networks: s.events, Pool: s.hashing}
+	for _, d := range s.Config.Directories {
+		if d.Kind == "backend" && len(s.Config.Backends) > 0 {
+			o.Backends, o.Newcomers = s.backends, s.people
+		}
+	}
+	if s.tokens != nil {
+		o.Tokens = s.tokens
+	}
+	if len(s.cas) > 0 {
+		o.Certificates = s.cas
+	}
+	return authn.New(o)
+}

@@ -1,0 +1,170 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"os"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/portreeve/portreeve/internal/admin"
+	"github.com/portreeve/portreeve/internal/backend"
+	"github.com/portreeve/portreeve/internal/certs"
+	"github.com/portreeve/portreeve/internal/decide/dovecot"
+	"github.com/portreeve/portreeve/internal/lockout"
+	"github.com/portreeve/portreeve/internal/policy"
+	"github.com/portreeve/portreeve/internal/secret"
+	"github.com/portreeve/portreeve/internal/signin"
+	"github.com/portreeve/portreeve/internal/token"
+)
+
+// Status is one screen about the running server.
+type Status struct {
+	Version       string           `json:"version"`
+	PID           int              `json:"pid"`
+	Began         time.Time        `json:"began"`
+	PolicyVersion uint64           `json:"policyVersion"`
+	Warnings      []policy.Warning `json:"warnings"`
+	People        int              `json:"people"`
+	Sessions      int              `json:"sessions"`
+	SigningIn     int              `json:"signingIn"`
+	Hashing       int              `json:"passwordsWaiting"`
+	Memory        uint64           `json:"heapBytes"`
+	Descriptors   Descriptors      `json:"descriptors"`
+	Doors         []DoorState      `json:"listeners"`
+	Backends      []backend.State  `json:"backends"`
+	Guard         lockout.State    `json:"guard"`
+	Log           LogState         `json:"log"`
+	Certificates  []certs.State    `json:"certificates,omitempty"`
+	Issuers       []token.State    `json:"issuers,omitempty"`
+	Observe       *dovecot.State   `json:"observe,omitempty"`
+}
+
+// Descriptors are the file descriptors in use and how many there may be.
+type Descriptors struct {
+	Used  int    `json:"used"`
+	Limit uint64 `json:"limit"`
+}
+
+// DoorState is one open listener.
+type DoorState struct {
+	Name     string `json:"name"`
+	Protocol string `json:"protocol"`
+	Address  string `json:"address"`
+}
+
+// LogState is how the sign-in log stands.
+type LogState struct {
+	Database     string  `json:"database"`
+	Journal      bool    `json:"journalInUse"`
+	Fill         float64 `json:"journalFill"`
+	Unrecorded   int64   `json:"unrecorded"`
+	Lost         int64   `json:"lost"`
+	FileBytes    int64   `json:"fileBytes"`
+	Warning      string  `json:"warning,omitempty"`
+	LinesDropped int64   `json:"linesDropped"`
+}
+
+func (s *Server) status(ctx context.Context) any {
+	var mem runtime.MemStats
+	runtime.ReadMemStats(&mem)
+	st := Status{Version: s.Version, PID: os.Getpid(), Began: s.began, PolicyVersion: s.gate.Snapshot().Version(), Warnings: s.keeper.named(),
+		People: s.people.Len(), Sessions: s.sessions.Len(), SigningIn: s.admission.Len(), Hashing: s.hashing.Waiting(), Memory: mem.HeapAlloc,
+		Descriptors: descriptors(), Backends: s.backends.States(), Guard: s.guard.State(), Log: s.logState(ctx)}
+	for _, d := range s.doors {
+		st.Doors = append(st.Doors, DoorState{d.server.Name, d.server.Protocol.String(), d.listener.Addr().String()})
+	}
+	if s.certs != nil {
+		st.Certificates = s.certs.State()
+	}
+	if s.tokens != nil {
+		st.Issuers = s.tokens.States()
+	}
+	if s.observer != nil {
+		o := s.observer.State()
+		st.Observe = &o
+	}
+	return st
+}
+
+func (s *Server) logState(ctx context.Context) LogState {
+	e := s.events.State()
+	l := LogState{Database: "ok", Journal: e.Journal, Fill: e.Fill, Unrecorded: e.Unrecorded, Lost: e.Lost, Warning: e.Warning()}
+	if e.Database != nil {
+		l.Database = e.Database.Error()
+	}
+	if file, _, err := s.store.Size(ctx); err == nil {
+		l.FileBytes = file
+	}
+	for _, w := range s.writers {
+		l.LinesDropped += w.Dropped()
+	}
+	return l
+}
+
+// descriptors counts them where the system tells (Linux).
+func descriptors() Descriptors {
+	var d Descriptors
+	if entries, err := os.ReadDir("/proc/self/fd"); err == nil {
+		d.Used = len(entries)
+	}
+	var lim syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &lim) == nil {
+		d.Limit = lim.Cur
+	}
+	return d
+}
+
+// adminHandler is the administrators' interface.
+func (s *Server) adminHandler() http.Handler {
+	return admin.New(admin.Options{Store: s.store, Events: s.events, Gate: s.gate, Sessions: s.sessions, Log: s.Log,
+		Apply: s.keeper.apply, Status: s.status, CheckBackends: s.checkBackends, ExportKeys: s.exportKeys, RotateKeys: s.rotateKeys,
+		Canonical:    func(typed string) (string, error) { return s.names.Canonical("", typed) },
+		HashPassword: func(p []byte) (string, error) { return secret.Hash(p), nil },
+		CheckHash:    func(h string) error { _, err := secret.Import(h, false); return err },
+	})
+}
+
+func (s *Server) checkBackends(ctx context.Context, from string) (any, error) {
+	o := backend.CheckOptions{}
+	if from != "" {
+		addr, err := netip.ParseAddr(from)
+		if err != nil {
+			return nil, &admin.Error{Status: http.StatusBadRequest, Code: "BadRequest", Message: "from is an address such as 192.0.2.1", Target: "from"}
+		}
+		o.From = addr
+	}
+	for _, d := range s.doors {
+		if ap, err := netip.ParseAddrPort(d.listener.Addr().String()); err == nil {
+			o.Own = append(o.Own, ap)
+		}
+	}
+	return s.backends.Check(ctx, o), nil
+}
+
+// errNoMinter is what administrators are told where no backend takes tokens.
+var errNoMinter = &admin.Error{Status: http.StatusConflict, Code: "Conflict", Message: "no backend takes tokens (login: token), so there are no keys"}
+
+// exportKeys writes the public keys of minted tokens as Dovecot reads them.
+func (s *Server) exportKeys(dir string) error {
+	if s.minter == nil {
+		return errNoMinter
+	}
+	return s.minter.ExportDovecot(dir, "")
+}
+
+// rotateKeys puts a new key in force and returns its id.
+func (s *Server) rotateKeys() (any, error) {
+	if s.minter == nil {
+		return nil, errNoMinter
+	}
+	kid, err := s.minter.Rotate()
+	return map[string]string{"kid": kid}, err
+}
+
+// fault tells the operator of our own trouble in a sign-in.
+func (s *Server) fault(a signin.Attempt, step signin.StepName, err error) {
+	s.Log.Error("sign-in failed through our own trouble", "listener", a.Listener, "client", a.Client.String(), "step", string(step), "err", err)
+}
