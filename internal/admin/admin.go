@@ -1,0 +1,251 @@
+// Package admin is the interface of administrators: REST over the local socket,
+// in Microsoft Graph's shapes where Graph has one (/v1.0, /beta) and in ours
+// beside it (/portreeve/v1). The command line is a client of it and no more.
+//
+// Who asks is known from the kernel: the peer's uid. Root and the members of
+// the socket's group administer. Every change is one transaction with its
+// audit row, and is in force, on open sessions too, before the answer leaves.
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/portreeve/portreeve/internal/eventlog"
+	"github.com/portreeve/portreeve/internal/gate"
+	"github.com/portreeve/portreeve/internal/lockout"
+	"github.com/portreeve/portreeve/internal/name"
+	"github.com/portreeve/portreeve/internal/policy"
+	"github.com/portreeve/portreeve/internal/proxy"
+	"github.com/portreeve/portreeve/internal/session"
+	"github.com/portreeve/portreeve/internal/store"
+)
+
+// Options are what the interface administers.
+type Options struct {
+	Store    *store.Store
+	Events   *eventlog.Log
+	Gate     *gate.Gate
+	Sessions *session.Registry
+	Log      *slog.Logger
+	// Apply puts what is stored in force and has open sessions judged again,
+	// closing at once or spread over the given time.
+	Apply func(ctx context.Context, spread time.Duration) (session.Report, error)
+	// Warnings are what the rules in force cannot enforce as they stand.
+	Warnings func() []policy.Warning
+	// SnapshotAt finds the rules that judged an old sign-in.
+	SnapshotAt func(ctx context.Context, version uint64) (*policy.Snapshot, error)
+	// Status, CheckBackends, Guard, ExportKeys and RotateKeys belong to the server.
+	Status        func(context.Context) any
+	CheckBackends func(ctx context.Context, from string) (any, error)
+	Guard         func() []lockout.Row
+	ExportKeys    func(dir string) error
+	RotateKeys    func() (any, error)
+	// Replies are the words of refusals as the line protocols are configured.
+	Replies proxy.Settings
+	// Names are the site's rules for names, for past logs.
+	Names name.Rules
+	// Canonical makes a canonical address of what an administrator typed.
+	Canonical func(typed string) (string, error)
+	// HashPassword makes the hash of a new local password.
+	HashPassword func(password []byte) (string, error)
+	// CheckHash says whether an imported hash can be verified.
+	CheckHash func(hash string) error
+}
+
+// maxBody bounds what is read of a request, in bytes: a CSV of a hundred
+// thousand mailboxes has about 40 MB.
+const maxBody = 64 << 20
+
+// maxLog bounds a mail server's log that is imported, in bytes. It is read as
+// it comes and never held whole.
+const maxLog = 64 << 30
+
+type api struct{ Options }
+
+// New makes the handler.
+func New(o Options) http.Handler {
+	a := &api{o}
+	mux := http.NewServeMux()
+	a.routes(func(pattern string, h handler) { mux.Handle(pattern, a.wrap(h)) })
+	mux.Handle("/", a.wrap(func(r *http.Request) (any, error) {
+		return nil, &Error{Status: http.StatusNotFound, Code: "ResourceNotFound", Message: "there is no " + r.Method + " " + r.URL.Path}
+	}))
+	return mux
+}
+
+// handler answers a request with a value that becomes JSON, or with an error.
+type handler func(*http.Request) (any, error)
+
+// Error is an answer in Graph's error shape.
+type Error struct {
+	Status  int
+	Code    string
+	Message string
+	Target  string // the member or row at fault
+	Details []Error
+}
+
+func (e *Error) Error() string { return e.Message }
+
+func bad(target, format string, args ...any) *Error {
+	return &Error{Status: http.StatusBadRequest, Code: "BadRequest", Message: fmt.Sprintf(format, args...), Target: target}
+}
+
+func notFound(what, name string) *Error {
+	return &Error{Status: http.StatusNotFound, Code: "ResourceNotFound", Message: fmt.Sprintf("there is no %s %q", what, name)}
+}
+
+// raw is an answer that is not JSON.
+type raw struct {
+	kind string
+	body []byte
+}
+
+// created is an answer with status 201.
+type created struct{ body any }
+
+// streamed writes its own answer.
+type streamed func(http.ResponseWriter)
+
+func (a *api) wrap(h handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		limit := int64(maxBody)
+		if strings.HasSuffix(r.URL.Path, "/signIns/import") {
+			limit = maxLog
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, limit)
+		out, err := h(r)
+		if err != nil {
+			a.fail(w, r, err)
+			return
+		}
+		switch v := out.(type) {
+		case nil:
+			w.WriteHeader(http.StatusNoContent)
+		case raw:
+			w.Header().Set("Content-Type", v.kind)
+			_, _ = w.Write(v.body)
+		case streamed:
+			v(w)
+		case created:
+			a.json(w, http.StatusCreated, v.body)
+		default:
+			a.json(w, http.StatusOK, v)
+		}
+	})
+}
+
+func (a *api) json(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(v) // a write error is the client's going away
+}
+
+// fail answers with an error; what is nobody's fault but ours is logged.
+func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
+	var e *Error
+	switch {
+	case errors.As(err, &e):
+	case errors.As(err, new(*http.MaxBytesError)):
+		e = &Error{Status: http.StatusRequestEntityTooLarge, Code: "RequestEntityTooLarge", Message: "the request is too large"}
+	case errors.Is(err, store.ErrNotFound):
+		e = &Error{Status: http.StatusNotFound, Code: "ResourceNotFound", Message: err.Error()}
+	case errors.Is(err, store.ErrExists):
+		e = &Error{Status: http.StatusConflict, Code: "Conflict", Message: err.Error()}
+	case errors.Is(err, store.ErrConflict):
+		e = &Error{Status: http.StatusPreconditionFailed, Code: "PreconditionFailed", Message: err.Error()}
+	case errors.Is(err, store.ErrUnavailable):
+		e = &Error{Status: http.StatusServiceUnavailable, Code: "ServiceUnavailable", Message: err.Error()}
+	default:
+		a.Log.Error("administration failed", "path", r.URL.Path, "err", err)
+		e = &Error{Status: http.StatusInternalServerError, Code: "InternalServerError", Message: err.Error()}
+	}
+	a.json(w, e.Status, map[string]any{"error": body(e)})
+}
+
+func body(e *Error) map[string]any {
+	b := map[string]any{"code": e.Code, "message": e.Message}
+	if e.Target != "" {
+		b["target"] = e.Target
+	}
+	if len(e.Details) > 0 {
+		details := make([]any, len(e.Details))
+		for i := range e.Details {
+			details[i] = body(&e.Details[i])
+		}
+		b["details"] = details
+	}
+	return b
+}
+
+// decode reads a JSON body strictly: an unknown member is refused by name.
+func decode(r *http.Request, into any) error {
+	d := json.NewDecoder(r.Body)
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		if errors.As(err, new(*http.MaxBytesError)) {
+			return err
+		}
+		return bad(memberOfError(err), "the request is not what is expected here: %s", strings.TrimPrefix(err.Error(), "json: "))
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return bad("", "something follows the JSON object")
+	}
+	return nil
+}
+
+// memberOfError is the member an error of encoding/json is about.
+func memberOfError(err error) string {
+	var t *json.UnmarshalTypeError
+	if errors.As(err, &t) {
+		return t.Field
+	}
+	if _, name, ok := strings.Cut(err.Error(), "unknown field "); ok {
+		return strings.Trim(name, `"`)
+	}
+	return ""
+}
+
+// list is the shape of Graph's collections.
+func list[T any](rows []T) map[string]any {
+	if rows == nil {
+		rows = []T{}
+	}
+	return map[string]any{"value": rows}
+}
+
+// change carries out an administrator's change and puts it in force.
+func (a *api) change(r *http.Request, do func(*store.Tx) error) (session.Report, error) {
+	if err := a.Store.Change(r.Context(), actor(r), r.Header.Get("X-Reason"), do); err != nil {
+		return session.Report{}, err
+	}
+	spread, err := spreadOf(r)
+	if err != nil {
+		return session.Report{}, err
+	}
+	// The change is made: it is put in force even if the one who asked has gone.
+	return a.Apply(context.WithoutCancel(r.Context()), spread)
+}
+
+// spreadOf reads how long closings may be spread over.
+func spreadOf(r *http.Request) (time.Duration, error) {
+	s := r.URL.Query().Get("spread")
+	if s == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d < 0 || d > time.Hour {
+		return 0, bad("spread", "spread is a time such as 5m, at most 1h")
+	}
+	return d, nil
+}

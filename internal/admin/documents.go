@@ -1,0 +1,484 @@
+package admin
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/portreeve/portreeve/internal/filter"
+	"github.com/portreeve/portreeve/internal/location"
+	"github.com/portreeve/portreeve/internal/policy"
+	"github.com/portreeve/portreeve/internal/policy/graph"
+	"github.com/portreeve/portreeve/internal/session"
+	"github.com/portreeve/portreeve/internal/signin"
+	"github.com/portreeve/portreeve/internal/store"
+)
+
+// documents are the objects of one kind that Graph has: policies, named
+// locations, authentication strengths. What came is kept byte by byte.
+type documents struct {
+	*api
+	kind store.DocumentKind
+}
+
+// words are what people call a kind, and Graph's path to it.
+var words = map[store.DocumentKind]struct{ name, context string }{
+	store.Policy:               {"policy", "identity/conditionalAccess/policies"},
+	store.Location:             {"named location", "identity/conditionalAccess/namedLocations"},
+	store.Strength:             {"authentication strength", "policies/authenticationStrengthPolicies"},
+	store.AuthenticationPolicy: {"authentication policy", ""},
+}
+
+const odataRoot = "https://graph.microsoft.com/v1.0/$metadata#"
+
+var documentSchema = filter.NewSchema([]filter.Property{
+	{Name: "id", Kind: filter.KindString},
+	{Name: "displayName", Kind: filter.KindString, Aliases: []string{"name"}},
+	{Name: "state", Kind: filter.KindString, Values: []string{"enabled", "disabled", "enabledForReportingButNotEnforced"}},
+	{Name: "createdDateTime", Kind: filter.KindTime},
+	{Name: "modifiedDateTime", Kind: filter.KindTime},
+	{Name: "isTrusted", Kind: filter.KindBool},
+	{Name: "policyType", Kind: filter.KindString},
+}, "displayName", "id", "state")
+
+// list answers GET on the collection with $filter, $select, $orderby, $top and $skip.
+func (d documents) list(r *http.Request) (any, error) {
+	all, err := d.Store.Documents(r.Context(), d.kind)
+	if err != nil {
+		return nil, err
+	}
+	v := r.URL.Query()
+	if text := v.Get("$filter"); text != "" {
+		e, err := filter.Parse(filter.OData, text, documentSchema)
+		if err != nil {
+			return nil, badFilter("$filter", err)
+		}
+		all = slices.DeleteFunc(all, func(x store.Document) bool { return !e.Match(documentLookup(&x)) })
+	}
+	if err := order(all, v.Get("$orderby")); err != nil {
+		return nil, err
+	}
+	top, err := number(v.Get("$top"), maxPage, 1, maxPage)
+	if err != nil {
+		return nil, bad("$top", "%v", err)
+	}
+	skip, err := number(first(v, "$skiptoken", "$skip"), 0, 0, 1<<30)
+	if err != nil {
+		return nil, bad("$skip", "%v", err)
+	}
+	rows := []json.RawMessage{}
+	for _, x := range all[min(skip, len(all)):min(skip+top, len(all))] {
+		raw, err := hidden(r, x.JSON)
+		if err != nil {
+			return nil, err
+		}
+		if s := v.Get("$select"); s != "" {
+			if raw, err = chosen(raw, strings.Split(s, ",")); err != nil {
+				return nil, err
+			}
+		}
+		rows = append(rows, raw)
+	}
+	out := list(rows)
+	out["@odata.context"] = odataRoot + words[d.kind].context
+	if skip+top < len(all) {
+		v.Del("$skip")
+		v.Set("$skiptoken", strconv.Itoa(skip+top))
+		out["@odata.nextLink"] = link(r, v)
+	}
+	return out, nil
+}
+
+func documentLookup(x *store.Document) filter.Lookup {
+	return func(name string) filter.Value {
+		switch name {
+		case "id":
+			return filter.String(x.ID)
+		case "displayName":
+			return filter.String(x.Name)
+		case "createdDateTime":
+			return filter.Time(x.Created)
+		case "modifiedDateTime":
+			return filter.Time(x.Modified)
+		}
+		var m map[string]any
+		if json.Unmarshal(x.JSON, &m) != nil {
+			return filter.NotKnown
+		}
+		switch value := m[name].(type) {
+		case string:
+			return filter.String(value)
+		case bool:
+			return filter.Bool(value)
+		}
+		return filter.Null
+	}
+}
+
+func order(all []store.Document, by string) error {
+	field, direction, _ := strings.Cut(strings.TrimSpace(by), " ")
+	compare := map[string]func(x, y store.Document) int{
+		"displayName": func(x, y store.Document) int {
+			return strings.Compare(strings.ToLower(x.Name), strings.ToLower(y.Name))
+		},
+		"createdDateTime":  func(x, y store.Document) int { return x.Created.Compare(y.Created) },
+		"modifiedDateTime": func(x, y store.Document) int { return x.Modified.Compare(y.Modified) },
+	}[field]
+	switch {
+	case by == "":
+		return nil
+	case compare == nil || direction != "" && direction != "asc" && direction != "desc":
+		return bad("$orderby", "lists are sorted by displayName, createdDateTime or modifiedDateTime, asc or desc")
+	}
+	slices.SortStableFunc(all, compare)
+	if direction == "desc" {
+		slices.Reverse(all)
+	}
+	return nil
+}
+
+// get finds an object by id or name.
+func (d documents) get(r *http.Request) (store.Document, error) {
+	x, err := d.Store.Document(r.Context(), d.kind, r.PathValue("id"))
+	if errors.Is(err, store.ErrNotFound) {
+		return x, notFound(words[d.kind].name, r.PathValue("id"))
+	}
+	return x, err
+}
+
+func (d documents) show(r *http.Request) (any, error) {
+	x, err := d.get(r)
+	if err != nil {
+		return nil, err
+	}
+	body, err := hidden(r, x.JSON)
+	if err != nil {
+		return nil, err
+	}
+	if s := r.URL.Query().Get("$select"); s != "" {
+		if body, err = chosen(body, strings.Split(s, ",")); err != nil {
+			return nil, err
+		}
+	}
+	return raw{"application/json", body}, nil
+}
+
+// add makes an object. An id that comes with it is kept, so that an export can
+// be brought in again; one that is taken is a conflict.
+func (d documents) add(r *http.Request) (any, error) {
+	text, err := d.read(r)
+	if err != nil {
+		return nil, err
+	}
+	x := store.Document{Kind: d.kind, ID: textMember(text, "id")}
+	if x.ID != "" {
+		if _, err := d.Store.Document(r.Context(), d.kind, x.ID); err == nil {
+			return nil, &Error{Status: http.StatusConflict, Code: "Conflict", Target: "/id", Message: fmt.Sprintf("there is a %s with the id %s already", words[d.kind].name, x.ID)}
+		}
+	}
+	if text, err = d.identify(&x, text); err != nil {
+		return nil, err
+	}
+	answer, err := d.keep(r, &x, text)
+	return created{answer}, err
+}
+
+// put makes or replaces an object as a whole, byte by byte as it comes: what
+// importing a file means.
+func (d documents) put(r *http.Request) (any, error) {
+	text, err := d.read(r)
+	if err != nil {
+		return nil, err
+	}
+	x, err := d.Store.Document(r.Context(), d.kind, r.PathValue("id"))
+	isNew := errors.Is(err, store.ErrNotFound)
+	switch id := textMember(text, "id"); {
+	case err != nil && !isNew:
+		return nil, err
+	case isNew:
+		x = store.Document{Kind: d.kind, ID: r.PathValue("id")}
+		if _, err := signin.ParseID(x.ID); err != nil {
+			return nil, notFound(words[d.kind].name, x.ID)
+		}
+	case id != "" && id != x.ID:
+		return nil, bad("/id", "the id in the text, %s, is not that of %s, %s", id, r.PathValue("id"), x.ID)
+	}
+	if text, err = d.identify(&x, text); err != nil {
+		return nil, err
+	}
+	answer, err := d.keep(r, &x, text)
+	if isNew {
+		return created{answer}, err
+	}
+	return answer, err
+}
+
+// patch changes the members named and leaves every other byte as it is.
+func (d documents) patch(r *http.Request) (any, error) {
+	x, err := d.get(r)
+	if err != nil {
+		return nil, err
+	}
+	change, err := d.read(r)
+	if err != nil {
+		return nil, err
+	}
+	if id := textMember(change, "id"); id != "" && id != x.ID {
+		return nil, bad("/id", "an id is never changed")
+	}
+	text, err := merge(x.JSON, change)
+	if err != nil {
+		return nil, bad("", "%v", err)
+	}
+	if all, err := membersOf(text); err == nil && find(all, "modifiedDateTime") != nil && string(text) != string(x.JSON) {
+		if text, err = setMember(text, "modifiedDateTime", quoted(time.Now().UTC().Format(time.RFC3339))); err != nil {
+			return nil, err
+		}
+	}
+	return d.keep(r, &x, text)
+}
+
+func (d documents) delete(r *http.Request) (any, error) {
+	x, err := d.get(r)
+	if err != nil {
+		return nil, err
+	}
+	report, err := d.change(r, func(tx *store.Tx) error { return tx.DeleteDocument(d.kind, x.ID) })
+	if err != nil || r.Header.Get("Prefer") != "return=representation" {
+		return nil, err
+	}
+	return map[string]any{"@portreeve.sessions": sessionsOf(report)}, nil
+}
+
+// read takes an object from a request, without what we ourselves add to answers.
+func (d documents) read(r *http.Request) ([]byte, error) {
+	text, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	if text, err = dropMembers(text, func(name string) bool { return strings.HasPrefix(name, "@portreeve.") }); err != nil {
+		return nil, bad("", "the %s is not readable as JSON: %v", words[d.kind].name, err)
+	}
+	return text, nil
+}
+
+// identify gives an object its id and, if it has none, its time of making.
+func (d documents) identify(x *store.Document, text []byte) ([]byte, error) {
+	if id := textMember(text, "id"); id != "" {
+		x.ID = id
+		return text, nil
+	}
+	if x.ID == "" {
+		x.ID = store.NewID().String()
+	}
+	all, err := membersOf(text)
+	if err == nil && find(all, "createdDateTime") == nil {
+		text, err = prependMember(text, "createdDateTime", quoted(time.Now().UTC().Format(time.RFC3339)))
+	}
+	if err != nil {
+		return nil, bad("", "%v", err)
+	}
+	return prependMember(text, "id", quoted(x.ID))
+}
+
+// keep checks an object and puts it in force. One that is broken never
+// replaces a good one; one that cannot be enforced as a whole is kept and the
+// answer says what is not.
+func (d documents) keep(r *http.Request, x *store.Document, text []byte) (any, error) {
+	text, err := withState(r, text)
+	if err != nil {
+		return nil, err
+	}
+	notes, err := d.check(r, x, text)
+	if err != nil {
+		return nil, err
+	}
+	if r.URL.Query().Get("dryRun") == "true" {
+		return d.answer(text, notes, nil)
+	}
+	x.JSON = text
+	report, err := d.change(r, func(tx *store.Tx) error { return tx.PutDocument(x) })
+	if err != nil {
+		if errors.Is(err, store.ErrExists) {
+			return nil, &Error{Status: http.StatusConflict, Code: "Conflict", Target: "/displayName", Message: fmt.Sprintf("there is another %s named %q", words[d.kind].name, x.Name)}
+		}
+		return nil, err
+	}
+	return d.answer(text, d.warningsOf(x.ID, notes), &report)
+}
+
+// withState gives an imported policy the state asked for, such as report-only.
+func withState(r *http.Request, text []byte) ([]byte, error) {
+	state := r.URL.Query().Get("state")
+	if state == "" {
+		return text, nil
+	}
+	text, err := setMember(text, "state", quoted(state))
+	if err != nil {
+		return nil, bad("", "%v", err)
+	}
+	return text, nil
+}
+
+// check reads an object with the engine's own reader and finds what of it
+// cannot be enforced.
+func (d documents) check(r *http.Request, x *store.Document, text []byte) ([]policy.Warning, error) {
+	var notes []policy.Warning
+	var err error
+	switch d.kind {
+	case store.Policy:
+		var p policy.Policy
+		if p, err = graph.Policy(text); err == nil {
+			x.Name, x.State = p.DisplayName, p.State.String()
+			if notes, err = d.references(r, p); err != nil {
+				return nil, err
+			}
+		}
+	case store.Location:
+		var l location.Named
+		l, err = graph.Location(text)
+		x.Name = l.DisplayName
+	case store.Strength:
+		var s policy.Strength
+		s, err = graph.Strength(text)
+		x.Name = s.DisplayName
+	}
+	if err != nil {
+		return nil, badObject(err)
+	}
+	if x.Name == "" {
+		return nil, bad("/displayName", "a %s needs a displayName", words[d.kind].name)
+	}
+	if r.URL.Query().Get("strict") == "true" && len(notes) > 0 {
+		e := bad(notes[0].Pointer, "%s", notes[0].Text)
+		for _, n := range notes[1:min(len(notes), maxFaults)] {
+			e.Details = append(e.Details, Error{Code: "BadRequest", Message: n.Text, Target: n.Pointer})
+		}
+		return nil, e
+	}
+	return notes, nil
+}
+
+// warningsOf are the warnings of one object now in force.
+func (a *api) warningsOf(id string, else_ []policy.Warning) []policy.Warning {
+	var mine []policy.Warning
+	for _, w := range a.Warnings() {
+		if w.ID == id {
+			mine = append(mine, w)
+		}
+	}
+	for _, w := range else_ {
+		if !slices.Contains(mine, w) {
+			mine = append(mine, w)
+		}
+	}
+	return mine
+}
+
+// answer is the object as it is kept, and beside it what is to be said of it.
+func (d documents) answer(text []byte, warnings []policy.Warning, report *session.Report) (any, error) {
+	var err error
+	if warnings == nil {
+		warnings = []policy.Warning{}
+	}
+	raw, err := json.Marshal(warnings)
+	if err != nil {
+		return nil, err
+	}
+	if text, err = setMember(text, "@portreeve.warnings", raw); err != nil {
+		return nil, err
+	}
+	if report != nil {
+		if raw, err = json.Marshal(sessionsOf(*report)); err != nil {
+			return nil, err
+		}
+		if text, err = setMember(text, "@portreeve.sessions", raw); err != nil {
+			return nil, err
+		}
+	}
+	return json.RawMessage(text), nil
+}
+
+// judged says what a change did to open sessions.
+type judged struct {
+	Judged int     `json:"judged"`
+	Closed int     `json:"closed"`
+	Millis float64 `json:"milliseconds"`
+}
+
+func sessionsOf(r session.Report) judged {
+	return judged{r.Judged, r.Ended, float64(r.Took.Microseconds()) / 1000}
+}
+
+// badObject is what is wrong with an object; targets are JSON pointers.
+func badObject(err error) error {
+	var all graph.Errors
+	var one *graph.Error
+	switch {
+	case errors.As(err, &all) && len(all) > 0:
+		e := bad(all[0].Pointer, "%s", all[0].Message)
+		for _, f := range all[1:min(len(all), maxFaults)] {
+			e.Details = append(e.Details, Error{Code: "BadRequest", Message: f.Message, Target: f.Pointer})
+		}
+		return e
+	case errors.As(err, &one):
+		return bad(one.Pointer, "%s", one.Message)
+	}
+	return bad("", "%v", err)
+}
+
+// hidden replaces words that Graph added after its unknownFutureValue, unless
+// the client says that it knows such words.
+func hidden(r *http.Request, text []byte) (json.RawMessage, error) {
+	for _, p := range r.Header.Values("Prefer") {
+		if strings.Contains(p, "include-unknown-enum-members") {
+			return text, nil
+		}
+	}
+	return graph.HideUnknown(text)
+}
+
+// references compiles one policy by itself beside everything it may refer to,
+// and returns what cannot be enforced of it.
+func (d documents) references(r *http.Request, p policy.Policy) ([]policy.Warning, error) {
+	src := policy.Source{Policies: []policy.Policy{p}, Zone: time.LoadLocation, Names: policy.Names{People: map[string]string{}, Groups: map[string]string{}}}
+	docs, err := d.Store.Locations(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	for _, x := range docs {
+		if l, err := graph.Location(x.JSON); err == nil {
+			src.Locations = append(src.Locations, l)
+		}
+	}
+	if docs, err = d.Store.Strengths(r.Context()); err != nil {
+		return nil, err
+	}
+	for _, x := range docs {
+		if s, err := graph.Strength(x.JSON); err == nil {
+			src.Strengths = append(src.Strengths, s)
+		}
+	}
+	people, err := d.Store.People(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	for _, x := range people {
+		src.Names.People[strings.ToLower(x.Address)], src.Names.People[strings.ToLower(x.ID)] = x.ID, x.ID
+	}
+	groups, err := d.Store.Groups(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	for _, x := range groups {
+		src.Names.Groups[strings.ToLower(x.Name)], src.Names.Groups[strings.ToLower(x.ID)] = x.ID, x.ID
+	}
+	_, warnings := policy.Compile(src)
+	return slices.DeleteFunc(warnings, func(w policy.Warning) bool { return w.Object != "policy" }), nil
+}

@@ -1,0 +1,206 @@
+package admin
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/portreeve/portreeve/internal/store"
+)
+
+// person is how people look here.
+type person struct {
+	store.Person
+	Aliases []string `json:"aliases"`
+	Groups  []string `json:"groups"` // names, direct and nested
+}
+
+// personChange is what can be changed of a person; what is absent stays.
+type personChange struct {
+	Address     *string  `json:"address"`
+	DisplayName *string  `json:"displayName"`
+	Password    *string  `json:"password"`     // becomes an argon2id hash; empty takes it away
+	Hash        *string  `json:"passwordHash"` // imported, verified and replaced at the next sign-in
+	Disabled    *bool    `json:"disabled"`
+	Guest       *uint8   `json:"guest"`
+	Backend     *string  `json:"backend"`
+	Aliases     []string `json:"addAliases"`
+	DropAliases []string `json:"removeAliases"`
+}
+
+func (a *api) people(r *http.Request) (any, error) {
+	all, err := a.Store.People(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	want := strings.ToLower(r.URL.Query().Get("filter"))
+	rows := []store.Person{}
+	for _, p := range all {
+		if want == "" || strings.Contains(p.Address, want) || strings.Contains(strings.ToLower(p.DisplayName), want) {
+			rows = append(rows, p)
+		}
+	}
+	return list(rows), nil
+}
+
+func (a *api) person(r *http.Request) (any, error) {
+	p, err := a.findPerson(r, r.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	return a.showPerson(r, p)
+}
+
+// findPerson takes an id, or any spelling of an address.
+func (a *api) findPerson(r *http.Request, name string) (store.Person, error) {
+	p, err := a.Store.Person(r.Context(), name)
+	if err == nil {
+		return p, nil
+	}
+	if address, cerr := a.Canonical(name); cerr == nil {
+		if p, err = a.Store.Person(r.Context(), address); err == nil {
+			return p, nil
+		}
+	}
+	return p, notFound("person", name)
+}
+
+func (a *api) showPerson(r *http.Request, p store.Person) (any, error) {
+	out := person{Person: p, Aliases: []string{}, Groups: []string{}}
+	aliases, err := a.Store.Aliases(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	for _, al := range aliases {
+		if al.Person == p.ID {
+			out.Aliases = append(out.Aliases, al.Address)
+		}
+	}
+	ids, err := a.Store.GroupsOf(r.Context(), p.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		g, err := a.Store.Group(r.Context(), id)
+		if err != nil {
+			return nil, err
+		}
+		out.Groups = append(out.Groups, g.Name)
+	}
+	slices.Sort(out.Groups)
+	return out, nil
+}
+
+func (a *api) addPerson(r *http.Request) (any, error) {
+	var c personChange
+	if err := decode(r, &c); err != nil {
+		return nil, err
+	}
+	if c.Address == nil || *c.Address == "" {
+		return nil, bad("address", "a person needs an address")
+	}
+	p := store.Person{Origin: "local", SecretKind: store.SecretBackend}
+	if err := a.applyPerson(&p, &c); err != nil {
+		return nil, err
+	}
+	if _, err := a.change(r, func(tx *store.Tx) error {
+		if err := tx.AddPerson(&p); err != nil {
+			return err
+		}
+		return a.changeAliases(tx, p.ID, &c)
+	}); err != nil {
+		return nil, err
+	}
+	shown, err := a.showPerson(r, p)
+	return created{shown}, err
+}
+
+func (a *api) changePerson(r *http.Request) (any, error) {
+	p, err := a.findPerson(r, r.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	var c personChange
+	if err := decode(r, &c); err != nil {
+		return nil, err
+	}
+	if err := a.applyPerson(&p, &c); err != nil {
+		return nil, err
+	}
+	if _, err := a.change(r, func(tx *store.Tx) error {
+		if err := tx.PutPerson(&p); err != nil {
+			return err
+		}
+		return a.changeAliases(tx, p.ID, &c)
+	}); err != nil {
+		return nil, err
+	}
+	return a.showPerson(r, p)
+}
+
+func (a *api) applyPerson(p *store.Person, c *personChange) (err error) {
+	if c.Address != nil {
+		if p.Address, err = a.Canonical(*c.Address); err != nil {
+			return bad("address", "%v", err)
+		}
+	}
+	set(&p.DisplayName, c.DisplayName)
+	set(&p.Disabled, c.Disabled)
+	set(&p.Guest, c.Guest)
+	set(&p.Backend, c.Backend)
+	switch {
+	case c.Password != nil && c.Hash != nil:
+		return bad("passwordHash", "give a password or its hash, not both")
+	case c.Password != nil && *c.Password == "", c.Hash != nil && *c.Hash == "":
+		p.SecretKind, p.Hash = store.SecretBackend, ""
+	case c.Password != nil:
+		h, err := a.HashPassword([]byte(*c.Password))
+		if err != nil {
+			return err
+		}
+		p.SecretKind, p.Hash = store.SecretArgon2id, store.Hash(h)
+	case c.Hash != nil:
+		if err := a.CheckHash(*c.Hash); err != nil {
+			return bad("passwordHash", "%v", err)
+		}
+		p.SecretKind, p.Hash = store.SecretImported, store.Hash(*c.Hash)
+	}
+	return nil
+}
+
+func (a *api) changeAliases(tx *store.Tx, id string, c *personChange) error {
+	for _, typed := range c.Aliases {
+		address, err := a.Canonical(typed)
+		if err != nil {
+			return bad("addAliases", "%v", err)
+		}
+		if err := tx.AddAlias(store.Alias{Address: address, Person: id}); err != nil {
+			return err
+		}
+	}
+	for _, typed := range c.DropAliases {
+		address, err := a.Canonical(typed)
+		if err != nil {
+			return bad("removeAliases", "%v", err)
+		}
+		if err := tx.DeleteAlias(address); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func set[T any](field *T, value *T) {
+	if value != nil {
+		*field = *value
+	}
+}
+
+func (a *api) deletePerson(r *http.Request) (any, error) {
+	p, err := a.findPerson(r, r.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	_, err = a.change(r, func(tx *store.Tx) error { return tx.DeletePerson(p.ID) })
+	return nil, err
+}

@@ -1,0 +1,84 @@
+package admin
+
+import "github.com/portreeve/portreeve/internal/store"
+
+// routes lists every resource. Graph's stand under both of its versions.
+func (a *api) routes(handle func(pattern string, h handler)) {
+	for _, version := range []string{"/v1.0", "/beta"} {
+		a.graphRoutes(func(pattern string, h handler) { handle(at(version, pattern), h) })
+	}
+	ours := func(pattern string, h handler) { handle(at("/portreeve/v1", pattern), h) }
+	ours("GET /status", a.status)
+	ours("GET /warnings", a.warnings)
+	ours("GET /audits", a.audits)
+	ours("GET /explain/{what}", a.explain)
+	ours("GET /guard", a.guard)
+	ours("GET /backends/check", a.checkBackends)
+	ours("POST /keys/export", a.exportKeys)
+	ours("POST /keys/rotate", a.rotateKeys)
+
+	ours("GET /signIns", a.signIns)
+	ours("GET /signIns/tail", a.tailSignIns)
+	ours("GET /signIns/export", a.exportSignIns)
+	ours("POST /signIns/import", a.importSignIns)
+	ours("GET /signIns/{id}", a.signIn)
+	ours("POST /whatIf", a.whatIf)
+
+	ours("GET /people", a.people)
+	ours("POST /people", a.addPerson)
+	ours("GET /people/{id}", a.person)
+	ours("PATCH /people/{id}", a.changePerson)
+	ours("DELETE /people/{id}", a.deletePerson)
+	ours("GET /groups", a.groups)
+	ours("POST /groups", a.addGroup)
+	ours("GET /groups/{id}", a.group)
+	ours("DELETE /groups/{id}", a.deleteGroup)
+	ours("PUT /groups/{id}/members/{member}", a.addMember)
+	ours("DELETE /groups/{id}/members/{member}", a.deleteMember)
+	ours("GET /sessions", a.sessions)
+	ours("DELETE /sessions", a.endSessions)
+
+	ours("GET /authenticationPolicies", a.authPolicies)
+	ours("POST /authenticationPolicies", a.importAuthPolicies)
+	ours("GET /authenticationPolicies/{id}", a.authPolicy)
+	ours("PATCH /authenticationPolicies/{id}", a.changeAuthPolicy)
+	ours("DELETE /authenticationPolicies/{id}", a.deleteAuthPolicy)
+	ours("GET /assignments", a.assignments)
+	ours("PUT /assignments", a.assign)
+
+	ours("GET /mailboxes", a.mailboxes)
+	ours("GET /mailboxes/export", a.exportMailboxes)
+	ours("POST /mailboxes/import", a.importMailboxes)
+	ours("GET /mailboxes/{id}", a.mailbox)
+	ours("GET /switches", a.switches)
+	ours("PATCH /switches", a.setSwitches)
+}
+
+func (a *api) graphRoutes(handle func(pattern string, h handler)) {
+	for path, kind := range map[string]store.DocumentKind{
+		"/identity/conditionalAccess/policies":                        store.Policy,
+		"/identity/conditionalAccess/namedLocations":                  store.Location,
+		"/identity/conditionalAccess/authenticationStrength/policies": store.Strength,
+		"/policies/authenticationStrengthPolicies":                    store.Strength,
+	} {
+		d := documents{a, kind}
+		handle("GET "+path, d.list)
+		handle("POST "+path, d.add)
+		handle("GET "+path+"/{id}", d.show)
+		handle("PUT "+path+"/{id}", d.put)
+		handle("PATCH "+path+"/{id}", d.patch)
+		handle("DELETE "+path+"/{id}", d.delete)
+	}
+	handle("GET /auditLogs/signIns", a.signIns)
+	handle("GET /auditLogs/signIns/{id}", a.signIn)
+}
+
+// at puts a path under a prefix: "GET /x" becomes "GET /prefix/x".
+func at(prefix, pattern string) string {
+	for i := range pattern {
+		if pattern[i] == ' ' {
+			return pattern[:i+1] + prefix + pattern[i+1:]
+		}
+	}
+	return prefix + pattern
+}

@@ -1,0 +1,347 @@
+package admin
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/portreeve/portreeve/internal/filter"
+	"github.com/portreeve/portreeve/internal/policy"
+	"github.com/portreeve/portreeve/internal/protocol"
+	"github.com/portreeve/portreeve/internal/signin"
+	"github.com/portreeve/portreeve/internal/store"
+)
+
+// signInSchema is what a filter of the sign-in log may ask for: Graph's names,
+// and a short word for each.
+var signInSchema = filter.NewSchema([]filter.Property{
+	{Name: "id", Kind: filter.KindString},
+	{Name: "reference", Kind: filter.KindString, Aliases: []string{"ref"}},
+	{Name: "createdDateTime", Kind: filter.KindTime, Aliases: []string{"at", "time"}},
+	{Name: "userPrincipalName", Kind: filter.KindString, Aliases: []string{"user", "person", "upn"}},
+	{Name: "userId", Kind: filter.KindString},
+	{Name: "typed", Kind: filter.KindString},
+	{Name: "ipAddress", Kind: filter.KindString, Aliases: []string{"ip", "address"}},
+	{Name: "location/countryOrRegion", Kind: filter.KindString, Aliases: []string{"country"}},
+	{Name: "autonomousSystemNumber", Kind: filter.KindNumber, Aliases: []string{"asn"}},
+	{Name: "networkOwner", Kind: filter.KindString},
+	{Name: "clientAppUsed", Kind: filter.KindString},
+	{Name: "protocol", Kind: filter.KindString, Values: protocol.Names()},
+	{Name: "credential", Kind: filter.KindString, Values: []string{"password", "appPassword", "bearer", "certificate", "unknown"}},
+	{Name: "mechanism", Kind: filter.KindString},
+	{Name: "outcome", Kind: filter.KindString, Values: []string{"allowed", "refused", "trouble"}},
+	{Name: "status/errorCode", Kind: filter.KindNumber, Aliases: []string{"errorCode"}},
+	{Name: "code", Kind: filter.KindString},
+	{Name: "stage", Kind: filter.KindString},
+	{Name: "by", Kind: filter.KindString},
+	{Name: "detail", Kind: filter.KindString},
+	{Name: "program", Kind: filter.KindString},
+	{Name: "platform", Kind: filter.KindString, Aliases: []string{"deviceDetail/operatingSystem"}},
+	{Name: "userAgent", Kind: filter.KindString},
+	{Name: "ja4", Kind: filter.KindString},
+	{Name: "listener", Kind: filter.KindString},
+	{Name: "backend", Kind: filter.KindString},
+	{Name: "source", Kind: filter.KindString},
+	{Name: "observed", Kind: filter.KindBool},
+	{Name: "wouldBlock", Kind: filter.KindBool},
+	{Name: "knownNetwork", Kind: filter.KindBool},
+	{Name: "isInteractive", Kind: filter.KindBool},
+	{Name: "conditionalAccessStatus", Kind: filter.KindString, Values: []string{"success", "failure", "notApplied"}},
+	{Name: "correlationId", Kind: filter.KindString},
+	{Name: "policyVersion", Kind: filter.KindNumber},
+}, "userPrincipalName", "typed", "ipAddress", "program", "detail", "reference", "code", "protocol", "location/countryOrRegion", "networkOwner", "userAgent")
+
+// signInLookup answers a filter from an event.
+func signInLookup(e *signin.Event) filter.Lookup {
+	f := &e.Facts
+	return func(name string) filter.Value {
+		switch name {
+		case "id":
+			return filter.String(e.ID.String())
+		case "reference":
+			return filter.String(string(e.ID.Reference()))
+		case "createdDateTime":
+			return filter.Time(e.At)
+		case "userPrincipalName":
+			return filter.OptionalString(f.Address)
+		case "userId":
+			return filter.OptionalString(f.Person)
+		case "typed":
+			return filter.OptionalString(e.Typed)
+		case "ipAddress":
+			return addressValue(f.Addr)
+		case "location/countryOrRegion":
+			return filter.OptionalString(f.Country)
+		case "autonomousSystemNumber":
+			return filter.Number(float64(f.ASN))
+		case "networkOwner":
+			return filter.OptionalString(e.NetOwner)
+		case "clientAppUsed":
+			return filter.String(clientAppUsed(e))
+		case "protocol":
+			return filter.String(f.Protocol.String())
+		case "credential":
+			return filter.String(f.Credential.String())
+		case "mechanism":
+			return filter.OptionalString(e.Mechanism)
+		}
+		return moreLookup(e, name)
+	}
+}
+
+func moreLookup(e *signin.Event, name string) filter.Value {
+	f := &e.Facts
+	switch name {
+	case "outcome":
+		return filter.String(outcomeOf(e))
+	case "status/errorCode":
+		return filter.Number(float64(e.Code))
+	case "code":
+		return filter.String(e.Code.String())
+	case "stage":
+		return filter.String(e.Verdict.Stage.String())
+	case "by":
+		return filter.OptionalString(e.Verdict.By)
+	case "detail":
+		return filter.OptionalString(e.Detail)
+	case "program":
+		return filter.OptionalString(strings.TrimSpace(f.Program + " " + f.ProgramVersion))
+	case "platform":
+		return filter.OptionalString(platformOf(f))
+	case "userAgent":
+		return filter.OptionalString(e.Hints.UserAgent)
+	case "ja4":
+		return filter.OptionalString(e.TLS.JA4)
+	case "listener":
+		return filter.OptionalString(e.Listener)
+	case "backend":
+		return filter.OptionalString(e.Backend)
+	case "source":
+		return filter.String(e.Source)
+	case "observed":
+		return filter.Bool(e.Observed)
+	case "wouldBlock":
+		return filter.Bool(wouldBlock(e))
+	case "knownNetwork":
+		return filter.Bool(f.KnownNetwork)
+	case "isInteractive":
+		return filter.Bool(e.Interactive())
+	case "conditionalAccessStatus":
+		return filter.String(conditionalAccessStatus(e))
+	case "correlationId":
+		return filter.String(e.Correlation.String())
+	case "policyVersion":
+		return filter.Number(float64(e.Verdict.Version))
+	}
+	return filter.Null
+}
+
+func addressValue(a netip.Addr) filter.Value {
+	if !a.IsValid() {
+		return filter.Null
+	}
+	return filter.String(a.String())
+}
+
+// signInQuery is a filter as far as the database can answer it, and the rest.
+type signInQuery struct {
+	stored store.EventFilter
+	rest   *filter.Expr // nil: nothing
+}
+
+func (q *signInQuery) match(e *signin.Event) bool {
+	return q.rest == nil || q.rest.Match(signInLookup(e))
+}
+
+// readSignInQuery reads $filter (OData), filter (SCIM or plain words), since,
+// until, user, protocol and outcome; all of them must hold.
+func (a *api) readSignInQuery(r *http.Request) (signInQuery, error) {
+	var q signInQuery
+	v := r.URL.Query()
+	for name, grammar := range map[string]filter.Grammar{"$filter": filter.OData, "filter": filter.LogSearch} {
+		text := strings.TrimSpace(v.Get(name))
+		if text == "" {
+			continue
+		}
+		e, err := filter.Parse(grammar, text, signInSchema)
+		if err != nil {
+			return q, badFilter(name, err)
+		}
+		q.narrow(e)
+	}
+	var err error
+	if s := v.Get("since"); s != "" {
+		if q.stored.From, err = moment(s); err != nil {
+			return q, bad("since", "%v", err)
+		}
+	}
+	if s := v.Get("until"); s != "" {
+		if q.stored.To, err = moment(s); err != nil {
+			return q, bad("until", "%v", err)
+		}
+	}
+	for _, name := range []string{"user", "protocol", "outcome", "code", "program", "ip"} {
+		for _, value := range v[name] {
+			if err := q.shortcut(name, value); err != nil {
+				return q, err
+			}
+		}
+	}
+	if u := q.stored.User; u != "" {
+		if address, err := a.Canonical(u); err == nil {
+			q.stored.User = address
+		}
+	}
+	return q, nil
+}
+
+func badFilter(target string, err error) error {
+	if s, ok := err.(*filter.SyntaxError); ok {
+		return bad(target, "%s\n%s", s.Error(), s.Caret())
+	}
+	return bad(target, "%v", err)
+}
+
+// shortcut is a flag of the command line.
+func (q *signInQuery) shortcut(name, value string) error {
+	switch name {
+	case "user":
+		q.stored.User = value
+	case "protocol":
+		p, ok := protocol.Parse(value)
+		if !ok {
+			return bad(name, "there is no protocol %q; there are %s", value, strings.Join(protocol.Names(), ", "))
+		}
+		q.stored.Protocols = append(q.stored.Protocols, p)
+	case "outcome":
+		o, ok := outcomes[value]
+		if !ok {
+			return bad(name, "outcome is allowed, refused or trouble, not %q", value)
+		}
+		q.stored.Outcome = o
+	case "code":
+		c, ok := signin.ParseCode(value)
+		if !ok {
+			return bad(name, "there is no code %q", value)
+		}
+		q.stored.Codes = append(q.stored.Codes, c)
+	case "program":
+		q.stored.Program = value
+	case "ip":
+		p, ok := network(value)
+		if !ok {
+			return bad(name, "%q is neither an address nor a network", value)
+		}
+		q.stored.Network = p
+	}
+	return nil
+}
+
+var outcomes = map[string]store.Outcome{"allowed": store.Succeeded, "refused": store.Refused, "trouble": store.Trouble}
+
+func network(s string) (netip.Prefix, bool) {
+	if p, err := netip.ParsePrefix(s); err == nil {
+		return p.Masked(), true
+	}
+	if a, err := netip.ParseAddr(s); err == nil {
+		return netip.PrefixFrom(a, a.BitLen()), true
+	}
+	return netip.Prefix{}, false
+}
+
+// narrow gives the database what it can answer of a filter: those of its
+// conjuncts that compare an indexed column. What is left is asked of each event.
+func (q *signInQuery) narrow(e *filter.Expr) {
+	if e.Op == filter.And {
+		for _, k := range e.Kids {
+			q.narrow(k)
+		}
+		return
+	}
+	if !e.Negated && len(e.Values) == 1 && q.column(e.Name, e.Op, e.Values[0]) {
+		return
+	}
+	if q.rest == nil {
+		q.rest = e
+		return
+	}
+	q.rest = &filter.Expr{Op: filter.And, Kids: []*filter.Expr{q.rest, e}}
+}
+
+// column takes over one comparison; false if it cannot.
+func (q *signInQuery) column(name string, op filter.Op, v filter.Value) bool {
+	f := &q.stored
+	if name == "createdDateTime" && v.Kind() == filter.KindTime {
+		return q.between(op, v.Time())
+	}
+	if op != filter.Eq {
+		return false
+	}
+	switch name {
+	case "protocol":
+		p, ok := protocol.Parse(v.Text())
+		return ok && once(&f.Protocols, p)
+	case "credential":
+		k, ok := policy.ParseCredentialKind(v.Text())
+		return ok && once(&f.Credentials, k)
+	case "code", "status/errorCode":
+		c, ok := signin.ParseCode(v.Text())
+		return ok && once(&f.Codes, c)
+	case "outcome":
+		o, ok := outcomes[strings.ToLower(v.Text())]
+		if !ok || f.Outcome != store.AnyOutcome {
+			return false
+		}
+		f.Outcome = o
+		return true
+	case "userPrincipalName", "userId":
+		if f.User != "" {
+			return false
+		}
+		f.User = v.Text()
+		return true
+	case "ipAddress":
+		p, ok := network(v.Text())
+		if !ok || f.Network.IsValid() {
+			return false
+		}
+		f.Network = p
+		return true
+	case "correlationId":
+		id, err := signin.ParseID(v.Text())
+		if err != nil || !f.Correlation.IsZero() {
+			return false
+		}
+		f.Correlation = id
+		return true
+	}
+	return false
+}
+
+// once sets a list to one value; a second conjunct on the same column is left
+// to be asked of each event.
+func once[T any](list *[]T, v T) bool {
+	if len(*list) > 0 {
+		return false
+	}
+	*list = []T{v}
+	return true
+}
+
+func (q *signInQuery) between(op filter.Op, t time.Time) bool {
+	f := &q.stored
+	switch {
+	case op == filter.Gt && f.From.IsZero():
+		f.From = t.Add(1)
+	case op == filter.Ge && f.From.IsZero():
+		f.From = t
+	case op == filter.Lt && f.To.IsZero():
+		f.To = t
+	case op == filter.Le && f.To.IsZero():
+		f.To = t.Add(1)
+	default:
+		return false
+	}
+	return true
+}

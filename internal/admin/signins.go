@@ -1,0 +1,211 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/portreeve/portreeve/internal/signin"
+	"github.com/portreeve/portreeve/internal/store"
+)
+
+const (
+	defaultPage = 100  // sign-ins of one page
+	maxPage     = 1000 // Graph's own limit for $top
+	// scanned is how many sign-ins are read at a time while a filter looks at each.
+	scanned = 500
+)
+
+// signIns lists sign-ins, newest first.
+func (a *api) signIns(r *http.Request) (any, error) {
+	q, err := a.readSignInQuery(r)
+	if err != nil {
+		return nil, err
+	}
+	v := r.URL.Query()
+	from, err := store.ParseCursor(v.Get("$skiptoken"))
+	if err != nil {
+		return nil, bad("$skiptoken", "%v", err)
+	}
+	top, err := number(first(v, "$top", "top"), defaultPage, 1, maxPage)
+	if err != nil {
+		return nil, bad("$top", "%v", err)
+	}
+	if v.Get("$skiptoken") == "" {
+		if err := a.noteReading(r); err != nil {
+			return nil, err
+		}
+	}
+	events, next, err := a.page(r.Context(), &q, from, top)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]signIn, len(events))
+	for i := range events {
+		rows[i] = graphSignIn(&events[i], a.applied(r.Context(), &events[i], false))
+	}
+	out := list(rows)
+	out["@odata.context"] = "https://graph.microsoft.com/v1.0/$metadata#auditLogs/signIns"
+	if next != (store.Cursor{}) {
+		v.Set("$skiptoken", next.String())
+		out["@odata.nextLink"] = link(r, v)
+	}
+	return out, nil
+}
+
+// first is the first of several spellings of one parameter.
+func first(v url.Values, names ...string) string {
+	for _, n := range names {
+		if s := v.Get(n); s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+// link is this resource with other parameters, as Graph's nextLink.
+func link(r *http.Request, v url.Values) string {
+	host := r.Host
+	if host == "" {
+		host = "portreeve"
+	}
+	return "http://" + host + r.URL.Path + "?" + v.Encode()
+}
+
+// noteReading audits that somebody reads other people's sign-ins.
+func (a *api) noteReading(r *http.Request) error {
+	asked := map[string]string{}
+	for name, values := range r.URL.Query() {
+		if len(values) > 0 && values[0] != "" {
+			asked[name] = values[0]
+		}
+	}
+	return a.note(r, "read", "signIn", "", "", asked)
+}
+
+// page reads one page. Where a filter must look at each sign-in, pages of the
+// database are read until enough are found.
+func (a *api) page(ctx context.Context, q *signInQuery, from store.Cursor, top int) ([]signin.Event, store.Cursor, error) {
+	if q.rest == nil {
+		return a.Store.Events(ctx, q.stored, from, top)
+	}
+	var found []signin.Event
+	for {
+		events, next, err := a.Store.Events(ctx, q.stored, from, scanned)
+		if err != nil {
+			return nil, store.Cursor{}, err
+		}
+		for i := range events {
+			if !q.match(&events[i]) {
+				continue
+			}
+			if found = append(found, events[i]); len(found) == top {
+				_, here, err := a.Store.Events(ctx, q.stored, from, i+1)
+				return found, here, err
+			}
+		}
+		if next == (store.Cursor{}) {
+			return found, next, nil
+		}
+		from = next
+	}
+}
+
+// signIn shows one sign-in with its whole story.
+func (a *api) signIn(r *http.Request) (any, error) {
+	e, err := a.findEvent(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	return a.story(r, e)
+}
+
+// findEvent takes a UUID or a reference as people type it.
+func (a *api) findEvent(ctx context.Context, what string) (*signin.Event, error) {
+	if id, err := signin.ParseID(what); err == nil {
+		e, err := a.Store.Event(ctx, id)
+		return &e, missing(err, what)
+	}
+	ref, err := signin.ParseReference(what)
+	if err != nil {
+		return nil, bad("id", "%q is neither an id nor a reference such as 7K4Q-9ZMD-2XWT", what)
+	}
+	e, err := a.Store.EventByReference(ctx, ref)
+	return &e, missing(err, what)
+}
+
+func missing(err error, what string) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return notFound("sign-in", what)
+	}
+	return err
+}
+
+// tailSignIns streams sign-ins as they happen, one JSON object a line.
+func (a *api) tailSignIns(r *http.Request) (any, error) {
+	q, err := a.readSignInQuery(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.noteReading(r); err != nil {
+		return nil, err
+	}
+	s, err := a.Events.Subscribe(r.Context(), q.stored)
+	if err != nil {
+		return nil, err
+	}
+	return streamed(func(w http.ResponseWriter) {
+		w.Header().Set("Content-Type", "application/x-ndjson")
+		w.WriteHeader(http.StatusOK)
+		c := http.NewResponseController(w)
+		_ = c.Flush() // tells the client that it hears everything from now on
+		enc := ndjson(w)
+		for e := range s.C {
+			if lost := s.Lost(); lost > 0 {
+				_ = enc.Encode(map[string]int64{"@portreeve.lost": lost})
+			}
+			if !q.match(&e) {
+				continue
+			}
+			if enc.Encode(graphSignIn(&e, a.applied(r.Context(), &e, false))) != nil {
+				return
+			}
+			_ = c.Flush()
+		}
+	}), nil
+}
+
+// exportSignIns streams all sign-ins that a filter chooses, oldest first.
+func (a *api) exportSignIns(r *http.Request) (any, error) {
+	q, err := a.readSignInQuery(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.noteReading(r); err != nil {
+		return nil, err
+	}
+	return streamed(func(w http.ResponseWriter) {
+		w.Header().Set("Content-Type", "application/x-ndjson")
+		enc := ndjson(w)
+		for e, err := range a.Store.AllEvents(r.Context(), q.stored) {
+			if err != nil {
+				_ = enc.Encode(map[string]any{"error": body(&Error{Code: "InternalServerError", Message: err.Error()})})
+				return
+			}
+			if !q.match(e) {
+				continue
+			}
+			if enc.Encode(graphSignIn(e, a.applied(r.Context(), e, false))) != nil {
+				return
+			}
+		}
+	}), nil
+}
+
+func ndjson(w http.ResponseWriter) *json.Encoder {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc
+}
