@@ -10,6 +10,10 @@
 // are written only as SASL base64 or literals, so that none can become a
 // command.
 //
+// By which name a mail server knows a person in the end it says in no answer of
+// IMAP, POP3, submission or ManageSieve; Dovecot says it over its auth socket,
+// so OtherName is found only where Options.AuthSocket is set.
+//
 // A connection that was opened to check a password is held under the sign-in's
 // id, at most holdTime and maxHeld of them (over that the oldest is logged
 // out), until Dial claims it or Release logs it out: nobody signs in twice.

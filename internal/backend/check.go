@@ -18,11 +18,11 @@ import (
 
 // Finding is something about a backend that ought to be otherwise.
 type Finding struct {
-	ID       string // stable, for scripts
-	Backend  string
-	Address  string
-	Sentence string
-	Fix      []string // lines to paste
+	ID       string   `json:"id"` // stable, for scripts
+	Backend  string   `json:"backend"`
+	Address  string   `json:"address"`
+	Sentence string   `json:"sentence"`
+	Fix      []string `json:"fix"` // lines to paste
 }
 
 // The findings' ids.

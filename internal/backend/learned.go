@@ -26,12 +26,12 @@ type learned struct {
 
 // State is how one endpoint of a backend was found last.
 type State struct {
-	Backend  string
-	Protocol protocol.Protocol
-	Address  string
-	Err      error // nil: it was there
-	Took     time.Duration
-	At       time.Time
+	Backend  string            `json:"backend"`
+	Protocol protocol.Protocol `json:"protocol"`
+	Address  string            `json:"address"`
+	Fault    string            `json:"fault,omitempty"` // empty: it was there
+	Took     time.Duration     `json:"tookNanoseconds"`
+	At       time.Time         `json:"at"`
 }
 
 // Capabilities is what every backend offers before sign-in, less what we
@@ -77,10 +77,13 @@ func (k *learned) refresh(ctx context.Context, p *Pool) {
 				caps, err := s.probe(ctx)
 				mu.Lock()
 				defer mu.Unlock()
-				states = append(states, State{name, proto, s.endpoint.Address, err, time.Since(begin), begin})
-				if err == nil {
+				state := State{Backend: name, Protocol: proto, Address: s.endpoint.Address, Took: time.Since(begin), At: begin}
+				if err != nil {
+					state.Fault = err.Error()
+				} else {
 					answers[name][proto] = caps
 				}
+				states = append(states, state)
 			})
 		}
 	}

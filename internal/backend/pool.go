@@ -211,7 +211,7 @@ func (p *Pool) Dial(ctx context.Context, q Request) (*Conn, error) {
 	if c := p.held.claim(&q); c != nil {
 		return c, nil
 	}
-	c, err := s.options.credential(&q, s.endpoint)
+	c, err := s.options.credential(&q)
 	if err != nil {
 		return nil, awayError("making the credential", err)
 	}
@@ -236,7 +236,7 @@ func (o *Options) foreign(address string) bool {
 }
 
 // credential is how we sign in for a person.
-func (o *Options) credential(q *Request, e Endpoint) (credential, error) {
+func (o *Options) credential(q *Request) (credential, error) {
 	if o.foreign(q.Address) {
 		return credential{}, errors.New("the name holds a separator of the mail server's")
 	}

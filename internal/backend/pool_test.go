@@ -266,7 +266,7 @@ func TestCapabilitiesAreWhatAllBackendsHave(t *testing.T) {
 		t.Errorf("submission %q", got)
 	}
 	for _, s := range p.States() {
-		if s.Err != nil {
+		if s.Fault != "" {
 			t.Errorf("%+v", s)
 		}
 	}
@@ -275,7 +275,7 @@ func TestCapabilitiesAreWhatAllBackendsHave(t *testing.T) {
 	if got := p.Capabilities(protocol.IMAP); !slices.Contains(got, "LITERAL+") {
 		t.Errorf("forgotten because it is away: %q", got)
 	}
-	if s := p.States(); s[0].Err == nil {
+	if s := p.States(); s[0].Fault == "" {
 		t.Errorf("%+v", s[0])
 	}
 }
@@ -353,5 +353,28 @@ func TestManyConnectionsOfOnePersonOnDovecotsDefaults(t *testing.T) {
 		}
 		defer c.Close()
 		exchange(t, c, "x NOOP", "x OK")
+	}
+}
+
+func TestDovecotsPenaltyNeverActsOnTheGate(t *testing.T) {
+	d := mailtest.StartDovecot(t, mailtest.DovecotOptions{Trusted: true})
+	p := newPool(t, Options{ID: true, Endpoints: map[protocol.Protocol]Endpoint{protocol.IMAP: {Address: d.IMAP, TLS: TLSNone}}})
+	var all sync.WaitGroup
+	for n := range 40 { // from one address, each of a kind that Dovecot counts
+		all.Go(func() {
+			q := request(protocol.IMAP, byte(n))
+			q.Client, q.Password = netip.MustParseAddrPort("198.51.100.1:50000"), fmt.Appendf(nil, "wrong %d", n)
+			if err := p.Login(context.Background(), q); !errors.Is(err, ErrRefused) {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	begin := time.Now()
+	if err := p.Login(context.Background(), request(protocol.IMAP, 99)); err != nil {
+		t.Errorf("%v\n%s", err, d.Log())
+	}
+	if took := time.Since(begin); took > time.Second {
+		t.Errorf("somebody else had to wait for %v", took)
 	}
 }

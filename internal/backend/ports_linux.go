@@ -11,22 +11,24 @@ import (
 )
 
 // portsLeft counts by the kernel's own list of connections, those in TIME_WAIT
-// included, since their ports are taken too.
-func portsLeft(target netip.AddrPort, sources []netip.Addr) (map[netip.Addr]int, error) {
+// included, since their ports are taken too. It fills in left, which has a
+// place for every target and source.
+func portsLeft(left map[netip.AddrPort]map[netip.Addr]int) error {
 	first, last, err := portRange()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	left := map[netip.Addr]int{}
-	for _, s := range sources {
-		left[s] = last - first + 1
-	}
-	for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		if err := countTaken(file, target, left); err != nil && !os.IsNotExist(err) {
-			return nil, err
+	for _, sources := range left {
+		for s := range sources {
+			sources[s] = last - first + 1
 		}
 	}
-	return left, nil
+	for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		if err := countTaken(file, left); err != nil && !os.IsNotExist(err) {
+			return err
+		}
+	}
+	return nil
 }
 
 // portRange is what connect chooses from (ip(7), ip_local_port_range).
@@ -45,7 +47,7 @@ func portRange() (first, last int, err error) {
 	return first, last, err
 }
 
-func countTaken(file string, target netip.AddrPort, left map[netip.Addr]int) error {
+func countTaken(file string, left map[netip.AddrPort]map[netip.Addr]int) error {
 	f, err := os.Open(file)
 	if err != nil {
 		return err
@@ -59,8 +61,8 @@ func countTaken(file string, target netip.AddrPort, left map[netip.Addr]int) err
 		}
 		local, ok := kernelAddr(words[1])
 		remote, ok2 := kernelAddr(words[2])
-		if n := left[local.Addr()]; ok && ok2 && remote == target && n > 0 {
-			left[local.Addr()] = n - 1
+		if n := left[remote][local.Addr()]; ok && ok2 && n > 0 {
+			left[remote][local.Addr()] = n - 1
 		}
 	}
 	return in.Err()

@@ -7,6 +7,6 @@ import (
 	"net/netip"
 )
 
-func portsLeft(netip.AddrPort, []netip.Addr) (map[netip.Addr]int, error) {
-	return nil, errors.New("ports are counted on Linux only")
+func portsLeft(map[netip.AddrPort]map[netip.Addr]int) error {
+	return errors.New("ports are counted on Linux only")
 }
