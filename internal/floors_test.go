@@ -16,7 +16,7 @@ var floors = [][]string{
 		"whatif", "sasl", "wire/line", "wire/imap", "wire/pop3", "wire/smtp", "wire/sieve", "wire/proxyproto"},
 	{"secret", "store", "geoip", "certs", "policyfile", "relay", "backend", "adminlog", "mailtest"},
 	{"directory", "lockout", "token", "authn", "session", "eventlog", "gate"},
-	{"proxy", "front/dialogue", "front/imap", "front/pop3", "front/submission", "front/sieve", "decide/dovecot", "web", "admin", "importer"},
+	{"proxy", "front/dialogue", "front/imap", "front/pop3", "front/submission", "front/sieve", "decide/dovecot", "importer", "web", "admin"},
 	{"config", "server", "demo", "cli"},
 }
 

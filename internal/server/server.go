@@ -315,3 +315,6 @@ func (s *Server) verifier() *authn.Verifier {
 	}
 	return authn.New(o)
 }
+
+// Gate is the gate that decides, for who drives it without a door (benchmarks, the demo).
+func (s *Server) Gate() *gate.Gate { return s.gate }

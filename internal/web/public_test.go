@@ -15,7 +15,7 @@ const known = signin.Reference("7K4Q-9ZMD-2XWT")
 func site() http.Handler {
 	return New(Options{Name: "Mail of example.org", Keys: func() []byte { return []byte(`{"keys":[]}`) },
 		Find: func(_ context.Context, r signin.Reference) (Refused, bool) {
-			return Refused{Program: "Thunderbird", Protocol: "IMAP"}, r == known
+			return Refused{Program: "thunderbird", Protocol: "IMAP"}, r == known
 		}})
 }
 
@@ -34,7 +34,7 @@ func TestPages(t *testing.T) {
 		status int
 		want   string
 	}{
-		{"/r/7k4q9zmd2xwt", 200, "Thunderbird"},
+		{"/r/7k4q9zmd2xwt", 200, "thunderbird"},
 		{"/r/nonsense", 404, "no reference"},
 		{"/codes/PR53003", 200, "Blocked by policy"},
 		{"/codes/53003", 200, "Blocked by policy"},

@@ -12,10 +12,9 @@ func steps(program string) []string {
 }
 
 var stepsOf = map[string]string{
-	"Thunderbird": "In Account Settings, Server Settings, set the authentication method to OAuth2, and do the same for the outgoing server.",
-	"Outlook":     "Remove the account and add it again; a window for signing in opens by itself.",
-	"Apple Mail":  "Remove the account in Settings and add it again; where a sign-in page opens, use it instead of a password.",
-	"iOS Mail":    "Remove the account in Settings and add it again; where a sign-in page opens, use it instead of a password.",
+	"thunderbird": "In Account Settings, Server Settings, set the authentication method to OAuth2, and do the same for the outgoing server.",
+	"outlook":     "Remove the account and add it again; a window for signing in opens by itself.",
+	"apple-mail":  "Remove the account in Settings and add it again; where a sign-in page opens, use it instead of a password.",
 	"mutt":        "Let imap_oauth_refresh_command print a token, and set imap_authenticators to \"oauthbearer:xoauth2\".",
 	"neomutt":     "Let imap_oauth_refresh_command print a token, and set imap_authenticators to \"oauthbearer:xoauth2\".",
 	"mbsync":      "Set AuthMechs XOAUTH2 and let PassCmd print a token.",
