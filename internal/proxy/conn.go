@@ -65,24 +65,42 @@ var ErrClientLeft = errors.New("client left")
 // begin reads the PROXY header, if this peer must send one, and speaks
 // implicit TLS.
 func (c *Conn) begin(ctx context.Context) error {
-	if c.server.from(c.server.ProxyFrom, c.peer.Addr()) {
-		if err := c.readHeader(); err != nil {
-			return fmt.Errorf("reading the PROXY header: %w", err)
-		}
+	c.setDeadline()
+	if err := c.arrive(); err != nil {
+		return err
 	}
-	c.forwarder = c.server.forwarderAt(c.origin.Addr())
 	if len(c.server.OnlyFrom) > 0 && !c.server.from(c.server.OnlyFrom, c.origin.Addr()) {
 		return errNotFromHere
 	}
-	c.setDeadline()
 	if c.server.TLS == TLSImplicit {
 		return c.handshake(ctx)
 	}
 	return nil
 }
 
+// arrive finds out who speaks to us and on whose behalf. A balancer's header
+// says who is at the other end of its own connection; a forwarder's, whose
+// browser it acts for.
+func (c *Conn) arrive() error {
+	f := c.server.forwarderAt(c.peer.Addr())
+	byProxy := f != nil && f.Pass == PassProxy
+	if byProxy || c.server.from(c.server.ProxyFrom, c.peer.Addr()) {
+		if err := c.readHeader(); err != nil {
+			return fmt.Errorf("reading the PROXY header: %w", err)
+		}
+	}
+	if byProxy {
+		c.forwarder, c.origin = f, c.peer
+		return nil
+	}
+	if f = c.server.forwarderAt(c.origin.Addr()); f != nil && f.Pass != PassProxy {
+		c.forwarder = f
+	}
+	return nil
+}
+
 func (c *Conn) readHeader() error {
-	_ = c.socket.SetDeadline(time.Now().Add(headerTimeout))
+	_ = c.socket.SetReadDeadline(time.Now().Add(headerTimeout))
 	h, err := proxyproto.Read(c.socket)
 	if err != nil {
 		return err
@@ -90,6 +108,7 @@ func (c *Conn) readHeader() error {
 	if h.Source.IsValid() {
 		c.origin, c.client, c.local = h.Source, h.Source, h.Destination
 	}
+	c.setDeadline()
 	return nil
 }
 
@@ -191,6 +210,7 @@ func (c *Conn) attempt() signin.Attempt {
 		Peer: c.peer, TLS: c.facts, Hints: c.Hints, Correlation: c.correlation}
 	if c.forwarder != nil {
 		a.Forwarder = c.forwarder.Name
+		c.forwarder.count(c.client != c.origin)
 	}
 	return a
 }

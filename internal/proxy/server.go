@@ -16,6 +16,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/portreeve/portreeve/internal/backend"
@@ -96,11 +97,35 @@ const (
 	PassXCLIENT
 )
 
-// Forwarder is a configured webmail host.
+// Forwarder is a configured webmail host. All listeners share one.
 type Forwarder struct {
 	Name string
 	From []netip.Prefix
 	Pass PassBy
+
+	passed, silent atomic.Int64
+}
+
+// count notes a sign-in that came with the browser's address or without.
+func (f *Forwarder) count(passed bool) {
+	if passed {
+		f.passed.Add(1)
+	} else {
+		f.silent.Add(1)
+	}
+}
+
+// ForwarderState is what `status` tells of a forwarder. One that passes no
+// address hides everybody behind its own.
+type ForwarderState struct {
+	Name   string `json:"name"`
+	Passed int64  `json:"withAddress"`
+	Silent int64  `json:"withoutAddress"`
+}
+
+// State is what `status` tells.
+func (f *Forwarder) State() ForwarderState {
+	return ForwarderState{f.Name, f.passed.Load(), f.silent.Load()}
 }
 
 // Settings are how a listener tells refusals.
@@ -131,7 +156,7 @@ type Options struct {
 	TLSConfig     *tls.Config
 	ProxyFrom     []netip.Prefix
 	PlaintextFrom []netip.Prefix
-	Forwarders    []Forwarder
+	Forwarders    []*Forwarder
 	// OnlyFrom, if any, are the only networks that may connect (a listener for
 	// devices that need old TLS).
 	OnlyFrom   []netip.Prefix
@@ -219,9 +244,9 @@ func (s *Server) from(networks []netip.Prefix, addr netip.Addr) bool {
 }
 
 func (s *Server) forwarderAt(addr netip.Addr) *Forwarder {
-	for i := range s.Forwarders {
-		if s.from(s.Forwarders[i].From, addr) {
-			return &s.Forwarders[i]
+	for _, f := range s.Forwarders {
+		if s.from(f.From, addr) {
+			return f
 		}
 	}
 	return nil

@@ -1,11 +1,13 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/portreeve/portreeve/internal/admin"
 	"github.com/portreeve/portreeve/internal/certs"
@@ -44,6 +46,7 @@ func (s *Server) openDoors(ctx context.Context) (err error) {
 		return err
 	}
 	s.later(s.admin.Close)
+	s.makeForwarders()
 	for i := range s.Config.Listeners {
 		if err := s.openDoor(ctx, s.Config.Listeners[i]); err != nil {
 			return fmt.Errorf("listener %s: %w", s.Config.Listeners[i].Name, err)
@@ -74,7 +77,7 @@ func (s *Server) openDoor(ctx context.Context, c config.Listener) error {
 		return err
 	}
 	o := proxy.Options{Name: c.Name, Protocol: c.Protocol, TLS: tlsModes[c.TLS], ProxyFrom: c.ProxyFrom, PlaintextFrom: c.PlaintextFrom,
-		OnlyFrom: c.LegacyTLSFrom, SignInTime: s.Config.Limits.SignInTime, Forwarders: s.forwarders(), Settings: s.settings(c), Dialect: dialects[c.Protocol],
+		OnlyFrom: c.LegacyTLSFrom, SignInTime: s.Config.Limits.SignInTime, Forwarders: s.forwarders, Settings: s.settings(c), Dialect: dialects[c.Protocol],
 		Gate: s.gate, Backends: s.backends, Sessions: s.sessions, Relay: s.relay, Journal: s.events, Admission: s.admission, Log: s.Log}
 	if o.TLS != proxy.TLSNone {
 		if s.certs == nil {
@@ -114,12 +117,12 @@ func (s *Server) settings(c config.Listener) proxy.Settings {
 
 var passes = map[string]proxy.PassBy{"id": proxy.PassID, "proxy": proxy.PassProxy, "xclient": proxy.PassXCLIENT, "none": proxy.PassNothing}
 
-func (s *Server) forwarders() []proxy.Forwarder {
-	var list []proxy.Forwarder
+// makeForwarders reads the webmail hosts; listeners share them.
+func (s *Server) makeForwarders() {
 	for name, f := range s.Config.Forwarders {
-		list = append(list, proxy.Forwarder{Name: name, From: f.From, Pass: passes[f.Pass]})
+		s.forwarders = append(s.forwarders, &proxy.Forwarder{Name: name, From: f.From, Pass: passes[f.Pass]})
 	}
-	return list
+	slices.SortFunc(s.forwarders, func(a, b *proxy.Forwarder) int { return cmp.Compare(a.Name, b.Name) })
 }
 
 // words are how refusals are told.

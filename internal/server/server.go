@@ -49,26 +49,27 @@ type Server struct {
 	Options
 	began time.Time
 
-	store     *store.Store
-	box       *secret.Box
-	events    *eventlog.Log
-	people    *directory.Local
-	names     *names
-	places    *geoip.DB
-	certs     *certs.Manager
-	guard     *lockout.Guard
-	hashing   *secret.Pool
-	tokens    *token.Verifier
-	minter    *token.Minter // nil unless a backend takes tokens
-	backends  *backend.Pool
-	sessions  *session.Registry
-	relay     *relay.Pool
-	admission *proxy.Admission
-	keeper    *keeper
-	gate      *gate.Gate
-	observer  *dovecot.Handler
-	cas       clientCAs
-	writers   []*adminlog.Writer
+	store      *store.Store
+	box        *secret.Box
+	events     *eventlog.Log
+	people     *directory.Local
+	names      *names
+	places     *geoip.DB
+	certs      *certs.Manager
+	guard      *lockout.Guard
+	hashing    *secret.Pool
+	tokens     *token.Verifier
+	minter     *token.Minter // nil unless a backend takes tokens
+	backends   *backend.Pool
+	sessions   *session.Registry
+	relay      *relay.Pool
+	admission  *proxy.Admission
+	keeper     *keeper
+	gate       *gate.Gate
+	observer   *dovecot.Handler
+	cas        clientCAs
+	writers    []*adminlog.Writer
+	forwarders []*proxy.Forwarder
 
 	admin   net.Listener
 	public  net.Listener

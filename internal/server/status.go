@@ -15,6 +15,7 @@ import (
 	"github.com/portreeve/portreeve/internal/decide/dovecot"
 	"github.com/portreeve/portreeve/internal/lockout"
 	"github.com/portreeve/portreeve/internal/policy"
+	"github.com/portreeve/portreeve/internal/proxy"
 	"github.com/portreeve/portreeve/internal/secret"
 	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/token"
@@ -22,24 +23,25 @@ import (
 
 // Status is one screen about the running server.
 type Status struct {
-	Version       string           `json:"version"`
-	PID           int              `json:"pid"`
-	Began         time.Time        `json:"began"`
-	PolicyVersion uint64           `json:"policyVersion"`
-	Warnings      []policy.Warning `json:"warnings"`
-	People        int              `json:"people"`
-	Sessions      int              `json:"sessions"`
-	SigningIn     int              `json:"signingIn"`
-	Hashing       int              `json:"passwordsWaiting"`
-	Memory        uint64           `json:"heapBytes"`
-	Descriptors   Descriptors      `json:"descriptors"`
-	Doors         []DoorState      `json:"listeners"`
-	Backends      []backend.State  `json:"backends"`
-	Guard         lockout.State    `json:"guard"`
-	Log           LogState         `json:"log"`
-	Certificates  []certs.State    `json:"certificates,omitempty"`
-	Issuers       []token.State    `json:"issuers,omitempty"`
-	Observe       *dovecot.State   `json:"observe,omitempty"`
+	Version       string                 `json:"version"`
+	PID           int                    `json:"pid"`
+	Began         time.Time              `json:"began"`
+	PolicyVersion uint64                 `json:"policyVersion"`
+	Warnings      []policy.Warning       `json:"warnings"`
+	People        int                    `json:"people"`
+	Sessions      int                    `json:"sessions"`
+	SigningIn     int                    `json:"signingIn"`
+	Hashing       int                    `json:"passwordsWaiting"`
+	Memory        uint64                 `json:"heapBytes"`
+	Descriptors   Descriptors            `json:"descriptors"`
+	Doors         []DoorState            `json:"listeners"`
+	Backends      []backend.State        `json:"backends"`
+	Guard         lockout.State          `json:"guard"`
+	Log           LogState               `json:"log"`
+	Certificates  []certs.State          `json:"certificates,omitempty"`
+	Issuers       []token.State          `json:"issuers,omitempty"`
+	Forwarders    []proxy.ForwarderState `json:"forwarders,omitempty"`
+	Observe       *dovecot.State         `json:"observe,omitempty"`
 }
 
 // Descriptors are the file descriptors in use and how many there may be.
@@ -75,6 +77,9 @@ func (s *Server) status(ctx context.Context) any {
 		Descriptors: descriptors(), Backends: s.backends.States(), Guard: s.guard.State(), Log: s.logState(ctx)}
 	for _, d := range s.doors {
 		st.Doors = append(st.Doors, DoorState{d.server.Name, d.server.Protocol.String(), d.listener.Addr().String()})
+	}
+	for _, f := range s.forwarders {
+		st.Forwarders = append(st.Forwarders, f.State())
 	}
 	if s.certs != nil {
 		st.Certificates = s.certs.State()

@@ -148,9 +148,9 @@ func (f Front) open(t *testing.T, options []string) *stage {
 	for _, way := range []struct {
 		option string
 		pass   proxy.PassBy
-	}{{"forwarder-id", proxy.PassID}, {"forwarder-xclient", proxy.PassXCLIENT}} {
+	}{{"forwarder-id", proxy.PassID}, {"forwarder-xclient", proxy.PassXCLIENT}, {"forwarder-proxy", proxy.PassProxy}} {
 		if slices.Contains(options, way.option) {
-			o.Forwarders = []proxy.Forwarder{{Name: "webmail", From: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Pass: way.pass}}
+			o.Forwarders = []*proxy.Forwarder{{Name: "webmail", From: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Pass: way.pass}}
 		}
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
