@@ -135,6 +135,9 @@ func (l *Log) settle(b *batch, err error) {
 		if err != nil && r.made {
 			l.merged.forget(r.key, r.row)
 		}
+		if err == nil && !r.made {
+			l.repeats.learn(r.ev.ID, r.id)
+		}
 		if err != nil && !l.o.AllowUnrecorded {
 			r.err = fmt.Errorf("writing the sign-in: %w", err)
 		}

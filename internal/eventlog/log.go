@@ -92,6 +92,7 @@ type Log struct {
 
 	refusals *refusals
 	sessions *sessions
+	repeats  *repeats
 	networks *networks
 	streams  streams
 
@@ -125,7 +126,7 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 		o.Logger = slog.Default()
 	}
 	l := &Log{o: o, db: o.Store, slog: o.Logger, in: make(chan *request, maxBatch), quit: make(chan struct{}),
-		merged: newRows(maxMerged), refusals: newRefusals(), sessions: newSessions(), drained: journalStart,
+		merged: newRows(maxMerged), refusals: newRefusals(), sessions: newSessions(), repeats: newRepeats(), drained: journalStart,
 		began: time.Now().UTC(), patience: closing}
 	var aside string
 	var err error
@@ -228,9 +229,17 @@ func (l *Log) Import(ctx context.Context, list []*signin.Event) error {
 	return nil
 }
 
-// Session notes that a session was opened or how it ended. It waits only
-// while more ends are waiting than there is room for.
-func (l *Log) Session(e signin.SessionEvent) { l.sessions.add(e) }
+// Session notes that a session was opened or how it ended. e.ID is the
+// sign-in's own id, and names the session too unless e.Session does; the row
+// hangs on the one that the sign-in is counted in. It waits only while more
+// ends are waiting than there is room for.
+func (l *Log) Session(e signin.SessionEvent) {
+	if e.Session == "" {
+		e.Session = e.ID.String()
+	}
+	e.ID = l.repeats.row(e.ID)
+	l.sessions.add(e)
+}
 
 // KnownNetwork says that a person has signed in from an address's network before.
 func (l *Log) KnownNetwork(person string, addr netip.Addr) bool {

@@ -3,6 +3,7 @@ package eventlog
 import (
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/portreeve/portreeve/internal/policy"
@@ -151,4 +152,41 @@ func keep(e *signin.Event) *signin.Event {
 	}
 	c.At = c.At.UTC()
 	return &c
+}
+
+// maxRepeats is how many sign-ins that were counted in another's row are
+// remembered by their own id: their sessions are opened within seconds.
+const maxRepeats = 16_384
+
+// repeats finds the row that a sign-in was counted in.
+type repeats struct {
+	mu    sync.Mutex
+	rows  map[signin.ID]signin.ID
+	order []signin.ID // a ring
+	next  int
+}
+
+func newRepeats() *repeats { return &repeats{rows: make(map[signin.ID]signin.ID)} }
+
+func (p *repeats) learn(id, row signin.ID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.order) < maxRepeats {
+		p.order = append(p.order, id)
+	} else {
+		delete(p.rows, p.order[p.next])
+		p.order[p.next] = id
+		p.next = (p.next + 1) % maxRepeats
+	}
+	p.rows[id] = row
+}
+
+// row is the row's id, or the id itself for a sign-in that has its own.
+func (p *repeats) row(id signin.ID) signin.ID {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if row, ok := p.rows[id]; ok {
+		return row
+	}
+	return id
 }

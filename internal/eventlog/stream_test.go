@@ -137,3 +137,33 @@ func TestATableOfRowsIsBounded(t *testing.T) {
 		t.Error("not the oldest made room")
 	}
 }
+
+func TestTheSessionOfARepeatHangsOnTheRowItIsCountedIn(t *testing.T) {
+	l := start(t, t.TempDir())
+	first, second := event("leela", testTime), event("leela", testTime)
+	success(t, l.Log, first)
+	success(t, l.Log, second)
+	for _, e := range []*signin.Event{first, second} {
+		l.Session(signin.SessionEvent{ID: e.ID, Opened: testTime})
+	}
+	time.Sleep(2 * behind)
+	l.Session(signin.SessionEvent{ID: second.ID, Opened: testTime, Closed: testTime.Add(time.Hour), Reason: "client closed"})
+	if err := l.stop(); err != nil {
+		t.Fatal(err)
+	}
+	got, err := reopen(t, l.dir).SessionsOf(context.Background(), first.ID)
+	if err != nil || len(got) != 2 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	for _, s := range got {
+		if (s.Session == second.ID.String()) != (s.Reason == "client closed") {
+			t.Errorf("%+v", s)
+		}
+	}
+	for range maxRepeats {
+		l.repeats.learn(newID(), first.ID)
+	}
+	if len(l.repeats.rows) != maxRepeats || l.repeats.row(second.ID) != second.ID {
+		t.Errorf("%d repeats are remembered", len(l.repeats.rows))
+	}
+}

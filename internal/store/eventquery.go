@@ -221,7 +221,7 @@ func (s *Store) Events(ctx context.Context, f EventFilter, from Cursor, limit in
 	var list []signin.Event
 	var last Cursor
 	more := false
-	err = s.eachEvent(ctx, query, args, func(ev *signin.Event, n int64) bool {
+	err = s.eachEvent(ctx, nil, query, args, func(ev *signin.Event, n int64) bool {
 		if !f.Match(ev) {
 			return true
 		}
@@ -237,13 +237,13 @@ func (s *Store) Events(ctx context.Context, f EventFilter, from Cursor, limit in
 	return list, last, err
 }
 
-func (s *Store) eachEvent(ctx context.Context, query string, args []any, do func(*signin.Event, int64) bool) error {
+func (s *Store) eachEvent(ctx context.Context, in *interner, query string, args []any, do func(*signin.Event, int64) bool) error {
 	rows, err := s.read.QueryContext(ctx, query, args...)
 	if err != nil {
 		return fmt.Errorf("reading sign-ins: %w", err)
 	}
 	defer rows.Close()
-	var row eventRow
+	row := eventRow{in: in}
 	var ev signin.Event
 	for rows.Next() {
 		if err := row.scan(rows, &ev); err != nil {
@@ -274,9 +274,10 @@ func (s *Store) AllEvents(ctx context.Context, f EventFilter) iter.Seq2[*signin.
 		}
 		where, args := f.where()
 		query := `SELECT ` + eventColumns + ` FROM events WHERE ` + where + ` AND (at, n) > (?, ?) ORDER BY at, n LIMIT ` + fmt.Sprint(replayChunk)
+		in := newInterner()
 		for at := (Cursor{At: -1 << 62}); ; {
 			read, stopped := 0, false
-			err := s.eachEvent(ctx, query, append(slices.Clone(args), at.At, at.N), func(ev *signin.Event, n int64) bool {
+			err := s.eachEvent(ctx, in, query, append(slices.Clone(args), at.At, at.N), func(ev *signin.Event, n int64) bool {
 				read++
 				at = Cursor{nanos(ev.At), n}
 				stopped = f.Match(ev) && !yield(ev, nil)

@@ -20,17 +20,58 @@ type field struct {
 	isBytes bool
 	n       uint64
 	bytes   []byte
+	in      *interner
+}
+
+// interner hands out one string for the same bytes again and again: a replay
+// meets the same groups, programs and hosts a million times. nil makes new ones.
+type interner struct{ texts, ids map[string]string }
+
+// Limits of what is kept: entries, and bytes of each.
+const (
+	maxInterned     = 16_384
+	maxInternedText = 64
+)
+
+func newInterner() *interner { return &interner{map[string]string{}, map[string]string{}} }
+
+func (in *interner) text(b []byte) string {
+	if in == nil || len(b) > maxInternedText {
+		return string(b)
+	}
+	s, ok := in.texts[string(b)]
+	if !ok {
+		if s = string(b); len(in.texts) >= maxInterned {
+			clear(in.texts)
+		}
+		in.texts[s] = s
+	}
+	return s
+}
+
+func (in *interner) objectID(b []byte) string {
+	if in == nil || len(b) != 17 || b[0] != 0 {
+		return objectID(b)
+	}
+	s, ok := in.ids[string(b)]
+	if !ok {
+		if s = objectID(b); len(in.ids) >= maxInterned {
+			clear(in.ids)
+		}
+		in.ids[string(b)] = s
+	}
+	return s
 }
 
 // eachField reads the fields of a blob; what it hands out lies within b.
-func eachField(b []byte, do func(field) error) error {
+func eachField(b []byte, in *interner, do func(field) error) error {
 	for len(b) > 0 {
 		key, used := binary.Uvarint(b)
 		if used <= 0 {
 			return errBlob
 		}
 		b = b[used:]
-		f := field{tag: key >> 1, isBytes: key&1 == 1}
+		f := field{tag: key >> 1, isBytes: key&1 == 1, in: in}
 		if f.n, used = binary.Uvarint(b); used <= 0 {
 			return errBlob
 		}
@@ -51,7 +92,7 @@ func eachField(b []byte, do func(field) error) error {
 // text is the string of a field; a word that a newer program knows reads as empty.
 func (f field) text() string {
 	if f.isBytes {
-		return string(f.bytes)
+		return f.in.text(f.bytes)
 	}
 	if f.n < uint64(len(words)) {
 		return words[f.n]
@@ -71,7 +112,7 @@ func small[T ~uint8 | ~uint16 | ~uint32](f field) T {
 
 func (f field) time(base time.Time) time.Time { return time.Unix(0, nanos(base)+f.int()).UTC() }
 
-func (f field) objectID() string { return objectID(f.bytes) }
+func (f field) objectID() string { return f.in.objectID(f.bytes) }
 
 func objectID(b []byte) string {
 	switch {
@@ -89,7 +130,7 @@ func (f field) ids() (list []string, err error) {
 		if used <= 0 || n > uint64(len(b)-used) {
 			return nil, errBlob
 		}
-		list = append(list, objectID(b[used:used+int(n)]))
+		list = append(list, f.in.objectID(b[used:used+int(n)]))
 		b = b[used+int(n):]
 	}
 	return list, nil
@@ -116,7 +157,7 @@ func (f field) words64() (bits []uint64, err error) {
 }
 
 // inline reads a string as appendInline writes it.
-func inline(b []byte) (s string, rest []byte, err error) {
+func inline(b []byte, in *interner) (s string, rest []byte, err error) {
 	n, used := binary.Uvarint(b)
 	if used <= 0 {
 		return "", nil, errBlob
@@ -131,7 +172,7 @@ func inline(b []byte) (s string, rest []byte, err error) {
 	if n >>= 1; n > uint64(len(b)) {
 		return "", nil, errBlob
 	}
-	return string(b[:n]), b[n:], nil
+	return in.text(b[:n]), b[n:], nil
 }
 
 // ReadEvent reads an event that AppendEvent wrote.
@@ -140,21 +181,21 @@ func ReadEvent(b []byte) (ev signin.Event, err error) {
 		return ev, errBlob
 	}
 	// Columns stand at the end, but the rest hangs on them.
-	if err := eachField(b[1:], func(f field) error { readColumn(f, &ev); return nil }); err != nil {
+	if err := eachField(b[1:], nil, func(f field) error { readColumn(f, &ev); return nil }); err != nil {
 		return ev, err
 	}
-	return ev, readFacts(b, &ev)
+	return ev, readFacts(b, &ev, nil)
 }
 
 // readFacts reads a blob into an event whose columns are set already: times in
 // the blob hang on the event's, the port on its address.
-func readFacts(b []byte, ev *signin.Event) error {
+func readFacts(b []byte, ev *signin.Event, in *interner) error {
 	if len(b) == 0 || b[0] != blobVersion {
 		return fmt.Errorf("%w: not written in a format this program knows", errBlob)
 	}
 	r := reader{ev: ev, methods: -1}
 	ev.Verdict.Code = int(ev.Code)
-	if err := eachField(b[1:], r.field); err != nil {
+	if err := eachField(b[1:], in, r.field); err != nil {
 		return err
 	}
 	if !r.mechanism {
@@ -258,7 +299,7 @@ func (r *reader) field(f field) (err error) {
 	case tagFlow:
 		fs.Flow = small[policy.TransferMethods](f)
 	case tagDevice:
-		fs.Device, err = readDevice(f.bytes)
+		fs.Device, err = readDevice(f.bytes, f.in)
 	}
 	return err
 }
@@ -285,9 +326,9 @@ func (r *reader) rest(f field) (err error) {
 	case tagUndecided:
 		bits.Unknown, err = f.words64()
 	case tagSteps:
-		ev.Steps, err = readSteps(f.bytes)
+		ev.Steps, err = readSteps(f.bytes, f.in)
 	case tagIMAPID:
-		ev.Hints.IMAPID, err = readPairs(f.bytes)
+		ev.Hints.IMAPID, err = readPairs(f.bytes, f.in)
 	case tagEventMethods:
 		ev.Methods, r.methods = policy.Methods(f.n), 0
 	default:
@@ -332,13 +373,14 @@ func (r *reader) connection(f field) {
 	}
 }
 
-func readSteps(b []byte) (steps []signin.Step, err error) {
+func readSteps(b []byte, in *interner) (steps []signin.Step, err error) {
+	steps = make([]signin.Step, 0, 6) // as many as a sign-in has
 	for len(b) > 0 {
 		var name, result string
-		if name, b, err = inline(b); err != nil {
+		if name, b, err = inline(b, in); err != nil {
 			return nil, err
 		}
-		if result, b, err = inline(b); err != nil {
+		if result, b, err = inline(b, in); err != nil {
 			return nil, err
 		}
 		took, used := binary.Uvarint(b)
@@ -351,13 +393,13 @@ func readSteps(b []byte) (steps []signin.Step, err error) {
 	return steps, nil
 }
 
-func readPairs(b []byte) (pairs []signin.Pair, err error) {
+func readPairs(b []byte, in *interner) (pairs []signin.Pair, err error) {
 	for len(b) > 0 {
 		var p signin.Pair
-		if p.Key, b, err = inline(b); err != nil {
+		if p.Key, b, err = inline(b, in); err != nil {
 			return nil, err
 		}
-		if p.Value, b, err = inline(b); err != nil {
+		if p.Value, b, err = inline(b, in); err != nil {
 			return nil, err
 		}
 		pairs = append(pairs, p)
@@ -365,10 +407,10 @@ func readPairs(b []byte) (pairs []signin.Pair, err error) {
 	return pairs, nil
 }
 
-func readDevice(b []byte) (*policy.Device, error) {
+func readDevice(b []byte, in *interner) (*policy.Device, error) {
 	d := &policy.Device{}
 	texts := deviceTexts(d)
-	err := eachField(b, func(f field) (err error) {
+	err := eachField(b, in, func(f field) (err error) {
 		switch {
 		case f.tag == 1 && (f.n == 1 || f.n == 2) && !f.isBytes:
 			compliant := f.n == 2

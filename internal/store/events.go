@@ -66,27 +66,32 @@ type eventRow struct {
 	n                       int64
 	id, correlation, addr   sql.RawBytes
 	facts                   sql.RawBytes
+	source, person, mailbox sql.RawBytes
+	typed, program          sql.RawBytes
+	in                      *interner
 	at, last, code, version int64
-	protocol, credential    string
+	protocol, credential    sql.RawBytes
 }
 
 // scan reads one row into ev, which it overwrites whole.
 func (r *eventRow) scan(rows *sql.Rows, ev *signin.Event) error {
 	*ev = signin.Event{}
 	f := &ev.Facts
-	err := rows.Scan(&r.n, &r.id, &r.at, &r.last, &ev.Count, &r.correlation, &ev.Source, &ev.Observed, &f.Person, &f.Address, &ev.Typed,
-		&r.protocol, &r.credential, &f.Program, &r.addr, &r.code, &r.version, &r.facts)
+	err := rows.Scan(&r.n, &r.id, &r.at, &r.last, &ev.Count, &r.correlation, &r.source, &ev.Observed, &r.person, &r.mailbox, &r.typed,
+		&r.protocol, &r.credential, &r.program, &r.addr, &r.code, &r.version, &r.facts)
 	if err != nil {
 		return fmt.Errorf("reading a sign-in: %w", err)
 	}
 	copy(ev.ID[:], r.id)
 	copy(ev.Correlation[:], r.correlation)
 	ev.At, ev.Last = fromNanos(r.at), fromNanos(r.last)
-	f.Protocol, _ = protocol.Parse(r.protocol)
-	f.Credential, _ = policy.ParseCredentialKind(r.credential)
+	ev.Source, ev.Typed = r.in.text(r.source), r.in.text(r.typed)
+	f.Person, f.Address, f.Program = r.in.text(r.person), r.in.text(r.mailbox), r.in.text(r.program)
+	f.Protocol, _ = protocol.Parse(r.in.text(r.protocol))
+	f.Credential, _ = policy.ParseCredentialKind(r.in.text(r.credential))
 	f.Addr = readAddr(r.addr)
 	ev.Code, ev.Verdict.Version = signin.Code(r.code), uint64(r.version)
-	return readFacts(r.facts, ev)
+	return readFacts(r.facts, ev, r.in)
 }
 
 // EventByReference finds a sign-in by what its person read; ErrNotFound.

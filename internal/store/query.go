@@ -38,7 +38,7 @@ func one[T any](ctx context.Context, s *Store, scan func(scanner) (T, error), qu
 	return v, nil
 }
 
-// oneIn and allIn are the same inside a transaction.
+// oneIn is one inside a transaction.
 func oneIn[T any](tx *Tx, scan func(scanner) (T, error), query string, args ...any) (T, error) {
 	st, err := tx.prepared(query)
 	if err != nil {
@@ -47,21 +47,4 @@ func oneIn[T any](tx *Tx, scan func(scanner) (T, error), query string, args ...a
 	}
 	v, err := scan(st.QueryRow(args...))
 	return v, found(err)
-}
-
-func allIn[T any](tx *Tx, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
-	rows, err := tx.query(query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []T
-	for rows.Next() {
-		v, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, v)
-	}
-	return all, rows.Err()
 }
