@@ -1,0 +1,28 @@
+package cli
+
+import (
+	"strconv"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) audit() *cobra.Command {
+	var since, until, kind string
+	var limit int
+	list := verb("list", "List what administrators did, newest first", cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
+		q := values("since", since, "until", until, "kind", kind)
+		if limit > 0 && limit < 1000 {
+			q.Set("top", strconv.Itoa(limit))
+		}
+		rows, err := a.client().rows(cmd.Context(), ours+"/audits", q, limit)
+		if err != nil {
+			return err
+		}
+		return a.output().list(rows, when("time", "at"), field("actor", "actor"), field("action", "action"), field("kind", "kind"), field("name", "name"), field("reason", "reason"))
+	})
+	list.Flags().StringVar(&since, "since", "", "from this time on: 2026-11-20, 24h, 7d")
+	list.Flags().StringVar(&until, "until", "", "up to this time")
+	list.Flags().StringVar(&kind, "kind", "", "of this kind of object, such as policy")
+	list.Flags().IntVar(&limit, "limit", 100, "at most so many; 0 is all")
+	return noun("audit", "What administrators did", list)
+}

@@ -1,0 +1,356 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/portreeve/portreeve/internal/policyfile"
+	"github.com/portreeve/portreeve/internal/signin"
+)
+
+// objects are the documents of one kind that are kept in Graph's JSON.
+type objects struct {
+	*app
+	word     string // what people call one
+	resource string
+}
+
+// graphKnows says that words beyond Graph's first ones are understood, so that
+// nothing is replaced by unknownFutureValue.
+const graphKnows = "include-unknown-enum-members"
+
+func (d objects) show(columns func(io.Writer, row)) *cobra.Command {
+	c := verb("show NAME", "Show a "+d.word, cobra.ExactArgs(1), func(cmd *cobra.Command, args []string) error {
+		r, err := d.client().object(cmd.Context(), path(d.resource, args[0]), nil)
+		if err != nil {
+			return err
+		}
+		return d.output().object(r, func(w io.Writer) {
+			columns(w, r)
+			d.tellWarnings(cmd.Context(), w, text(r.fields["id"]))
+		})
+	})
+	c.ValidArgsFunction = d.names(d.resource, "displayName")
+	return c
+}
+
+// tellWarnings prints what of an object is not enforced as it stands.
+func (d objects) tellWarnings(ctx context.Context, w io.Writer, id string) {
+	rows, err := d.client().rows(ctx, ours+"/warnings", nil, 0)
+	if err != nil {
+		return
+	}
+	s := sheet{w: w}
+	first := true
+	for _, r := range rows {
+		if text(r.fields["id"]) != id {
+			continue
+		}
+		if first {
+			s.head("Not enforced as it stands")
+			first = false
+		}
+		s.text(strings.TrimSpace(text(r.fields["pointer"]) + " " + text(r.fields["text"])))
+	}
+}
+
+func (d objects) delete() *cobra.Command {
+	var spread string
+	c := verb("delete NAME…", "Delete a "+d.word+"; it stays in the audit log", cobra.MinimumNArgs(1), func(cmd *cobra.Command, args []string) error {
+		for _, name := range args {
+			if err := d.client().do(cmd.Context(), http.MethodDelete, path(d.resource, name), values("spread", spread), nil, nil); err != nil {
+				return err
+			}
+			d.done("deleted %s %s", d.word, printable(name))
+		}
+		return nil
+	})
+	c.ValidArgsFunction = d.names(d.resource, "displayName")
+	spreadFlag(c, &spread)
+	return c
+}
+
+func spreadFlag(c *cobra.Command, spread *string) {
+	c.Flags().StringVar(spread, "spread", "", "close what no longer passes over this time, such as 5m, instead of at once")
+}
+
+// importing is how files become objects.
+type importing struct {
+	spread, state string
+	strict, dry   bool
+}
+
+func (d objects) imports() *cobra.Command {
+	var o importing
+	var reportOnly bool
+	c := verb("import FILE…", "Make or replace each "+d.word+" of a file: JSON as Microsoft Graph gives it, or YAML", cobra.MinimumNArgs(1), func(cmd *cobra.Command, args []string) error {
+		if reportOnly {
+			o.state = "enabledForReportingButNotEnforced"
+		}
+		for _, name := range args {
+			docs, err := policyfile.Read(name, d.in)
+			if err != nil {
+				return broken(err)
+			}
+			for _, doc := range docs {
+				if err := d.importDocument(cmd.Context(), doc, o); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	c.Long = `Make or replace each ` + d.word + ` of a file: one object, a list of objects, or a
+collection as Microsoft Graph gives it (a member "value"). One with an id that is known, or
+else with a displayName that is known, is replaced. FILE may be -, for standard input.
+Every member is kept as it is written, also those that are not known here.`
+	spreadFlag(c, &o.spread)
+	c.Flags().BoolVar(&o.strict, "strict", false, "refuse what cannot be enforced as it stands")
+	c.Flags().BoolVar(&o.dry, "dry-run", false, "check only")
+	if d.word == "policy" {
+		c.Flags().BoolVar(&reportOnly, "report-only", false, "bring it in as report-only, whatever state the file says")
+	}
+	return c
+}
+
+// broken is a fault in a file: the message has the line and the caret already.
+func broken(err error) error {
+	if errors.Is(err, os.ErrNotExist) {
+		return noFile(err)
+	}
+	return &failure{exit: exitUsage, what: err.Error()}
+}
+
+// part is one object of a file and where it stands there.
+type part struct {
+	pointer string
+	text    json.RawMessage
+}
+
+// parts takes a document apart: an object, a list, or a collection.
+func parts(text []byte) ([]part, error) {
+	var list []json.RawMessage
+	base := ""
+	if len(text) > 0 && firstByte(text) == '{' {
+		var collection struct {
+			Value json.RawMessage `json:"value"`
+		}
+		if err := json.Unmarshal(text, &collection); err != nil {
+			return nil, err
+		}
+		if firstByte(collection.Value) != '[' {
+			return []part{{"", text}}, nil
+		}
+		base, text = "/value", collection.Value
+	}
+	if err := json.Unmarshal(text, &list); err != nil {
+		return nil, err
+	}
+	all := make([]part, len(list))
+	for i, raw := range list {
+		all[i] = part{base + "/" + strconv.Itoa(i), raw}
+	}
+	return all, nil
+}
+
+func firstByte(b []byte) byte {
+	s := strings.TrimLeft(string(b), " \t\r\n")
+	if s == "" {
+		return 0
+	}
+	return s[0]
+}
+
+func (d objects) importDocument(ctx context.Context, doc *policyfile.Document, o importing) error {
+	all, err := parts(doc.JSON())
+	if err != nil {
+		return broken(doc.Fault("", "an object, a list of objects, or a collection with \"value\" is expected"))
+	}
+	for _, p := range all {
+		if err := d.importPart(ctx, doc, p, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d objects) importPart(ctx context.Context, doc *policyfile.Document, p part, o importing) error {
+	method, target, err := d.target(ctx, p.text)
+	if err != nil {
+		return err
+	}
+	q := values("spread", o.spread, "state", o.state, "strict", truth(o.strict), "dryRun", truth(o.dry))
+	var raw json.RawMessage
+	err = d.client().do(ctx, method, target, q, p.text, &raw)
+	var api *apiError
+	if errors.As(err, &api) && (api.Status == http.StatusBadRequest || api.Status == http.StatusConflict) {
+		return faults(doc, p.pointer, api)
+	}
+	if err != nil {
+		return err
+	}
+	word := map[string]string{http.MethodPost: "added", http.MethodPut: "kept"}[method]
+	if o.dry {
+		word = "checked"
+	}
+	return d.told(raw, word)
+}
+
+// target finds out whether an object is there already.
+func (d objects) target(ctx context.Context, text []byte) (method, target string, err error) {
+	var known struct {
+		ID   string `json:"id"`
+		Name string `json:"displayName"`
+	}
+	_ = json.Unmarshal(text, &known) // what is wrong with it is said by the server, with its place
+	if _, err := signin.ParseID(known.ID); err == nil {
+		return http.MethodPut, path(d.resource, known.ID), nil
+	}
+	if known.ID == "" && known.Name != "" {
+		r, err := d.client().object(ctx, path(d.resource, known.Name), nil)
+		var api *apiError
+		switch {
+		case err == nil:
+			return http.MethodPut, path(d.resource, printable(fmt.Sprint(r.fields["id"]))), nil
+		case !errors.As(err, &api) || api.Status != http.StatusNotFound:
+			return "", "", err
+		}
+	}
+	return http.MethodPost, d.resource, nil
+}
+
+// faults shows what is wrong in the file, each with its line and a caret.
+func faults(doc *policyfile.Document, base string, api *apiError) error {
+	lines := []string{fault(doc, base, api.Error_.Target, api.Error_.Message)}
+	for _, more := range api.Error_.Details {
+		lines = append(lines, fault(doc, base, more.Target, more.Message))
+	}
+	return &failure{exit: exitOf(api.Status), what: strings.Join(lines, "\n")}
+}
+
+func fault(doc *policyfile.Document, base, target, message string) string {
+	if target != "" && !strings.HasPrefix(target, "/") {
+		return message
+	}
+	return doc.Fault(base+target, "%s", message).Error()
+}
+
+// told says what became of one object, and what of it is not enforced.
+func (d objects) told(raw json.RawMessage, word string) error {
+	r, err := newRow(raw)
+	if err != nil {
+		return err
+	}
+	if d.format != "table" {
+		return d.output().object(r, nil)
+	}
+	d.done("%s %s %q%s", word, d.word, printable(text(r.fields["displayName"])), judgedWords(r.fields))
+	for _, w := range items(r.fields["@portreeve.warnings"]) {
+		fmt.Fprintf(d.err, "  note: %s\n", printable(strings.TrimSpace(text(w["pointer"])+" "+text(w["text"]))))
+	}
+	return nil
+}
+
+// judgedWords says what a change did to open sessions.
+func judgedWords(f map[string]any) string {
+	s, ok := f["@portreeve.sessions"].(map[string]any)
+	if !ok || text(s["judged"]) == "0" {
+		return ""
+	}
+	n, _ := s["judged"].(float64)
+	return fmt.Sprintf(": %s judged again, %s closed, in %.1f ms", counted(n, "open session"), text(s["closed"]), s["milliseconds"])
+}
+
+func (d objects) export() *cobra.Command {
+	var dir string
+	c := verb("export [NAME…]", "Write objects as they are kept: one as its JSON, several as a collection, or a file each with --dir", cobra.ArbitraryArgs, func(cmd *cobra.Command, args []string) error {
+		rows, err := d.chosen(cmd.Context(), args)
+		if err != nil {
+			return err
+		}
+		if dir != "" {
+			return d.writeFiles(dir, rows)
+		}
+		if len(args) == 1 && d.format != "yaml" {
+			_, err := fmt.Fprintf(d.out, "%s\n", strings.TrimRight(string(rows[0].raw), "\n"))
+			return err
+		}
+		o := d.output()
+		if o.format == "table" || o.format == "csv" {
+			o.format = "json"
+		}
+		return o.list(rows)
+	})
+	c.Flags().StringVar(&dir, "dir", "", "write a file for each into this folder")
+	c.ValidArgsFunction = d.names(d.resource, "displayName")
+	return c
+}
+
+// chosen are the objects named, or all.
+func (d objects) chosen(ctx context.Context, names []string) ([]row, error) {
+	if len(names) == 0 {
+		return d.client().rows(ctx, d.resource, nil, 0)
+	}
+	var all []row
+	for _, n := range names {
+		var raw []byte
+		if err := d.client().do(ctx, http.MethodGet, path(d.resource, n), nil, nil, &raw); err != nil {
+			return nil, err
+		}
+		r, err := newRow(raw)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	return all, nil
+}
+
+func (d objects) writeFiles(dir string, rows []row) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for _, r := range rows {
+		var raw []byte
+		if err := d.client().do(context.Background(), http.MethodGet, path(d.resource, text(r.fields["id"])), nil, nil, &raw); err != nil {
+			return err
+		}
+		name := filepath.Join(dir, fileName(text(r.fields["displayName"]))+".json")
+		if err := os.WriteFile(name, append([]byte(strings.TrimRight(string(raw), "\n")), '\n'), 0o644); err != nil {
+			return err
+		}
+		d.done("wrote %s", printable(name))
+	}
+	return nil
+}
+
+// fileName makes a file's name of an object's.
+func fileName(name string) string {
+	s := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
+			return r
+		case r >= 'A' && r <= 'Z':
+			return r + 'a' - 'A'
+		}
+		return '-'
+	}, name)
+	for strings.Contains(s, "--") {
+		s = strings.ReplaceAll(s, "--", "-")
+	}
+	if s = strings.Trim(s, "-"); s == "" {
+		return "object"
+	}
+	return s
+}

@@ -1,0 +1,109 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/spf13/cobra"
+)
+
+const policies = graph + "/identity/conditionalAccess/policies"
+
+func (a *app) policies() objects { return objects{a, "policy", policies} }
+
+func (a *app) policy() *cobra.Command {
+	d := a.policies()
+	return noun("policy", "Conditional access policies, as Microsoft Graph has them", a.policyList(), d.show(a.showPolicy), d.imports(), d.export(),
+		a.policyState("enable", "enabled", "Enforce a policy, on open connections too"),
+		a.policyState("disable", "disabled", "Switch a policy off"),
+		a.policyState("report-only", "enabledForReportingButNotEnforced", "Only report what a policy would do"), d.delete())
+}
+
+// shortStates are a policy's states in a word.
+var shortStates = map[string]string{"enabled": "on", "disabled": "off", "enabledForReportingButNotEnforced": "report-only"}
+
+func stateOf(f map[string]any) string {
+	if s := shortStates[text(f["state"])]; s != "" {
+		return s
+	}
+	return text(f["state"])
+}
+
+// asks says what a policy asks for, in Graph's words.
+func asks(f map[string]any) string {
+	g, _ := f["grantControls"].(map[string]any)
+	var words []string
+	for _, c := range strings.Split(text(g["builtInControls"]), ",") {
+		if c != "" {
+			words = append(words, c)
+		}
+	}
+	if s := text(at(g, "authenticationStrength.displayName")); s != "" {
+		words = append(words, "strength "+s)
+	} else if at(g, "authenticationStrength.id") != nil {
+		words = append(words, "strength "+text(at(g, "authenticationStrength.id")))
+	}
+	if at(f, "sessionControls.signInFrequency.isEnabled") == true {
+		words = append(words, "signInFrequency")
+	}
+	return strings.Join(words, " "+text(g["operator"])+" ")
+}
+
+func (a *app) policyList() *cobra.Command {
+	return verb("list", "List policies in their order", cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
+		rows, err := a.client().rows(cmd.Context(), policies, nil, 0)
+		if err != nil {
+			return err
+		}
+		return a.output().list(rows, field("name", "displayName"), of("state", stateOf), of("asks for", asks), field("id", "id"))
+	})
+}
+
+func (a *app) showPolicy(w io.Writer, r row) {
+	s := sheet{w: w}
+	s.line("Policy", text(r.fields["displayName"]))
+	s.line("State", stateOf(r.fields))
+	s.line("Id", text(r.fields["id"]))
+	s.line("Asks for", asks(r.fields))
+	for _, x := range items(at(r.fields, "portreeve.exclusions")) {
+		s.line("Excludes", strings.TrimSpace(fmt.Sprintf("%s: %s (%s) %s", text(x["id"]), text(x["reason"]), text(x["owner"]), text(x["expires"]))))
+	}
+	fmt.Fprintln(w)
+	writeYAML(w, r.raw)
+}
+
+// writeYAML prints an object as YAML, member by member, without what could
+// steer a terminal.
+func writeYAML(w io.Writer, raw json.RawMessage) {
+	b, err := yaml.JSONToYAML(raw)
+	if err != nil {
+		b = raw
+	}
+	for _, line := range strings.Split(strings.TrimRight(string(b), "\n"), "\n") {
+		fmt.Fprintln(w, printable(line))
+	}
+}
+
+func (a *app) policyState(name, state, short string) *cobra.Command {
+	var spread string
+	c := verb(name+" NAME…", short, cobra.MinimumNArgs(1), func(cmd *cobra.Command, args []string) error {
+		for _, n := range args {
+			var raw json.RawMessage
+			change := map[string]string{"state": state}
+			if err := a.client().do(cmd.Context(), http.MethodPatch, path(policies, n), values("spread", spread), change, &raw); err != nil {
+				return err
+			}
+			if err := a.policies().told(raw, "now "+shortStates[state]+":"); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	c.ValidArgsFunction = a.names(policies, "displayName")
+	spreadFlag(c, &spread)
+	return c
+}

@@ -1,0 +1,239 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+const signIns = ours + "/signIns"
+
+func (a *app) signins() *cobra.Command {
+	return noun("signins", "The sign-in log", a.signinsList(), a.signinsTail(), a.signinsShow(), a.signinsExport(), a.signinsImport())
+}
+
+// search is what chooses sign-ins; the server does the choosing.
+type search struct {
+	since, until, user, outcome, code, program, ip string
+	protocols                                      []string
+}
+
+func (a *app) searchFlags(c *cobra.Command, s *search) {
+	f := c.Flags()
+	f.StringVar(&s.since, "since", "", "from this time on: 2026-11-20, 2026-11-20T09:00:00Z, 24h, 7d")
+	f.StringVar(&s.until, "until", "", "up to this time")
+	f.StringVar(&s.user, "user", "", "of this person, or of this name that was typed")
+	f.StringVar(&s.outcome, "outcome", "", "allowed, refused or trouble")
+	f.StringVar(&s.code, "code", "", "with this code, such as PR53003")
+	f.StringVar(&s.program, "program", "", "by this program")
+	f.StringVar(&s.ip, "ip", "", "from this address or network")
+	f.StringSliceVar(&s.protocols, "protocol", nil, "over this protocol")
+	complete(c, "outcome", "allowed", "refused", "trouble")
+	complete(c, "protocol", "imap", "pop3", "submission", "sieve")
+	a.liveFlag(c, "user", people, "address")
+}
+
+func (s *search) query(filter []string) url.Values {
+	v := values("since", s.since, "until", s.until, "user", s.user, "outcome", s.outcome, "code", s.code, "program", s.program, "ip", s.ip,
+		"filter", strings.Join(filter, " "))
+	for _, p := range s.protocols {
+		v.Add("protocol", p)
+	}
+	return v
+}
+
+// filterHelp is told by every command that takes a filter.
+const filterHelp = `FILTER is plain words, all of which must be found (thunderbird 203.0.113.7),
+words for a member (protocol:pop3 outcome:refused), or comparisons:
+
+  outcome eq "refused" and (protocol eq "pop3" or program co "outlook")
+
+Members: user, ip, country, protocol, credential, outcome, code, stage, program,
+platform, mechanism, listener, backend, source, observed, wouldBlock, knownNetwork,
+detail, reference, createdDateTime and Microsoft Graph's names for them.`
+
+var signInColumns = []column{when("time", "createdDateTime"), field("reference", "portreeve.reference"),
+	of("outcome", func(f map[string]any) string {
+		s := text(at(f, "portreeve.outcome"))
+		if at(f, "portreeve.wouldBlock") == true {
+			s += " (policy says no)"
+		}
+		if n := text(at(f, "portreeve.count")); n != "1" {
+			s += " ×" + n
+		}
+		return s
+	}),
+	field("code", "portreeve.code"), of("user", func(f map[string]any) string {
+		if s := text(f["userPrincipalName"]); s != "" {
+			return s
+		}
+		return text(at(f, "portreeve.typed"))
+	}),
+	field("protocol", "portreeve.protocol"), field("credential", "portreeve.credential"), field("address", "ipAddress"), field("country", "location.countryOrRegion"),
+	of("program", func(f map[string]any) string {
+		return strings.TrimSpace(text(at(f, "portreeve.program.family")) + " " + text(at(f, "portreeve.program.version")))
+	}),
+	field("by", "portreeve.by")}
+
+func (a *app) signinsList() *cobra.Command {
+	var s search
+	var limit int
+	c := verb("list [FILTER]", "List sign-ins, newest first", cobra.ArbitraryArgs, func(cmd *cobra.Command, args []string) error {
+		q := s.query(args)
+		if limit > 0 && limit < 1000 {
+			q.Set("top", strconv.Itoa(limit))
+		}
+		rows, err := a.client().rows(cmd.Context(), signIns, q, limit)
+		if err != nil {
+			return err
+		}
+		return a.output().list(rows, signInColumns...)
+	})
+	c.Long = "List sign-ins, newest first. The whole log is searched.\n\n" + filterHelp
+	a.searchFlags(c, &s)
+	c.Flags().IntVar(&limit, "limit", 50, "at most so many; 0 is all")
+	return c
+}
+
+func (a *app) signinsTail() *cobra.Command {
+	var s search
+	c := verb("tail [FILTER]", "Follow sign-ins as they happen", cobra.ArbitraryArgs, func(cmd *cobra.Command, args []string) error {
+		o := a.output()
+		if o.format == "json" || o.format == "yaml" {
+			return usage("-o %s is for what has an end; -o ndjson follows", o.format)
+		}
+		return a.client().stream(cmd.Context(), signIns+"/tail", s.query(args), func(r row) error {
+			if lost, ok := r.fields["@portreeve.lost"]; ok {
+				fmt.Fprintf(a.err, "missed %s: this reader is too slow\n", counted(lost.(float64), "sign-in"))
+				return nil
+			}
+			return o.one(r, signInColumns)
+		})
+	})
+	c.Long = "Follow sign-ins as they happen, until interrupted.\n\n" + filterHelp
+	a.searchFlags(c, &s)
+	return c
+}
+
+// one prints a row of a list that has no end.
+func (o *output) one(r row, columns []column) error {
+	bare := *o
+	if bare.tty && bare.format == "table" {
+		cells := make([]string, len(columns))
+		for i, c := range columns {
+			cells[i] = printable(c.cell(o, r.fields))
+		}
+		_, err := fmt.Fprintln(o.w, strings.Join(cells, "  "))
+		return err
+	}
+	if bare.format == "csv" {
+		bare.format = "table"
+	}
+	return bare.list([]row{r}, columns...)
+}
+
+func (a *app) signinsExport() *cobra.Command {
+	var s search
+	c := verb("export [FILTER]", "Write sign-ins, oldest first: -o ndjson (as Microsoft Graph's signIn), csv or json", cobra.ArbitraryArgs, func(cmd *cobra.Command, args []string) error {
+		o := a.output()
+		if o.format == "table" {
+			o.format = "ndjson"
+		}
+		var held []row
+		err := a.client().stream(cmd.Context(), signIns+"/export", s.query(args), func(r row) error {
+			if fault := at(r.fields, "error.message"); fault != nil {
+				return errors.New(text(fault))
+			}
+			if o.format == "ndjson" && len(o.fields) == 0 {
+				return o.line(r.raw)
+			}
+			held = append(held, r)
+			return nil
+		})
+		if err != nil || o.format == "ndjson" && len(o.fields) == 0 {
+			return err
+		}
+		return o.list(held, signInColumns...)
+	})
+	c.Long = "Write sign-ins, oldest first.\n\n" + filterHelp
+	a.searchFlags(c, &s)
+	return c
+}
+
+func (a *app) signinsImport() *cobra.Command {
+	var from, zone string
+	var year int
+	c := verb("import --from dovecot|postfix FILE…", "Bring a mail server's past log into the sign-in log", cobra.MinimumNArgs(1), func(cmd *cobra.Command, args []string) error {
+		for _, name := range args {
+			if err := a.importLog(cmd, name, from, zone, year); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	c.Long = `Bring a mail server's past log into the sign-in log. Each sign-in is marked as
+observed and judged by today's policies, so that lists show what they would
+refuse. Importing a log again adds nothing. FILE may be -, for standard input.`
+	c.Flags().StringVar(&from, "from", "", "whose log it is: dovecot or postfix")
+	c.Flags().StringVar(&zone, "timezone", "", "where the log's clock stood, such as Europe/Lisbon; default UTC")
+	c.Flags().IntVar(&year, "year", 0, "the year of the first line, for logs without years")
+	_ = c.MarkFlagRequired("from")
+	complete(c, "from", "dovecot", "postfix")
+	return c
+}
+
+func (a *app) importLog(cmd *cobra.Command, name, from, zone string, year int) error {
+	q := values("from", from, "timezone", zone, "name", name)
+	if year > 0 {
+		q.Set("year", strconv.Itoa(year))
+	}
+	in := a.in
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return noFile(err)
+		}
+		defer f.Close()
+		if st, err := f.Stat(); err == nil {
+			q.Set("latest", st.ModTime().UTC().Format(time.RFC3339))
+		}
+		in = f
+	}
+	var raw json.RawMessage
+	if err := a.client().do(cmd.Context(), http.MethodPost, signIns+"/import", q, in, &raw); err != nil {
+		return err
+	}
+	r, err := newRow(raw)
+	if err != nil {
+		return err
+	}
+	if a.format != "table" {
+		return a.output().object(r, nil)
+	}
+	f := r.fields
+	a.done("%s: %s lines, %s sign-ins, of which %s were let in that policy would refuse; %s by people nobody knows", printable(name),
+		text(f["lines"]), text(f["signIns"]), text(f["wouldRefuse"]), text(f["unknownPeople"]))
+	if n := text(f["unreadable"]); n != "0" {
+		fmt.Fprintf(a.err, "%s lines could not be read, the first:\n", n)
+		for _, u := range items(f["firstUnreadable"]) {
+			fmt.Fprintf(a.err, "  line %s: %s: %s\n", text(u["line"]), printable(text(u["reason"])), printable(text(u["excerpt"])))
+		}
+	}
+	return nil
+}
+
+// noFile is an error of opening a file.
+func noFile(err error) error {
+	if errors.Is(err, os.ErrNotExist) {
+		return &failure{exit: exitNotFound, what: err.Error()}
+	}
+	return err
+}

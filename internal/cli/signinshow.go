@@ -1,0 +1,196 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) signinsShow() *cobra.Command {
+	return verb("show REFERENCE", "Tell the story of one sign-in: every step, every policy, every condition", cobra.ExactArgs(1), func(cmd *cobra.Command, args []string) error {
+		r, err := a.client().object(cmd.Context(), path(signIns, args[0]), nil)
+		if err != nil {
+			return err
+		}
+		return a.output().object(r, func(w io.Writer) { a.tellSignIn(w, r.fields) })
+	})
+}
+
+// tellSignIn tells a sign-in as a person reads it: who, from where, with what,
+// how far they got, and why.
+func (a *app) tellSignIn(w io.Writer, f map[string]any) {
+	s := sheet{w: w}
+	own, _ := f["portreeve"].(map[string]any)
+	story, _ := f["portreeve.story"].(map[string]any)
+	s.line(text(own["reference"]), text(own["outcome"])+": "+text(own["title"])+" ("+text(own["code"])+")")
+	fmt.Fprintln(w)
+	a.tellWho(&s, f, own)
+	s.head("Steps")
+	var steps [][]string
+	for _, step := range items(own["steps"]) {
+		steps = append(steps, []string{text(step["name"]), text(step["result"]), fmt.Sprintf("%.2f ms", step["milliseconds"])})
+	}
+	s.table("  ", steps)
+	if x, ok := story["explanation"].(map[string]any); ok {
+		tellExplanation(&s, x)
+	} else {
+		s.head("Policies")
+		s.text("The rules that judged this sign-in are kept no more.")
+	}
+	a.tellSessions(&s, story)
+	s.head("What it means")
+	s.text(text(at(story, "meaning.admin")))
+}
+
+func (a *app) tellWho(s *sheet, f, own map[string]any) {
+	o := a.output()
+	at_ := o.time(text(f["createdDateTime"]))
+	if n := text(own["count"]); n != "1" {
+		at_ += fmt.Sprintf(", %s equal ones until %s", n, o.time(text(own["lastDateTime"])))
+	}
+	s.line("When", at_)
+	who := text(f["userPrincipalName"])
+	if typed := text(own["typed"]); typed != who {
+		who += fmt.Sprintf(" (typed %q)", typed)
+	}
+	if text(f["userId"]) == "" {
+		who += ", whom nobody here knows"
+	}
+	s.line("Who", strings.TrimSpace(who))
+	s.line("From", whence(f, own))
+	s.line("Program", programOf(f, own))
+	how := text(own["protocol"]) + " with " + text(own["credential"])
+	if m := text(own["mechanism"]); m != "" {
+		how += " (" + m + ")"
+	}
+	if l := text(own["listener"]); l != "" {
+		how += " at listener " + l
+	}
+	s.line("How", how)
+	s.line("TLS", tlsOf(own))
+	s.line("Backend", text(own["backend"]))
+	if own["observed"] == true {
+		s.line("Decided by", text(own["source"])+"; here it was only observed")
+	}
+	s.line("Detail", text(own["detail"]))
+}
+
+func whence(f, own map[string]any) string {
+	parts := []string{text(f["ipAddress"])}
+	if c := text(at(f, "location.countryOrRegion")); c != "" {
+		parts = append(parts, c)
+	}
+	if n := text(f["autonomousSystemNumber"]); n != "" && n != "0" {
+		parts = append(parts, strings.TrimSpace("AS"+n+" "+text(own["networkOwner"])))
+	}
+	if fw := text(own["forwarder"]); fw != "" {
+		parts = append(parts, "through "+fw)
+	}
+	if own["knownNetwork"] == true {
+		parts = append(parts, "a network this person has signed in from before")
+	} else if text(f["userId"]) != "" {
+		parts = append(parts, "a network new for this person")
+	}
+	return strings.Join(parts, ", ")
+}
+
+func programOf(f, own map[string]any) string {
+	s := strings.TrimSpace(text(at(own, "program.family")) + " " + text(at(own, "program.version")))
+	if s == "" {
+		s = "not recognised"
+	} else if c := text(at(own, "program.confidence")); c != "" {
+		s += " (confidence " + c + " of 100)"
+	}
+	if p := text(at(f, "deviceDetail.operatingSystem")); p != "" {
+		s += " on " + p
+	}
+	return s
+}
+
+func tlsOf(own map[string]any) string {
+	version := text(at(own, "tls.version"))
+	if version == "none" || version == "" {
+		return "none"
+	}
+	s := version
+	if n := text(at(own, "tls.serverName")); n != "" {
+		s += " for " + n
+	}
+	if j := text(at(own, "tls.ja4")); j != "" {
+		s += ", hello " + j
+	}
+	return s
+}
+
+// tellExplanation prints every stage and every policy with each condition.
+func tellExplanation(s *sheet, x map[string]any) {
+	s.head("Rules, in their order")
+	var stages [][]string
+	for _, step := range items(x["steps"]) {
+		holder := text(at(step, "from.kind"))
+		if holder == "default" {
+			holder = ""
+		}
+		stages = append(stages, []string{text(step["stage"]), text(step["result"]), strings.TrimSpace(text(step["text"]) + ofHolder(holder))})
+	}
+	s.table("  ", stages)
+	s.head(fmt.Sprintf("Policies (rules version %s)", text(x["version"])))
+	policies := items(x["policies"])
+	if len(policies) == 0 {
+		s.text("There is no conditional access policy.")
+	}
+	for _, p := range policies {
+		tellPolicy(s, p)
+	}
+}
+
+func ofHolder(kind string) string {
+	if kind == "" {
+		return ""
+	}
+	return " (said by the " + kind + ")"
+}
+
+func tellPolicy(s *sheet, p map[string]any) {
+	result := text(p["result"])
+	if code := text(p["code"]); code != "" && code != "0" {
+		result += ", PR" + code
+	}
+	fmt.Fprintf(s.w, "  %s: %s\n", printable(text(p["displayName"])), result)
+	if result == "notEnabled" {
+		return
+	}
+	var rows [][]string
+	for _, c := range items(p["conditions"]) {
+		rows = append(rows, []string{text(c["condition"]), text(c["result"]), "needed: " + text(c["needed"]), "seen: " + text(c["seen"])})
+	}
+	for _, c := range items(p["controls"]) {
+		needed := "asked for"
+		if n := text(c["needed"]); n != "" {
+			needed += ": " + n
+		}
+		rows = append(rows, []string{text(c["control"]), text(c["result"]), needed, ""})
+	}
+	s.table("    ", rows)
+}
+
+func (a *app) tellSessions(s *sheet, story map[string]any) {
+	rows := items(story["sessions"])
+	if len(rows) == 0 {
+		return
+	}
+	s.head("Connection")
+	o := a.output()
+	for _, r := range rows {
+		line := "opened " + o.time(text(r["opened"]))
+		if closed := o.time(text(r["closed"])); closed != "" {
+			line += ", closed " + closed + ": " + text(r["reason"])
+		} else {
+			line += ", still open"
+		}
+		line += fmt.Sprintf("; %s bytes from the program, %s to it", text(r["bytesFromClient"]), text(r["bytesFromBackend"]))
+		s.text(line)
+	}
+}
