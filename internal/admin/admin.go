@@ -23,6 +23,7 @@ import (
 	"github.com/portreeve/portreeve/internal/lockout"
 	"github.com/portreeve/portreeve/internal/name"
 	"github.com/portreeve/portreeve/internal/policy"
+	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/proxy"
 	"github.com/portreeve/portreeve/internal/session"
 	"github.com/portreeve/portreeve/internal/store"
@@ -48,8 +49,8 @@ type Options struct {
 	Guard         func() []lockout.Row
 	ExportKeys    func(dir string) error
 	RotateKeys    func() (any, error)
-	// Replies are the words of refusals as the line protocols are configured.
-	Replies proxy.Settings
+	// Replies are how a listener tells refusals; the first of that protocol if none is named.
+	Replies func(p protocol.Protocol, listener string) proxy.Settings
 	// Names are the site's rules for names, for past logs.
 	Names name.Rules
 	// Canonical makes a canonical address of what an administrator typed.

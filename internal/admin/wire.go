@@ -4,6 +4,7 @@ import (
 	"cmp"
 
 	"github.com/portreeve/portreeve/internal/protocol"
+	"github.com/portreeve/portreeve/internal/proxy"
 	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/wire/imap"
 	"github.com/portreeve/portreeve/internal/wire/pop3"
@@ -24,13 +25,13 @@ const exampleTag = "a1"
 // replyTo is the reply that an imagined sign-in would get.
 func (a *api) replyTo(o *signin.Outcome) replyShown {
 	if o.Code == signin.OK {
-		return replyShown{Code: o.Code.String(), Text: "Signed in", Bytes: a.accepted(o.Attempt.Protocol)}
+		return replyShown{Code: o.Code.String(), Text: "Signed in", Bytes: accepted(o.Attempt.Protocol)}
 	}
 	r := a.Gate.ReplyTo(o)
-	return replyShown{Code: r.Code.String(), Text: r.Text, Bytes: a.refused(o.Attempt.Protocol, r)}
+	return replyShown{Code: r.Code.String(), Text: r.Text, Bytes: refused(o.Attempt.Protocol, r, a.Replies(o.Attempt.Protocol, o.Attempt.Listener))}
 }
 
-func (a *api) accepted(p protocol.Protocol) string {
+func accepted(p protocol.Protocol) string {
 	switch p {
 	case protocol.IMAP:
 		return imap.OK(exampleTag, "", "Signed in")
@@ -46,8 +47,7 @@ func (a *api) accepted(p protocol.Protocol) string {
 
 // refused is a refusal in the words of its protocol, as the front-ends tell
 // it; a test holds the two together.
-func (a *api) refused(p protocol.Protocol, r signin.Reply) string {
-	set := &a.Replies
+func refused(p protocol.Protocol, r signin.Reply, set proxy.Settings) string {
 	switch p {
 	case protocol.IMAP:
 		switch r.Tone {

@@ -12,9 +12,11 @@ import (
 	"github.com/portreeve/portreeve/internal/admin"
 	"github.com/portreeve/portreeve/internal/backend"
 	"github.com/portreeve/portreeve/internal/certs"
+	"github.com/portreeve/portreeve/internal/config"
 	"github.com/portreeve/portreeve/internal/decide/dovecot"
 	"github.com/portreeve/portreeve/internal/lockout"
 	"github.com/portreeve/portreeve/internal/policy"
+	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/proxy"
 	"github.com/portreeve/portreeve/internal/secret"
 	"github.com/portreeve/portreeve/internal/signin"
@@ -125,11 +127,22 @@ func descriptors() Descriptors {
 // adminHandler is the administrators' interface.
 func (s *Server) adminHandler() http.Handler {
 	return admin.New(admin.Options{Store: s.store, Events: s.events, Gate: s.gate, Sessions: s.sessions, Log: s.Log,
-		Apply: s.keeper.apply, Status: s.status, CheckBackends: s.checkBackends, ExportKeys: s.exportKeys, RotateKeys: s.rotateKeys,
+		Apply: s.keeper.apply, Warnings: s.keeper.named, SnapshotAt: s.keeper.at, Guard: s.guard.List, Status: s.status, CheckBackends: s.checkBackends, ExportKeys: s.exportKeys, RotateKeys: s.rotateKeys,
 		Canonical:    func(typed string) (string, error) { return s.names.Canonical("", typed) },
 		HashPassword: func(p []byte) (string, error) { return secret.Hash(p), nil },
 		CheckHash:    func(h string) error { _, err := secret.Import(h, false); return err },
+		Replies:      s.replies, Names: s.names.site,
 	})
+}
+
+// replies are how a listener tells refusals; the first of the protocol's if none is named.
+func (s *Server) replies(p protocol.Protocol, listener string) proxy.Settings {
+	for _, c := range s.Config.Listeners {
+		if c.Name == listener || listener == "" && c.Protocol == p {
+			return s.settings(c)
+		}
+	}
+	return s.settings(config.Listener{Refusals: s.Config.Refusals})
 }
 
 func (s *Server) checkBackends(ctx context.Context, from string) (any, error) {
