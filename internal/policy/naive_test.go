@@ -25,6 +25,10 @@ var ruleTable = map[string]func(*Device) bool{
 		return d != nil && strings.HasPrefix(strings.ToUpper(d.DisplayName), "MFP-") && d.IsCompliant != nil && !*d.IsCompliant
 	},
 	`-not (device.displayName -contains "fp")`: func(d *Device) bool { return d == nil || !strings.Contains(strings.ToLower(d.DisplayName), "fp") },
+	`device.displayName -endsWith "kiosk" -or device.displayName -notEndsWith "b"`: func(d *Device) bool {
+		return d == nil || strings.HasSuffix(strings.ToLower(d.DisplayName), "kiosk") || !strings.HasSuffix(strings.ToLower(d.DisplayName), "b")
+	},
+	`device.displayName -endsWith "B"`: func(d *Device) bool { return d != nil && strings.HasSuffix(strings.ToLower(d.DisplayName), "b") },
 	`device.physicalIds -contains "a"`: func(d *Device) bool {
 		return d != nil && len(d.PhysicalIDs) > 0 && strings.EqualFold(d.PhysicalIDs[0], "a")
 	},
