@@ -114,9 +114,14 @@ func (k *keeper) run(ctx context.Context) error {
 			if c.Families&relevant == 0 {
 				continue
 			}
-			if _, err := k.take(ctx, c, 0); err != nil {
+			r, asked := k.asked(ctx)
+			report, err := k.take(ctx, c, r.spread)
+			if err != nil {
 				// What was in force stays in force; the fault is told until it is mended.
 				k.log.Error("cannot put a change in force", "err", err)
+			}
+			if asked {
+				r.done <- answer{report, err}
 			}
 		case r := <-k.ask:
 			var c store.Change
@@ -128,6 +133,23 @@ func (k *keeper) run(ctx context.Context) error {
 			r.done <- answer{report, err}
 		}
 	}
+}
+
+// askedWithin is how long a change waits for the request of the administrator
+// who made it, which follows the commit within microseconds and says over what
+// time closings are to be spread. A change that nobody asks for (a person made
+// by a first sign-in) can wait that long.
+const askedWithin = 20 * time.Millisecond
+
+// asked is the request that comes with a change, if one does.
+func (k *keeper) asked(ctx context.Context) (request, bool) {
+	select {
+	case r := <-k.ask:
+		return r, true
+	case <-time.After(askedWithin):
+	case <-ctx.Done():
+	}
+	return request{}, false
 }
 
 // take puts a change in force: people first, since rules name them.
