@@ -444,8 +444,12 @@ func TestCertificates(t *testing.T) {
 		if codeOf(err) != c.want {
 			t.Errorf("%s: %+v, %v; want %s", c.name, p, err, c.want)
 		}
-		if err == nil && (p.Person != "id-mary" || p.Methods != policy.MethodX509SingleFactor || !p.AuthTime.IsZero()) {
+		if err == nil && (p.Person != "id-mary" || p.Methods != policy.MethodX509SingleFactor || p.AuthTime != knock.At) {
 			t.Errorf("%s: %+v", c.name, p)
+		}
+		a.TLS.Resumed = true
+		if p, _ := v.Verify(t.Context(), a, person, known, cred); !p.AuthTime.IsZero() {
+			t.Errorf("%s: a resumed session proves the key at %v", c.name, p.AuthTime)
 		}
 		w.fault = errors.New("list ran out")
 		if _, err := v.Verify(t.Context(), a, person, known, cred); err == nil {

@@ -351,6 +351,50 @@ func TestAGuessCannotBeTakenBack(t *testing.T) {
 	})
 }
 
+func TestGuessesUnderWayCannotBeTakenBackToMakeRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := New(Options{})
+		k := stranger("mary", lair)
+		under := 0
+		for n := range 100 {
+			k.Secret = word(n)
+			if g.Check(k) != Pass {
+				continue
+			}
+			under++ // its check goes on
+			if g.Check(k) == Pass {
+				g.Note(k, Unjudged) // the same secret, refused unseen
+			}
+		}
+		if under != guesses {
+			t.Errorf("%d guesses are under way at once", under)
+		}
+	})
+}
+
+func TestAWrongSecretIsNotTriedAgainFromASourceThatHasNothingLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := New(Options{})
+		for n := range perAddress {
+			try(g, stranger(fmt.Sprint("person", n), lair), 1)
+			time.Sleep(time.Second)
+		}
+		time.Sleep(4 * time.Second) // the first is not known to be bad any more, the source still counts
+		for n := range perAddress {
+			try(g, stranger(fmt.Sprint("other", n), lair), 1)
+		}
+		k := stranger("person0", lair)
+		k.Secret = word(1)
+		if d := g.Check(k); d != Wait {
+			t.Errorf("from the source: %v", d)
+		}
+		k.Addr = home
+		if d := g.Check(k); d != Pass {
+			t.Errorf("from another: %v", d)
+		}
+	})
+}
+
 func TestAGuessWhoseResultNobodyToldCountsForAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := New(Options{})

@@ -114,7 +114,17 @@ func encode(t testing.TB, m any) string {
 
 // sign signs any header and claims whatever they say.
 func (p pair) sign(t testing.TB, header, claims members) string {
-	return p.signText(t, encode(t, header), encode(t, claims))
+	k, isRSA := p.private.(*rsa.PrivateKey)
+	if !isRSA || header["alg"] != "PS256" {
+		return p.signText(t, encode(t, header), encode(t, claims))
+	}
+	input := encode(t, header) + "." + encode(t, claims)
+	sum := sha256.Sum256([]byte(input))
+	sig, err := rsa.SignPSS(rand.Reader, k, crypto.SHA256, sum[:], &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return input + "." + base64.RawURLEncoding.EncodeToString(sig)
 }
 
 func (p pair) signText(t testing.TB, header, claims string) string {

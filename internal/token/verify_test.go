@@ -108,6 +108,7 @@ func forged(t *testing.T) map[string]string {
 		"HS256 with the modulus":         hs256(hsInput, []byte(rs.jwk().KeyID)),
 		"RS256 header, ES256 signature":  ec.sign(t, rs.header(), good()),
 		"ES256 header, EdDSA signature":  ed.sign(t, ec.header(), good()),
+		"PS256 by a key for RS256":       rs.sign(t, rs.header().with("alg", "PS256"), good()),
 		"another key's kid":              ec.sign(t, ec.header().with("kid", "ed"), good()),
 		"unknown kid":                    ec.sign(t, ec.header().with("kid", "nope"), good()),
 		"kid that is a path":             other.sign(t, other.header().with("kid", "../../../../dev/null"), good()),
