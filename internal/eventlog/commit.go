@@ -33,13 +33,16 @@ type batch struct {
 // rides along when it is due.
 func (l *Log) step(first *request, due bool) {
 	b := &batch{}
-	if first != nil {
-		b.requests = append(b.requests, first)
+	take := func(r *request) {
+		if r != nil && r.taken.CompareAndSwap(false, true) {
+			b.requests = append(b.requests, r)
+		}
 	}
+	take(first)
 	for len(b.requests) < maxBatch {
 		select {
 		case r := <-l.in:
-			b.requests = append(b.requests, r)
+			take(r)
 			continue
 		default:
 		}

@@ -105,10 +105,11 @@ type Log struct {
 
 // A request is one success that waits for its commit.
 type request struct {
-	ev   *signin.Event
-	key  mergeKey
-	row  *row
-	made bool // row was made for it
+	taken atomic.Bool // by a commit, or by a caller who no longer waits
+	ev    *signin.Event
+	key   mergeKey
+	row   *row
+	made  bool // row was made for it
 
 	id    signin.ID // the row's
 	count int64
@@ -182,16 +183,19 @@ func (l *Log) Success(ctx context.Context, e *signin.Event) (signin.Reference, e
 	case <-l.quit:
 		return "", ErrClosed
 	}
+	var gone error
 	select {
 	case <-r.done:
 	case <-ctx.Done():
-		return "", fmt.Errorf("writing the sign-in: %w", ctx.Err())
+		gone = fmt.Errorf("writing the sign-in: %w", ctx.Err())
 	case <-l.quit:
-		select { // it may have been answered just before
-		case <-r.done:
-		default:
-			return "", ErrClosed
+		gone = ErrClosed
+	}
+	if gone != nil {
+		if r.taken.CompareAndSwap(false, true) {
+			return "", gone // and it is never written
 		}
+		<-r.done // its commit is under way
 	}
 	if r.err != nil {
 		return "", r.err

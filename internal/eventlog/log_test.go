@@ -262,6 +262,23 @@ func TestALogThatIsClosedTakesNoSuccess(t *testing.T) {
 	}
 }
 
+func TestASuccessWhoseCallerLeftIsNotWritten(t *testing.T) {
+	l := start(t, t.TempDir())
+	l.mu.Lock() // a commit that takes its time
+	go l.Success(context.Background(), event("first", testTime))
+	time.Sleep(20 * time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := l.Success(ctx, event("second", testTime)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("answered %v", err)
+	}
+	l.mu.Unlock()
+	success(t, l.Log, event("third", testTime))
+	if rows, _ := total(t, l.db, store.EventFilter{}); rows != 2 {
+		t.Errorf("%d rows, want the first and the third", rows)
+	}
+}
+
 func TestASecondProcessDoesNotShareTheStateFolder(t *testing.T) {
 	l := start(t, t.TempDir())
 	if _, err := Open(context.Background(), Options{Store: l.db, Dir: l.dir}); !errors.Is(err, ErrInUse) {
