@@ -10,6 +10,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/portreeve/portreeve/internal/policy/exchange"
+	"github.com/portreeve/portreeve/internal/policyfile"
 )
 
 const (
@@ -92,14 +95,15 @@ func (a *app) authpolicyShow() *cobra.Command {
 
 func (a *app) authpolicyAdd() *cobra.Command {
 	c := verb("add NAME [SWITCH=true|false…]", "Make an authentication policy", cobra.MinimumNArgs(1), func(cmd *cobra.Command, args []string) error {
-		body := map[string]any{"Name": args[0]}
+		members := []string{`"Name":` + jsonText(args[0])}
 		for _, s := range args[1:] {
 			name, value, err := authSwitch(s)
 			if err != nil {
 				return err
 			}
-			body[name] = value
+			members = append(members, jsonText(name)+":"+jsonText(value))
 		}
+		body := json.RawMessage("{" + strings.Join(members, ",") + "}")
 		if err := a.client().do(cmd.Context(), http.MethodPost, authPolicies, nil, body, nil); err != nil {
 			return err
 		}
@@ -117,7 +121,23 @@ func authSwitch(s string) (string, any, error) {
 	if !ok || !known {
 		return "", nil, usage("write SWITCH=true, SWITCH=false or SWITCH=null, not %q", s)
 	}
-	return name, word, nil
+	row, ok := exchange.FindAuthSwitch(name)
+	if !ok {
+		var names []string
+		for _, w := range exchange.AuthSwitches() {
+			names = append(names, w.Name)
+		}
+		return "", nil, usage("there is no switch %q%s", name, policyfile.DidYouMean(name, names))
+	}
+	return row.Name, word, nil
+}
+
+func jsonText(v any) string {
+	b, err := marshal(v)
+	if err != nil { // texts and truth values are never refused
+		return "null"
+	}
+	return strings.TrimSpace(string(b))
 }
 
 func (a *app) authpolicySet() *cobra.Command {

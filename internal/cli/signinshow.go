@@ -133,7 +133,11 @@ func tellExplanation(s *sheet, x map[string]any) {
 		if holder == "default" {
 			holder = ""
 		}
-		stages = append(stages, []string{text(step["stage"]), text(step["result"]), strings.TrimSpace(text(step["text"]) + ofHolder(holder))})
+		said := text(step["text"]) + ofHolder(holder)
+		if step["result"] == "notReached" {
+			said = ""
+		}
+		stages = append(stages, []string{text(step["stage"]), text(step["result"]), said})
 	}
 	s.table("  ", stages)
 	s.head(fmt.Sprintf("Policies (rules version %s)", text(x["version"])))
