@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/portreeve/portreeve/internal/secret"
 	"github.com/portreeve/portreeve/internal/store"
@@ -33,7 +34,8 @@ type Local struct {
 	pool   *secret.Pool
 	proven *proven
 
-	load  sync.Mutex // held while the store is read, so that no older reading replaces a newer one
+	load  sync.Mutex  // held while the store is read, so that no older reading replaces a newer one
+	stale atomic.Bool // a change could not be read: the next one reads everybody
 	mu    sync.RWMutex
 	index *index
 }
@@ -141,9 +143,13 @@ func (l *Local) Create(ctx context.Context, address string) (Person, error) {
 
 // Apply brings the people up to a change of the store and returns the ids of
 // those who are not what they were, including who is gone. After an error the
-// people are what they were before, and Apply must be called again.
-func (l *Local) Apply(ctx context.Context, c store.Change) ([]string, error) {
+// people are what they were before, and the next Apply makes up for it.
+func (l *Local) Apply(ctx context.Context, c store.Change) (changed []string, err error) {
+	stale := l.stale.Swap(false)
+	defer func() { l.stale.CompareAndSwap(false, err != nil) }()
 	switch {
+	case stale:
+		return l.reload(ctx)
 	case c.Families&(store.People|store.Groups) == 0:
 		return nil, nil
 	case c.Families&store.Groups == 0 && len(c.People) > 0 && len(c.People) <= fewPeople:

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -25,7 +26,13 @@ func (s *Server) openIssuers() (err error) {
 	var list []token.Issuer
 	for name, c := range s.Config.Issuers {
 		i := token.Issuer{Name: name, Issuer: string(c.Issuer), Audiences: c.Audience, Algorithms: c.Algorithms, Address: c.Claims.Address,
-			Keys: cmp.Or(string(c.JWKSFile), string(c.JWKSURL)), SessionMax: c.SessionMax, AuthTime: true}
+			Keys: cmp.Or(string(c.JWKSFile), string(c.JWKSURL)), SessionMax: c.SessionMax, AuthTime: c.AuthTime,
+			Clients: c.Clients, Scopes: c.Scopes, Domain: c.Domain}
+		proves, err := methods(map[string][]string{"": c.Proves})
+		if err != nil {
+			return fmt.Errorf("issuer %s, proves: %w", name, err)
+		}
+		i.Always = proves[""]
 		if i.AMR, err = methods(c.AMR); err != nil {
 			return fmt.Errorf("issuer %s, amr: %w", name, err)
 		}
@@ -84,8 +91,13 @@ func (c clientCAs) People(_ context.Context, listener string, der []byte) ([]str
 	if ca == nil {
 		return nil, &authn.Refusal{Code: signin.CertificateInvalid, Detail: "this listener takes no certificates"}
 	}
-	if err := ca.Check(leaf, time.Now()); err != nil {
+	switch err := ca.Check(leaf, time.Now()); {
+	case errors.Is(err, certs.ErrRevoked):
 		return nil, &authn.Refusal{Code: signin.CertificateRevoked, Detail: err.Error()}
+	case errors.Is(err, certs.ErrNotNow):
+		return nil, &authn.Refusal{Code: signin.CertificateInvalid, Detail: err.Error()}
+	case err != nil: // a list is missing or has run out: nothing can be said
+		return nil, &authn.Trouble{Code: signin.DirectoryAway, Err: err}
 	}
 	return certs.People(leaf), nil
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/portreeve/portreeve/internal/authn"
 	"github.com/portreeve/portreeve/internal/directory"
 	"github.com/portreeve/portreeve/internal/gate"
 	"github.com/portreeve/portreeve/internal/lockout"
@@ -26,6 +27,7 @@ type keeper struct {
 	sessions *session.Registry
 	guard    *lockout.Guard
 	log      *slog.Logger
+	ended    authn.Ended // what was revoked
 
 	gate    *gate.Gate
 	changes <-chan store.Change
@@ -53,8 +55,20 @@ const relevant = store.People | store.Groups | store.Policies | store.Locations 
 
 // first compiles the rules at the start.
 func (k *keeper) first(ctx context.Context) (*policy.Snapshot, error) {
+	if err := k.readEnded(ctx); err != nil {
+		return nil, err
+	}
 	snap, _, err := k.compile(ctx, nil)
 	return snap, err
+}
+
+func (k *keeper) readEnded(ctx context.Context) error {
+	list, err := k.store.Revocations(ctx, time.Now())
+	if err != nil {
+		return fmt.Errorf("reading revocations: %w", err)
+	}
+	k.ended.Load(list)
+	return nil
 }
 
 // compile compiles what is stored, unless that is what current was made of.
@@ -156,6 +170,11 @@ func (k *keeper) asked(ctx context.Context) (request, bool) {
 func (k *keeper) take(ctx context.Context, c store.Change, spread time.Duration) (session.Report, error) {
 	if _, err := k.people.Apply(ctx, c); err != nil {
 		return session.Report{}, fmt.Errorf("bringing people up to date: %w", err)
+	}
+	if c.Families&store.Revocations != 0 {
+		if err := k.readEnded(ctx); err != nil {
+			return session.Report{}, err
+		}
 	}
 	for _, person := range c.People {
 		k.guard.Forget(person) // a new password may be one that was wrong before

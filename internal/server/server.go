@@ -302,7 +302,7 @@ func (s *Server) Close() error {
 
 // verifier is what checks credentials.
 func (s *Server) verifier() *authn.Verifier {
-	o := authn.Options{Names: s.names, Directory: s.people, Networks: s.events, Pool: s.hashing}
+	o := authn.Options{Names: s.names, Directory: s.people, Networks: s.events, Pool: s.hashing, Revocations: &s.keeper.ended}
 	for _, d := range s.Config.Directories {
 		if d.Kind == "backend" && len(s.Config.Backends) > 0 {
 			o.Backends, o.Newcomers = s.backends, s.people
