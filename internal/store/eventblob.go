@@ -377,29 +377,3 @@ func portOf(ev *signin.Event) (uint16, bool) {
 	}
 	return ap.Port(), true
 }
-
-// deviceTexts are the device's members that are strings, in the blob's order.
-func deviceTexts(d *policy.Device) []*string {
-	all := []*string{&d.DeviceID, &d.DisplayName, &d.EnrollmentProfileName, &d.Manufacturer, &d.Model, &d.OperatingSystem,
-		&d.OperatingSystemVersion, &d.MDMAppID, &d.DeviceOwnership, &d.ProfileType, &d.TrustType}
-	for i := range d.ExtensionAttributes {
-		all = append(all, &d.ExtensionAttributes[i])
-	}
-	return all
-}
-
-// appendDevice appends fields of their own numbering: 1 whether it is
-// compliant (1 no, 2 yes), 2 and 3 the lists, from 8 the strings.
-func appendDevice(b []byte, d *policy.Device) []byte {
-	e := encoder{b}
-	e.always(0, 0) // so that a device of which nothing is known is still a device
-	if d.IsCompliant != nil {
-		e.uint(1, 1+boolBit(*d.IsCompliant))
-	}
-	e.ids(2, d.PhysicalIDs)
-	e.ids(3, d.SystemLabels)
-	for i, s := range deviceTexts(d) {
-		e.text(uint64(8+i), *s)
-	}
-	return e.b
-}

@@ -23,46 +23,6 @@ type field struct {
 	in      *interner
 }
 
-// interner hands out one string for the same bytes again and again: a replay
-// meets the same groups, programs and hosts a million times. nil makes new ones.
-type interner struct{ texts, ids map[string]string }
-
-// Limits of what is kept: entries, and bytes of each.
-const (
-	maxInterned     = 16_384
-	maxInternedText = 64
-)
-
-func newInterner() *interner { return &interner{map[string]string{}, map[string]string{}} }
-
-func (in *interner) text(b []byte) string {
-	if in == nil || len(b) > maxInternedText {
-		return string(b)
-	}
-	s, ok := in.texts[string(b)]
-	if !ok {
-		if s = string(b); len(in.texts) >= maxInterned {
-			clear(in.texts)
-		}
-		in.texts[s] = s
-	}
-	return s
-}
-
-func (in *interner) objectID(b []byte) string {
-	if in == nil || len(b) != 17 || b[0] != 0 {
-		return objectID(b)
-	}
-	s, ok := in.ids[string(b)]
-	if !ok {
-		if s = objectID(b); len(in.ids) >= maxInterned {
-			clear(in.ids)
-		}
-		in.ids[string(b)] = s
-	}
-	return s
-}
-
 // eachField reads the fields of a blob; what it hands out lies within b.
 func eachField(b []byte, in *interner, do func(field) error) error {
 	for len(b) > 0 {
@@ -405,26 +365,6 @@ func readPairs(b []byte, in *interner) (pairs []signin.Pair, err error) {
 		pairs = append(pairs, p)
 	}
 	return pairs, nil
-}
-
-func readDevice(b []byte, in *interner) (*policy.Device, error) {
-	d := &policy.Device{}
-	texts := deviceTexts(d)
-	err := eachField(b, in, func(f field) (err error) {
-		switch {
-		case f.tag == 1 && (f.n == 1 || f.n == 2) && !f.isBytes:
-			compliant := f.n == 2
-			d.IsCompliant = &compliant
-		case f.tag == 2:
-			d.PhysicalIDs, err = f.ids()
-		case f.tag == 3:
-			d.SystemLabels, err = f.ids()
-		case f.tag >= 8 && f.tag < uint64(8+len(texts)):
-			*texts[f.tag-8] = f.text()
-		}
-		return err
-	})
-	return d, err
 }
 
 // protocolName and credentialName are the words in the columns; the unknown is the empty one.
