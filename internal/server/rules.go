@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -82,17 +83,15 @@ func (r *rules) readNames(ctx context.Context, s *store.Store) error {
 	for _, g := range groups {
 		r.Groups[strings.ToLower(g.Name)], r.Groups[strings.ToLower(g.ID)] = g.ID, g.ID
 	}
-	people, err := s.People(ctx)
-	if err != nil {
-		return fmt.Errorf("reading people: %w", err)
-	}
-	named := r.named()
-	for _, p := range people {
-		for _, key := range []string{p.Address, p.ID} {
-			if named[strings.ToLower(key)] {
-				r.People[strings.ToLower(key)] = p.ID
-			}
+	for name := range r.named() {
+		p, err := s.Person(ctx, name)
+		if errors.Is(err, store.ErrNotFound) {
+			continue // the policy matches nobody by it, and a warning says so
 		}
+		if err != nil {
+			return fmt.Errorf("reading people: %w", err)
+		}
+		r.People[name] = p.ID
 	}
 	return nil
 }
