@@ -15,6 +15,7 @@ import (
 type entry struct {
 	Person
 	aliases []string
+	noHash  bool // the mail server keeps the password
 }
 
 func same(a, b *entry) bool {
@@ -78,7 +79,7 @@ func readOne(ctx context.Context, s Store, id string) (*entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &entry{personOf(&row, nil), aliases}, nil
+	return &entry{personOf(&row, nil), aliases, row.Hash == ""}, nil
 }
 
 // read builds the index from the store.
@@ -102,7 +103,7 @@ func read(ctx context.Context, s Store) (*index, error) {
 	of, x := memberships(members), newIndex(len(people))
 	for i := range people {
 		id := people[i].ID
-		x.put(&entry{personOf(&people[i], of[id]), other[id]})
+		x.put(&entry{personOf(&people[i], of[id]), other[id], people[i].Hash == ""})
 	}
 	return x, nil
 }

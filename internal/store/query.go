@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 )
 
@@ -29,13 +30,36 @@ func collect[T any](ctx context.Context, s *Store, scan func(scanner) (T, error)
 	return all, nil
 }
 
-// one reads the first row of a query; ErrNotFound if there is none.
+// one reads the first row of a query; ErrNotFound if there is none. Queries are
+// literals of this package: each is prepared once, which costs several times
+// what running it does.
 func one[T any](ctx context.Context, s *Store, scan func(scanner) (T, error), query string, args ...any) (T, error) {
-	v, err := scan(s.read.QueryRowContext(ctx, query, args...))
+	var none T
+	st, err := s.statement(ctx, query)
+	if err != nil {
+		return none, fmt.Errorf("reading the database: %w", err)
+	}
+	v, err := scan(st.QueryRowContext(ctx, args...))
 	if err = found(err); err != nil {
 		return v, fmt.Errorf("reading the database: %w", err)
 	}
 	return v, nil
+}
+
+// statement is a query prepared for reading.
+func (s *Store) statement(ctx context.Context, query string) (*sql.Stmt, error) {
+	if st, ok := s.statements.Load(query); ok {
+		return st.(*sql.Stmt), nil
+	}
+	st, err := s.read.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	if first, there := s.statements.LoadOrStore(query, st); there {
+		_ = st.Close()
+		return first.(*sql.Stmt), nil
+	}
+	return st, nil
 }
 
 // oneIn is one inside a transaction.

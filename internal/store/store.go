@@ -68,13 +68,14 @@ type Options struct {
 
 // Store is the database. Its methods may be called from any goroutine.
 type Store struct {
-	path   string
-	write  *sql.DB
-	read   *sql.DB
-	w      *writer
-	subs   subscribers
-	key    []byte // of NameHash
-	closed sync.Once
+	path       string
+	write      *sql.DB
+	read       *sql.DB
+	statements sync.Map // for reading, *sql.Stmt by query
+	w          *writer
+	subs       subscribers
+	key        []byte // of NameHash
+	closed     sync.Once
 }
 
 // Open opens the database, brings it to this program's schema, and starts the
