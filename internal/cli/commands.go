@@ -18,7 +18,7 @@ const (
 // commands lists every command there is.
 func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
-		a.serve(), a.config(), a.status(), a.backend(),
+		a.serve(), a.demo(), a.config(), a.status(), a.backend(),
 		a.signins(), a.policy(), a.location(), a.authpolicy(), a.mailbox(), a.user(), a.group(),
 		a.whatif(), a.session(), a.explain(), a.key(), a.audit(), a.version(),
 	}
