@@ -24,6 +24,7 @@ var (
 // named, on Debian 12; the others are published ones.
 var stacks = map[string]*stack{
 	"e8f1e7e78f70": &stackOpenSSL, // measured: OpenSSL 3.0, curl 7.88, swaks, fetchmail 6.4, Debian's Python
+	"479067518aa3": &stackOpenSSL, // measured: the same with the longer lists of PHP 8.2 and Perl's IO::Socket::SSL
 	"85036bcba153": &stackPython,  // measured: CPython 3.11 with its own list
 	"723694b0fccc": &stackGnuTLS,  // measured: msmtp 1.8.23 with GnuTLS 3.7
 	"f57a46bbacb6": &stackGo,      // measured: Go 1.26
