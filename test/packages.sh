@@ -18,7 +18,13 @@ fetchmail=fetchmail
 neomutt=neomutt
 swaks=swaks
 sieve-connect=sieve-connect
-python3=python3
+python3=/usr/bin/python3
+libsasl2-modules=/usr/share/doc/libsasl2-modules/copyright
+libsasl2-modules-kdexoauth2=/usr/share/doc/libsasl2-modules-kdexoauth2/copyright
+libnet-ssleay-perl=/usr/share/doc/libnet-ssleay-perl/copyright
+php-cli=php
+php-net-sieve=/usr/share/php/Net/Sieve.php
+bsdutils=script
 openssl=openssl
 '
 

@@ -24,6 +24,7 @@ type program struct {
 	family   string // what the log calls it
 	token    string // the mechanism by which it shows tokens; empty: it knows none
 	silent   bool   // it prints nothing of a refusal's text
+	deaf     bool   // likewise of a refused token's
 	// run signs in, does some little thing, and tells whether that went well and
 	// all that the program printed.
 	run func(t testing.TB, d *door, l login) (printed string, in bool)
@@ -51,12 +52,12 @@ var programs = []program{
 	{name: "msmtp", protocol: "submission", family: "gnutls", token: "XOAUTH2", run: msmtp("xoauth2")},
 	{name: "msmtp-oauthbearer", protocol: "submission", family: "gnutls", token: "OAUTHBEARER", run: msmtp("oauthbearer")},
 	{name: "swaks", protocol: "submission", family: "openssl", run: swaks},
-	{name: "neomutt-imap", protocol: "imap", family: "neomutt", token: "XOAUTH2", run: neomuttIMAP},
+	{name: "neomutt-imap", protocol: "imap", family: "gnutls", token: "XOAUTH2", run: neomuttIMAP},
 	{name: "neomutt-smtp", protocol: "submission", family: "gnutls", token: "OAUTHBEARER", silent: true, run: neomuttSMTP},
 	{name: "imaplib", protocol: "imap", family: "openssl", token: "XOAUTH2", run: python(imaplibScript, func(d *door) string { return d.IMAPS })},
 	{name: "poplib", protocol: "pop3", family: "openssl", token: "XOAUTH2", run: python(poplibScript, func(d *door) string { return d.POP3S })},
 	{name: "smtplib", protocol: "submission", family: "openssl", token: "XOAUTH2", run: python(smtplibScript, func(d *door) string { return d.Submission })},
-	{name: "go-imap", protocol: "imap", family: "go", token: "OAUTHBEARER", run: goIMAP},
+	{name: "go-imap", protocol: "imap", family: "go", token: "OAUTHBEARER", deaf: true, run: goIMAP},
 	{name: "sieve-connect", protocol: "sieve", family: "openssl", run: sieveConnect},
 	{name: "php-net-sieve", protocol: "sieve", family: "openssl", token: "XOAUTH2", run: phpSieve},
 }
@@ -144,7 +145,7 @@ func fetchmail(protocol string, at func(*door) string) func(testing.TB, *door, l
 		rc := write(t, home, "rc", fmt.Sprintf("poll localhost protocol %s port %s user %q password %q ssl sslcertck sslcertfile %q keep mda \"cat >/dev/null\"\n",
 			protocol, portOf(at(d)), l.person, l.secret, d.CA))
 		printed, ok := runProgram(t, home, "", "fetchmail", "-f", rc, "--nosyslog", "-v")
-		return printed, ok || strings.Contains(printed, "No mail for") // exit 1: no mail
+		return printed, ok || strings.Contains(printed, "normal termination, status 1\n") // no mail that is new
 	}
 }
 
@@ -167,14 +168,45 @@ func swaks(t testing.TB, d *door, l login) (string, bool) {
 		"--auth-user", l.person, "--auth-password", l.secret, "--from", l.person, "--to", l.person, "--hide-send")
 }
 
-// neomuttIMAP opens the inbox in a terminal of its own; what it says is on that
-// terminal's screen.
+// neomuttIMAP opens the inbox on a terminal; what it says is on the screen,
+// where a message stands for sleep_time seconds.
 func neomuttIMAP(t testing.TB, d *door, l login) (string, bool) {
 	home := t.TempDir()
-	rc := write(t, home, "rc", neomuttRC(t, home, d, l)+fmt.Sprintf("set spoolfile=imaps://%s@localhost:%s/INBOX\nset sleep_time=1 quit=yes\npush '<exit>'\n",
+	check(t, os.Mkdir(filepath.Join(home, "Mail"), 0o700)) // else it asks
+	rc := write(t, home, "rc", neomuttRC(t, home, d, l)+fmt.Sprintf("set spoolfile=imaps://%s@localhost:%s/INBOX\nset sleep_time=1 quit=yes\n",
 		strings.ReplaceAll(l.person, "@", "%40"), portOf(d.IMAPS)))
-	printed, _ := runProgram(t, home, "", "script", "-qec", "stty rows 24 cols 240; timeout 20 neomutt -n -F "+rc, "/dev/null")
-	return printed, strings.Contains(printed, "/INBOX [Msgs:")
+	screen := onTerminal(t, home, "timeout 30 neomutt -n -F "+rc, "q", func(screen string) bool {
+		return strings.Contains(screen, "/INBOX [Msgs:") || strings.Contains(screen, "Unable to open mailbox")
+	})
+	return screen, strings.Contains(screen, "/INBOX [Msgs:")
+}
+
+// onTerminal runs a command on a terminal, types keys as soon as the screen is
+// as wanted, and returns all that was drawn.
+func onTerminal(t testing.TB, home, command, keys string, wanted func(screen string) bool) string {
+	t.Helper()
+	cmd := exec.Command("script", "-qec", "stty rows 24 cols 240; "+command, "/dev/null")
+	cmd.Dir, cmd.Env = home, append(os.Environ(), "HOME="+home, "LC_ALL=C", "TERM=xterm")
+	in, err := cmd.StdinPipe()
+	check(t, err)
+	out, err := cmd.StdoutPipe()
+	check(t, err)
+	check(t, cmd.Start())
+	var screen []byte
+	typed := false
+	for buf := make([]byte, 4096); ; {
+		n, err := out.Read(buf)
+		screen = append(screen, buf[:n]...)
+		if !typed && wanted(string(screen)) {
+			typed = true
+			_, _ = in.Write([]byte(keys))
+		}
+		if err != nil {
+			break
+		}
+	}
+	_ = cmd.Wait()
+	return string(screen)
 }
 
 func neomuttSMTP(t testing.TB, d *door, l login) (string, bool) {
@@ -200,7 +232,7 @@ func python(script string, at func(*door) string) func(testing.TB, *door, login)
 		if l.token {
 			kind = "token"
 		}
-		return runProgram(t, t.TempDir(), script, "python3", "-", "localhost", portOf(at(d)), d.CA, kind, l.person, l.secret)
+		return runProgram(t, t.TempDir(), script, "/usr/bin/python3", "-", "localhost", portOf(at(d)), d.CA, kind, l.person, l.secret)
 	}
 }
 
@@ -272,7 +304,7 @@ require 'Net/Sieve.php';
 [, $port, $ca, $kind, $user, $secret] = $argv;
 $s = new Net_Sieve();
 $r = $s->connect('localhost', (int)$port, ['ssl' => ['cafile' => $ca, 'peer_name' => 'localhost']], true);
-if ($r === true) $r = $s->login($user, $secret, $kind == 'token' ? 'XOAUTH2' : 'PLAIN');
+if ($r === true) $r = $kind == 'token' ? $s->login($user, "Bearer $secret", 'XOAUTH2') : $s->login($user, $secret, 'PLAIN');
 if ($r === true) $r = $s->installScript('hello', "keep;\n");
 if ($r !== true) { echo $r->getMessage(), "\n"; exit(1); }
 echo implode(' ', $s->listScripts()), "\n";

@@ -26,7 +26,9 @@ type site struct {
 // that tokens and passwords both lead in, and the client's address travels in a
 // PROXY header.
 var shared = sync.OnceValue(func() *site {
-	return startSite(&whole, siteOptions{Login: masterLogin, Hasty: true, Floor: "300ms", People: everybody()})
+	s := startSite(&whole, siteOptions{Login: masterLogin, Hasty: true, Floor: "300ms", People: everybody()})
+	s.furnish(&whole)
+	return s
 })
 
 // People are handed out by newPerson.
