@@ -187,7 +187,11 @@ func (k *keeper) take(ctx context.Context, c store.Change, spread time.Duration)
 		k.gate.SetPolicy(snap)
 	}
 	k.end(c)
-	report := k.sessions.Recheck(snap, time.Now(), spread, k.refresh)
+	var whom map[string]bool // everybody
+	if !changed && c.Families == store.People && len(c.People) > 0 {
+		whom = set(c.People) // as when the mail server makes somebody known: nobody else can be affected
+	}
+	report := k.sessions.RecheckOf(whom, snap, time.Now(), spread, k.refresh)
 	if changed || report.Ended > 0 {
 		k.log.Info("rules in force", "version", snap.Version(), "judged", report.Judged, "closed", report.Ended, "took", report.Took)
 	}
@@ -199,11 +203,16 @@ func (k *keeper) end(c store.Change) {
 	if len(c.People) == 0 || c.Families&store.Revocations == 0 {
 		return
 	}
-	gone := map[string]bool{}
-	for _, p := range c.People {
-		gone[p] = true
-	}
+	gone := set(c.People)
 	k.sessions.Matching(func(s *session.Session) bool { return gone[s.Facts().Person] }, signin.SessionPolicyChanged, "a grant was revoked")
+}
+
+func set(names []string) map[string]bool {
+	s := make(map[string]bool, len(names))
+	for _, n := range names {
+		s[n] = true
+	}
+	return s
 }
 
 // refresh brings a session's facts up to date before it is judged again.

@@ -35,6 +35,11 @@ func (r *Registry) Install(s *policy.Snapshot) {
 // those that no longer pass, at once or spread evenly at random over spread
 // (zero for revocations). It never waits for a client. refresh may be nil.
 func (r *Registry) Recheck(s *policy.Snapshot, now time.Time, spread time.Duration, refresh Refresh) Report {
+	return r.RecheckOf(nil, s, now, spread, refresh)
+}
+
+// RecheckOf is Recheck of some people's sessions only; nil people are all.
+func (r *Registry) RecheckOf(people map[string]bool, s *policy.Snapshot, now time.Time, spread time.Duration, refresh Refresh) Report {
 	r.mu.Lock()
 	if s.Version() > r.version {
 		r.version, r.snapshot = s.Version(), s
@@ -46,7 +51,12 @@ func (r *Registry) Recheck(s *policy.Snapshot, now time.Time, spread time.Durati
 	var leaving []*Session
 	var codes []signin.Code
 	var room policy.Facts // one for all: judging thousands must not make garbage of each
+	judged := 0
 	for _, one := range open {
+		if people != nil && !people[one.Facts().Person] {
+			continue
+		}
+		judged++
 		if code, stays := one.judge(s, now, refresh, &room); !stays {
 			leaving, codes = append(leaving, one), append(codes, code)
 		}
@@ -54,7 +64,7 @@ func (r *Registry) Recheck(s *policy.Snapshot, now time.Time, spread time.Durati
 	for i, one := range leaving {
 		one.leave(codes[i], spread)
 	}
-	return Report{Judged: len(open), Ended: len(leaving), Took: time.Since(start)}
+	return Report{Judged: judged, Ended: len(leaving), Took: time.Since(start)}
 }
 
 // judge judges one session again, in room, and keeps its facts if refresh
