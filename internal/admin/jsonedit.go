@@ -147,6 +147,9 @@ func merge(object, patch []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, err := membersOf(object); err != nil {
+		return nil, err
+	}
 	for _, c := range changes {
 		value := patch[c.start:c.end]
 		all, err := membersOf(object)

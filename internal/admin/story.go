@@ -45,9 +45,7 @@ func (a *api) story(r *http.Request, e *signin.Event) (any, error) {
 	out := story{signIn: graphSignIn(e, a.applied(r.Context(), e, true)), Story: telling{Meaning: meaningOf(e.Code), Sessions: []sessionRow{}}}
 	if s, err := a.SnapshotAt(r.Context(), e.Verdict.Version); err == nil {
 		x := policy.Explain(s, &e.Facts)
-		if x.Policies == nil {
-			x.Policies = []policy.PolicyExplanation{}
-		}
+		a.naming(r.Context()).explain(&x)
 		out.Story.Explanation = &x
 	}
 	rows, err := a.Store.SessionsOf(r.Context(), e.ID)

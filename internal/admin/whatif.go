@@ -197,9 +197,7 @@ func (a *api) foresee(r *http.Request, q *imagined, attempt signin.Attempt, f po
 	}
 	out := foreseen{Allowed: o.Code == signin.OK, Effect: o.Verdict.Effect.String(), Stage: o.Verdict.Stage.String(), Meaning: meaningOf(o.Code),
 		Known: f.Person != "", Facts: shown(&f), Explanation: policy.Explain(s, &f)}
-	if out.Explanation.Policies == nil {
-		out.Explanation.Policies = []policy.PolicyExplanation{}
-	}
+	a.naming(r.Context()).explain(&out.Explanation)
 	out.Reply = a.replyTo(&o)
 	o.Facts.KnownNetwork = false
 	out.Stranger = a.replyTo(&o)
