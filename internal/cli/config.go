@@ -69,11 +69,7 @@ func environ() []string {
 func (a *app) problems(c *config.Config) error {
 	found := c.Check()
 	for _, p := range found {
-		word := "error"
-		if p.Warning {
-			word = "warning"
-		}
-		fmt.Fprintf(a.err, "%s: %s\n", word, p.String())
+		fmt.Fprintln(a.err, strings.TrimRight(p.String(), "\n"))
 	}
 	if config.Broken(found) {
 		return &failure{exit: exitUsage, what: "the configuration is not fit to be served"}

@@ -43,7 +43,7 @@ func report(w io.Writer, err error) int {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &f):
-		fmt.Fprintf(w, "error: %s\n", safeLines(f.what))
+		fmt.Fprintf(w, "error: %s\n", strings.TrimRight(safeLines(f.what), "\n"))
 		if f.next != "" {
 			fmt.Fprintf(w, "  next: %s\n", f.next)
 		}

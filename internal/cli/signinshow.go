@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/portreeve/portreeve/internal/signin"
 )
 
 func (a *app) signinsShow() *cobra.Command {
@@ -24,16 +26,21 @@ func (a *app) tellSignIn(w io.Writer, f map[string]any) {
 	s := sheet{w: w}
 	own, _ := f["portreeve"].(map[string]any)
 	story, _ := f["portreeve.story"].(map[string]any)
-	s.line(text(own["reference"]), text(own["outcome"])+": "+text(own["title"])+" ("+text(own["code"])+")")
-	fmt.Fprintln(w)
+	x, explained := story["explanation"].(map[string]any)
+	fmt.Fprintf(w, "%s  %s\n\n", printable(text(own["reference"])), headline(own, x))
 	a.tellWho(&s, f, own)
-	s.head("Steps")
-	var steps [][]string
-	for _, step := range items(own["steps"]) {
-		steps = append(steps, []string{text(step["name"]), text(step["result"]), fmt.Sprintf("%.2f ms", step["milliseconds"])})
+	if steps := items(own["steps"]); len(steps) > 0 {
+		s.head("Steps")
+		var rows [][]string
+		for _, step := range steps {
+			rows = append(rows, []string{text(step["name"]), text(step["result"]), fmt.Sprintf("%.2f ms", step["milliseconds"])})
+		}
+		s.table("  ", rows)
 	}
-	s.table("  ", steps)
-	if x, ok := story["explanation"].(map[string]any); ok {
+	if explained {
+		if own["outcome"] != "allowed" && own["stage"] == "none" && own["observed"] != true {
+			s.head("No rule refused this sign-in: " + text(own["title"]))
+		}
 		tellExplanation(&s, x)
 	} else {
 		s.head("Policies")
@@ -41,7 +48,24 @@ func (a *app) tellSignIn(w io.Writer, f map[string]any) {
 	}
 	a.tellSessions(&s, story)
 	s.head("What it means")
+	if own["wouldBlock"] == true {
+		s.text(text(own["source"]) + " let this person in. If policy were enforced here, it would have refused: " + signin.Code(number(x["code"])).Meaning().Admin)
+		return
+	}
 	s.text(text(at(story, "meaning.admin")))
+}
+
+// headline is how it ended, in one line.
+func headline(own, x map[string]any) string {
+	if own["wouldBlock"] == true {
+		return "allowed by " + printable(text(own["source"])) + "; policy would refuse it (" + signin.Code(number(x["code"])).String() + ")"
+	}
+	return printable(text(own["outcome"]) + ": " + text(own["title"]) + " (" + text(own["code"]) + ")")
+}
+
+func number(v any) int {
+	n, _ := v.(float64)
+	return int(n)
 }
 
 func (a *app) tellWho(s *sheet, f, own map[string]any) {
@@ -166,18 +190,39 @@ func tellPolicy(s *sheet, p map[string]any) {
 	if result == "notEnabled" {
 		return
 	}
-	var rows [][]string
 	for _, c := range items(p["conditions"]) {
-		rows = append(rows, []string{text(c["condition"]), text(c["result"]), "needed: " + text(c["needed"]), "seen: " + text(c["seen"])})
+		s.condition(text(c["condition"]), text(c["result"]), text(c["needed"]), text(c["seen"]))
 	}
 	for _, c := range items(p["controls"]) {
-		needed := "asked for"
+		needed := text(p["operator"])
 		if n := text(c["needed"]); n != "" {
-			needed += ": " + n
+			needed = strings.TrimSpace(n + " " + needed)
 		}
-		rows = append(rows, []string{text(c["control"]), text(c["result"]), needed, ""})
+		s.condition("asks for "+text(c["control"]), text(c["result"]), needed, "")
 	}
-	s.table("    ", rows)
+}
+
+// condition prints what a policy looks at: on one line if it fits.
+func (s *sheet) condition(name, result, needed, seen string) {
+	const width = 110 // characters
+	line := fmt.Sprintf("    %-28s %-13s", name, result)
+	if needed != "" {
+		needed = "needed: " + needed
+	}
+	if seen != "" {
+		seen = "seen: " + seen
+	}
+	line, needed, seen = printable(line), printable(needed), printable(seen)
+	if len(line)+len(needed)+len(seen) <= width {
+		fmt.Fprintln(s.w, strings.TrimRight(line+" "+strings.TrimSpace(needed+"  "+seen), " "))
+		return
+	}
+	fmt.Fprintln(s.w, strings.TrimRight(line, " "))
+	for _, more := range []string{needed, seen} {
+		if more != "" {
+			fmt.Fprintln(s.w, "        "+more)
+		}
+	}
 }
 
 func (a *app) tellSessions(s *sheet, story map[string]any) {

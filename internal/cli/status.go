@@ -3,7 +3,9 @@ package cli
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/netip"
+	"slices"
 
 	"github.com/spf13/cobra"
 )
@@ -45,8 +47,12 @@ func (a *app) tellStatus(w io.Writer, f map[string]any) {
 	s.block("Issuers", items(f["issuers"]))
 	if warnings := items(f["warnings"]); len(warnings) > 0 {
 		s.head("Rules that are not enforced as they stand")
+		about := map[string]int{}
 		for _, x := range warnings {
-			s.text(text(x["object"]) + " " + text(x["name"]) + " " + text(x["pointer"]) + ": " + text(x["text"]))
+			about[text(x["object"])+" "+text(x["name"])]++
+		}
+		for _, what := range slices.Sorted(maps.Keys(about)) {
+			s.text(fmt.Sprintf("%s: %s; `portreeve policy show NAME` tells", what, counted(float64(about[what]), "note")))
 		}
 	}
 }
