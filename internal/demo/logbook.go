@@ -101,7 +101,7 @@ func (t *story) whole(e *entry) {
 			if c.Result != "satisfied" {
 				mark, colour = "    - ", "31"
 			}
-			t.s.paragraph(mark, colour, t.names.Replace(fmt.Sprintf("%s: needs %s, is %s", c.Name, c.Needed, c.Seen)))
+			t.s.paragraph(mark, colour, fmt.Sprintf("%s: needs %s; is %s", c.Name, c.Needed, c.Seen))
 		}
 	}
 }

@@ -2,7 +2,6 @@ package demo
 
 import (
 	"context"
-	"strings"
 
 	"github.com/portreeve/portreeve/internal/secret"
 	"github.com/portreeve/portreeve/internal/store"
@@ -38,16 +37,6 @@ func addresses() (list []string) {
 type known struct {
 	id     string
 	groups []string // ids
-}
-
-// namesOf turns ids into what people call them.
-func namesOf(people map[string]known) *strings.Replacer {
-	var pairs []string
-	for _, p := range everybody {
-		k := people[p.name]
-		pairs = append(pairs, k.id, p.name, k.groups[0], p.group)
-	}
-	return strings.NewReplacer(append(pairs, planetOffice, "Planet office")...)
 }
 
 // putPeople writes people and groups into an empty store. The one password is

@@ -17,7 +17,6 @@ const (
 	retirePasswords   = "Retire passwords"
 	retirePasswordsID = "0d0c0de0-0001-4000-8000-000000000001"
 	secondFactor      = "Second factor with a token"
-	planetOffice      = "0d0c0de0-0002-4000-8000-000000000001"
 )
 
 //go:embed rules/*.json

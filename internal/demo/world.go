@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/portreeve/portreeve/internal/certs"
@@ -37,7 +36,6 @@ type world struct {
 	plain     netip.AddrPort
 	sealed    netip.AddrPort
 	month     tally
-	names     *strings.Replacer // ids to names, for the screen
 	server    *server.Server
 	api       *api
 	log       *os.File
@@ -135,7 +133,6 @@ func (w *world) fill(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("making people: %w", err)
 	}
-	w.names = namesOf(people)
 	if err := putRules(ctx, s, now); err != nil {
 		return fmt.Errorf("making rules: %w", err)
 	}
