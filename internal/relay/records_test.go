@@ -271,6 +271,27 @@ func TestTruncatedTLSIsAnEnd(t *testing.T) {
 	})
 }
 
+const typeAlert = 21
+
+func TestGoodbyeOfTLSIsSaid(t *testing.T) {
+	o := forms["parked"] // the portable form leaves it out when told to end
+	r := newRig(t, o)
+	for name, end := range map[string]func(*joint){
+		"backend closed": func(j *joint) { j.backend.Close() },
+		"ended":          func(j *joint) { j.handle.End("") },
+	} {
+		j, c := r.joinRecords()
+		say(t, j.backend, "* OK\r\n")
+		c.hear("* OK\r\n")
+		end(j)
+		if typ, err := c.read(); err != nil || typ != typeAlert {
+			t.Errorf("%s: a record of type %d, %v; want close_notify", name, typ, err)
+		}
+		c.tcp.Close()
+		j.result(t)
+	}
+}
+
 // joined passes on the first write (a ClientHello) and keeps the others until
 // let go, so that a client's last handshake message and its first line travel
 // together.

@@ -263,6 +263,24 @@ func TestResetClientClosesTheBackend(t *testing.T) {
 	})
 }
 
+func TestClientThatFinishedAndThenVanishedEndsThePair(t *testing.T) {
+	everyForm(t, func(t *testing.T, r *rig) {
+		j := r.join(kind{})
+		j.client.closeWrite()
+		hearEnd(t, j.backend)
+		j.client.tcp.SetLinger(0)
+		j.client.tcp.Close()
+		if r.pool.options.Goroutines { // it notices with the next bytes only
+			io.WriteString(j.backend, "a")
+			time.Sleep(10 * time.Millisecond)
+			io.WriteString(j.backend, "b")
+		}
+		if res := j.result(t); res.Reason != ClientClosed {
+			t.Errorf("ended as %+v", res)
+		}
+	})
+}
+
 func TestPeekSeesTheClientUntilItHasSeenEnough(t *testing.T) {
 	conformance(t, func(t *testing.T, r *rig, k kind) {
 		var seen bytes.Buffer
