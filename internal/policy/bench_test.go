@@ -7,7 +7,7 @@ import (
 	"github.com/portreeve/portreeve/internal/policy/policytest"
 )
 
-const benchPeople = 2048
+const benchPeople = 1024
 
 func bench(b *testing.B, policies int, judge func(*policy.Snapshot, *policy.Facts, *policy.Bits) policy.Verdict) {
 	s, _ := policy.Compile(policytest.Source(1, policies, benchPeople))

@@ -2,7 +2,7 @@ package policy
 
 import (
 	"slices"
-	"strings"
+	"sync"
 	"time"
 
 	"github.com/portreeve/portreeve/internal/location"
@@ -23,7 +23,10 @@ type Snapshot struct {
 	source   Source
 	locator  *location.Set
 
-	enforced set // policies in force; the others are only reported
+	enforced set  // policies in force; the others are only reported
+	blocks   set  // policies that say block
+	all      set  // every policy
+	simple   bool // no policy has a condition that only Portreeve has
 
 	// Who: policies that include everybody, and what a person, a group, a role
 	// and a kind of guest include and exclude.
@@ -33,11 +36,10 @@ type Snapshot struct {
 	inRoles   map[string]*marks
 	guests    map[guestKey]*marks
 
-	// Where from: policies for every address, and rows by class of network and by country.
-	everywhere set
-	networks   []pair
-	countries  map[string]pair
-	noCountry  pair
+	// Where from: rows by class of network and by country.
+	networks                []pair
+	countries               [26 * 26]*pair // nil is a country that no location names
+	noCountry, otherCountry *pair
 
 	// What and how: one row each.
 	doors     [protocol.Count][credentialKinds][2]set // by protocol, kind of credential, and easSupported
@@ -52,13 +54,18 @@ type Snapshot struct {
 	// Devices: policies with a rule, and those whose rule holds for an unregistered device.
 	filtered     set
 	unregistered set
-	devices      []*Device // one of each kind that policies tell apart, the unregistered one first
-	allDevices   bool      // and there are no other kinds
-	onDevice     set       // policies whose result hangs on the device
+	devices      []*Device          // one of each kind that policies tell apart, the unregistered one first
+	allDevices   bool               // and there are no other kinds
+	holds        []set              // beside devices: the policies whose rule holds for it, or that have none
+	onDevice     set                // policies whose result hangs on the device
+	ruledBy      []ruled            // beside policies
+	deviceRules  []*deviceCondition // each distinct rule once
 
-	asked      []asked // each kind of demand once
-	askedBy    []uint16
+	asked      []asked      // each kind of demand once
+	demands    []set        // the policies of each kind
+	paces      []*Frequency // each distinct one once
 	builtInMFA []Combination
+	scratch    sync.Pool
 
 	organization level
 	defaultAuth  *authRules
@@ -77,6 +84,12 @@ const (
 	credentialKinds = int(CredentialCertificate) + 1
 	flowKinds       = int(DeviceCodeFlow|AuthenticationTransfer) + 1
 )
+
+// ruled is a policy's device rule, and whether it excludes.
+type ruled struct {
+	number  uint16
+	exclude bool
+}
 
 // set is one bit per policy.
 type set []uint64
@@ -131,12 +144,16 @@ func Compile(source Source) (*Snapshot, []Warning) {
 	}
 	r.objects()
 	s.enforced = s.where(func(r *rule) bool { return r.State == Enabled })
+	s.blocks = s.where(func(r *rule) bool { return r.asked.grant&ControlBlock != 0 })
+	s.all = s.where(func(*rule) bool { return true })
+	s.simple = !slices.ContainsFunc(s.rules, func(r rule) bool { return r.own() })
 	s.compileUsers()
 	s.compileLocations()
 	s.compileRows()
 	s.compileDemands()
 	s.compileDevices()
 	s.compileSettings(r)
+	s.scratch.New = s.newScratch
 	return s, r.warnings
 }
 
@@ -224,13 +241,13 @@ func (m *marks) add(policy int, exclude bool) {
 func (s *Snapshot) compileLocations() {
 	places := s.source.Locations
 	s.locator = location.NewSet(places)
-	s.everywhere = s.where(func(r *rule) bool { return r.locations == nil || r.locations.includeAll && !r.locations.excludeAll })
+	everywhere := func(r *rule) bool { return r.locations == nil || r.locations.includeAll && !r.locations.excludeAll }
 	side := func(belongs func(place int) bool) pair {
 		in := func(l *locationsCondition, list []int) bool {
 			return l != nil && !l.excludeAll && slices.ContainsFunc(list, belongs)
 		}
 		return pair{
-			s.where(func(r *rule) bool { return in(r.locations, include(r)) }),
+			s.where(func(r *rule) bool { return everywhere(r) || in(r.locations, include(r)) }),
 			s.where(func(r *rule) bool { return in(r.locations, exclude(r)) }),
 		}
 	}
@@ -238,24 +255,19 @@ func (s *Snapshot) compileLocations() {
 		members := s.locator.Members(class)
 		s.networks = append(s.networks, side(func(i int) bool { return slices.Contains(members, i) }))
 	}
-	of := func(country string) pair {
-		return side(func(i int) bool { return places[i].ContainsCountry(country) })
+	of := func(country string) *pair {
+		p := side(func(i int) bool { return places[i].ContainsCountry(country) })
+		return &p
 	}
-	s.noCountry, s.countries = of(""), map[string]pair{}
-	named := map[string]bool{}
+	s.noCountry, s.otherCountry = of(""), of("--")
 	for i := range places {
 		for _, c := range places[i].Countries {
-			named[strings.ToUpper(c)] = true
+			if at, ok := countryIndex(c); ok && s.countries[at] == nil {
+				s.countries[at] = of(c)
+			}
 		}
 	}
-	for c := range named {
-		s.countries[c] = of(c)
-	}
-	s.countries[otherCountry] = of(otherCountry)
 }
-
-// otherCountry stands for every country that no location names.
-const otherCountry = "-"
 
 func include(r *rule) []int {
 	if r.locations == nil {

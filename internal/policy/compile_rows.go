@@ -114,17 +114,22 @@ func (s *Snapshot) compileHours() {
 	}
 }
 
-// compileDemands finds the policies that ask for the same.
+// compileDemands finds the policies that ask for the same: a few kinds of
+// demand, each answered once per sign-in.
 func (s *Snapshot) compileDemands() {
 	s.builtInMFA = BuiltInStrengths()[0].Combinations
 	for i := range s.rules {
 		a := &s.rules[i].asked
-		at := slices.IndexFunc(s.asked, func(b asked) bool { return a.same(&b) })
-		if at < 0 {
-			at = len(s.asked)
+		k := slices.IndexFunc(s.asked, func(b asked) bool { return a.same(&b) })
+		if k < 0 {
+			k = len(s.asked)
 			s.asked = append(s.asked, *a)
+			s.demands = append(s.demands, make(set, len(s.everybody)))
+			if a.every != nil && !slices.ContainsFunc(s.paces, func(q *Frequency) bool { return *q == *a.every }) {
+				s.paces = append(s.paces, a.every)
+			}
 		}
-		s.askedBy = append(s.askedBy, uint16(at))
+		s.demands[k].add(i)
 	}
 }
 

@@ -13,16 +13,20 @@ type deviceCondition struct {
 	exclude bool
 	rule    *filter.Expr // nil could not be read
 	text    string
-	number  int // equal rules share one
 }
 
 func (d *deviceCondition) name() string { return "devices" }
 
 func (d *deviceCondition) holds(f *Facts) bool {
+	return d.matches(f) != d.exclude
+}
+
+// matches asks the rule; one that cannot be read answers so that the condition holds.
+func (d *deviceCondition) matches(f *Facts) bool {
 	if d.rule == nil {
-		return true
+		return !d.exclude
 	}
-	return d.rule.Match(f.Device.attribute) != d.exclude
+	return d.rule.Match(f.Device.attribute)
 }
 
 func (d *deviceCondition) needed() string {

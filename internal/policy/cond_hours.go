@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -37,9 +38,38 @@ func (h *hoursCondition) at(minute int) bool {
 
 // minuteOfWeek counts from Sunday 00:00 by the wall clock.
 func minuteOfWeek(t time.Time, zone *time.Location) int {
-	t = t.In(zone)
-	hour, minute, _ := t.Clock()
-	return int(t.Weekday())*minutesOfDay + hour*60 + minute
+	var c clock
+	return c.minute(t, zone)
+}
+
+// clock remembers a zone's offset between two changes of the clocks, because
+// asking the zone takes longer than all the rest.
+type clock struct {
+	from, to int64 // Unix seconds; equal is nothing
+	offset   int64
+}
+
+func (c *clock) minute(t time.Time, zone *time.Location) int {
+	const thursday = 4 * minutesOfDay // 1970-01-01 was one
+	const week = minutesOfWeek * 60
+	at := t.Unix()
+	if at < c.from || at >= c.to {
+		c.learn(t.In(zone))
+	}
+	at = ((at+c.offset)%week + week) % week
+	return (int(at/60) + thursday) % minutesOfWeek
+}
+
+func (c *clock) learn(local time.Time) {
+	_, offset := local.Zone()
+	from, to := local.ZoneBounds()
+	*c = clock{math.MinInt64, math.MaxInt64, int64(offset)}
+	if !from.IsZero() {
+		c.from = from.Unix()
+	}
+	if !to.IsZero() {
+		c.to = to.Unix()
+	}
 }
 
 // holds reads From as included and To as not; a span whose To does not lie

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"hash/fnv"
 	"slices"
 	"strconv"
 	"strings"
@@ -115,12 +114,27 @@ func (s *shareCondition) seen(f *Facts) string {
 	return "number " + strconv.Itoa(draw(f.Person)) + " of 100"
 }
 
-// draw is a person's lot, 0 to 99, the same for ever.
+// draw is a person's lot, 0 to 99, the same for ever: eight bytes at a time,
+// little-endian, the last ones padded with zeros.
 func draw(person string) int {
+	const prime = 0x9e3779b97f4a7c15 // 2^64 divided by the golden ratio, odd
 	if person == "" {
 		return 0
 	}
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(person))
-	return int(h.Sum32() % 100)
+	h := uint64(len(person))
+	for ; len(person) >= 8; person = person[8:] {
+		h = (h ^ eight(person)) * prime
+		h ^= h >> 29
+	}
+	var last uint64
+	for i := range len(person) {
+		last |= uint64(person[i]) << (8 * i)
+	}
+	h = (h ^ last) * prime
+	return int((h >> 32) % 100)
+}
+
+func eight(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 | uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }

@@ -21,6 +21,7 @@ func (s *Snapshot) compileDevices() {
 	s.filtered = s.where(func(r *rule) bool { return r.device != nil })
 	s.unregistered = s.where(func(r *rule) bool { return r.device == nil || r.device.holds(&Facts{}) })
 	s.onDevice = s.where(func(r *rule) bool { return r.device != nil || r.asked.grant&deviceControls != 0 })
+	s.numberRules()
 	asks := attributes{}
 	for i := range s.rules {
 		r := &s.rules[i]
@@ -38,7 +39,7 @@ func (s *Snapshot) compileDevices() {
 		}
 	}
 	kinds := map[string]bool{}
-	s.devices, s.allDevices = nil, true
+	s.allDevices = true
 	s.keepDevice(nil, kinds)
 	made := []*Device{{}}
 	for _, name := range asks.names() {
@@ -65,6 +66,32 @@ func (s *Snapshot) compileDevices() {
 	}
 }
 
+// numberRules finds the distinct rules; one that cannot be read answers by its mode.
+func (s *Snapshot) numberRules() {
+	type key struct {
+		text    string
+		exclude bool
+	}
+	numbers := map[key]uint16{}
+	s.ruledBy = make([]ruled, len(s.rules))
+	for i := range s.rules {
+		d := s.rules[i].device
+		if d == nil {
+			continue
+		}
+		k := key{text: d.text}
+		if d.rule == nil {
+			k.exclude = d.exclude
+		}
+		number, known := numbers[k]
+		if !known {
+			number = uint16(len(s.deviceRules))
+			numbers[k], s.deviceRules = number, append(s.deviceRules, d)
+		}
+		s.ruledBy[i] = ruled{number, d.exclude}
+	}
+}
+
 // keepDevice keeps a device that some policy tells from all kept so far.
 func (s *Snapshot) keepDevice(d *Device, kinds map[string]bool) {
 	var kind strings.Builder
@@ -79,6 +106,7 @@ func (s *Snapshot) keepDevice(d *Device, kinds map[string]bool) {
 	if !kinds[kind.String()] {
 		kinds[kind.String()] = true
 		s.devices = append(s.devices, d)
+		s.holds = append(s.holds, s.where(func(r *rule) bool { return r.device == nil || r.device.holds(&Facts{Device: d}) }))
 	}
 }
 

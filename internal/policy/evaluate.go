@@ -1,15 +1,10 @@
 package policy
 
 import (
-	"strings"
 	"time"
 
 	"github.com/portreeve/portreeve/internal/protocol"
 )
-
-// words is how many words of bits a decision keeps on the stack: enough for
-// 10,240 policies. More are judged as well, with an allocation.
-const words = 160
 
 // Judge is Preauth, then Evaluate: what the live path, re-judging, What-If and
 // replay all ask.
@@ -24,74 +19,96 @@ func Judge(s *Snapshot, f *Facts, b *Bits) Verdict {
 // Evaluate judges by conditional access with everything known. b takes the
 // policies that applied; it may be nil.
 func Evaluate(s *Snapshot, f *Facts, b *Bits) Verdict {
-	var inLocal, outLocal [words]uint64
-	in, out := inLocal[:], outLocal[:]
-	if n := len(s.everybody); n > words {
-		in, out = make([]uint64, n), make([]uint64, n)
-	}
-	applied := s.narrow(f, in, out)
-	flow := s.flows[int(f.Flow)&(flowKinds-1)]
-	device := s.unregistered
+	w := s.scratch.Get().(*scratch)
+	flow, device := s.flows[int(f.Flow)&(flowKinds-1)], s.unregistered
 	if f.Device != nil {
-		device = nil
+		device = s.all
 	}
-	for i := range applied {
-		applied[i] &= flow[i]
-		if device != nil {
-			applied[i] &= device[i]
-		}
+	applied := s.narrow(f, w, flow, device)
+	if f.Device != nil {
+		s.narrowByDevice(f, w)
 	}
-	d := decision{s: s, f: f, asks: promptable(f.Protocol), b: b.sized(len(applied))}
-	for i, w := range applied {
-		if w != 0 {
-			d.word(i, w)
-		}
-	}
-	return d.verdict()
+	w.decide(s, f)
+	w.enforce(s, b.sized(len(applied)))
+	v := w.verdict(s, f)
+	s.scratch.Put(w)
+	return v
 }
 
 // narrow finds the policies that apply as far as it does not hang on the
-// secret, in in; out is scratch.
-func (s *Snapshot) narrow(f *Facts, in, out []uint64) []uint64 {
-	n := len(s.everybody)
-	in, out = in[:n], out[:n]
+// secret, and which two more rows leave. It asks for one row of each table and
+// joins them in few passes.
+func (s *Snapshot) narrow(f *Facts, w *scratch, more, stillMore set) []uint64 {
+	in := w.in
+	n := len(in)
+	out, door, platform := w.out[:n], s.door(f)[:n], s.platforms[min(int(f.Platform), len(s.platforms)-1)][:n]
 	copy(in, s.everybody)
 	clear(out)
 	s.mark(f, in, out)
-	door := s.door(f)[:n]
-	platform := s.platforms[min(int(f.Platform), len(s.platforms)-1)][:n]
-	client := s.clients[index(f.KnownNetwork)][index(f.ViaWebmail)][:n]
-	network := s.networks[s.locator.Class(f.Addr)]
+	network := &s.networks[s.locator.Class(f.Addr)]
 	country := s.country(f.Country)
-	every, netIn, netOut, landIn, landOut := s.everywhere[:n], network.in[:n], network.out[:n], country.in[:n], country.out[:n]
+	netIn, netOut, landIn, landOut := network.in[:n], network.out[:n], country.in[:n], country.out[:n]
 	for i := range in {
-		if w := in[i] &^ out[i] & door[i]; w == 0 {
-			in[i] = 0
-		} else {
-			in[i] = w & platform[i] & client[i] & (every[i] | netIn[i] | landIn[i]) &^ (netOut[i] | landOut[i])
-		}
+		in[i] = in[i] &^ out[i] & door[i] & platform[i] & (netIn[i] | landIn[i]) &^ (netOut[i] | landOut[i])
 	}
+	if s.simple {
+		and(in, more, stillMore, s.all, s.all)
+		return in
+	}
+	asn, program, share := s.all, s.all, s.all
 	if s.asns.rows != nil {
-		and(in, row(&s.asns, f.ASN))
+		asn = row(&s.asns, f.ASN)
 	}
 	if s.programs.rows != nil {
-		and(in, row(&s.programs, programOf(f)))
+		program = row(&s.programs, programOf(f))
 	}
 	if s.shares != nil {
-		and(in, s.shares[draw(f.Person)])
+		share = s.shares[draw(f.Person)]
 	}
-	if !f.At.IsZero() {
-		for i := range s.hours {
-			and(in, s.hours[i].row(f.At))
+	and(in, s.clients[index(f.KnownNetwork)][index(f.ViaWebmail)], asn, program, share)
+	hour := s.all
+	for i := range s.hours {
+		if f.At.IsZero() {
+			break
+		}
+		h := &s.hours[i]
+		if hour = h.row(w.clocks[i].minute(f.At, h.zone)); i+1 < len(s.hours) {
+			and(in, hour, s.all, s.all, s.all)
 		}
 	}
+	and(in, more, stillMore, hour, s.all)
 	return in
+}
+
+// and joins rows into one, four at a time.
+func and(in []uint64, a, b, c, d set) {
+	n := len(in)
+	a, b, c, d = a[:n], b[:n], c[:n], d[:n]
+	for i := range in {
+		in[i] &= a[i] & b[i] & c[i] & d[i]
+	}
+}
+
+// narrowByDevice asks the device's rules of the policies that are left, each
+// rule once.
+func (s *Snapshot) narrowByDevice(f *Facts, w *scratch) {
+	clear(w.ruled)
+	for i, left := range w.in {
+		for rest := left & s.filtered[i]; rest != 0; rest &= rest - 1 {
+			r := s.ruledBy[first(i, rest)-1]
+			if w.ruled[r.number] == 0 {
+				w.ruled[r.number] = 1 + uint8(index(s.deviceRules[r.number].matches(f)))
+			}
+			if (w.ruled[r.number] == 2) == r.exclude {
+				w.in[i] &^= rest & -rest
+			}
+		}
+	}
 }
 
 // mark finds whom the policies include and exclude.
 func (s *Snapshot) mark(f *Facts, in, out []uint64) {
 	if m := s.people[f.Person]; m != nil { // the stranger has no entry
-
 		m.apply(f.At, in, out)
 	}
 	if len(s.inGroups) > 0 {
@@ -134,17 +151,25 @@ func (m *marks) apply(at time.Time, in, out []uint64) {
 	}
 }
 
-func (s *Snapshot) country(c string) pair {
-	if c == "" {
+func (s *Snapshot) country(c string) *pair {
+	at, ok := countryIndex(c)
+	switch {
+	case c == "":
 		return s.noCountry
+	case !ok || s.countries[at] == nil:
+		return s.otherCountry
 	}
-	if p, ok := s.countries[c]; ok {
-		return p
+	return s.countries[at]
+}
+
+// countryIndex counts two-letter codes, in any case.
+func countryIndex(c string) (at int, ok bool) {
+	const letters = 'Z' - 'A' + 1
+	if len(c) != 2 {
+		return 0, false
 	}
-	if p, ok := s.countries[strings.ToUpper(c)]; ok {
-		return p
-	}
-	return s.countries[otherCountry]
+	first, second := c[0]&^0x20-'A', c[1]&^0x20-'A'
+	return int(first)*letters + int(second), first < letters && second < letters
 }
 
 func (s *Snapshot) door(f *Facts) set {
@@ -166,13 +191,6 @@ func index(b bool) int {
 	return 0
 }
 
-func and(in []uint64, s set) {
-	s = s[:len(in)]
-	for i := range in {
-		in[i] &= s[i]
-	}
-}
-
 func row[K comparable](t *table[K], k K) set {
 	if r, ok := t.rows[k]; ok {
 		return r
@@ -180,8 +198,7 @@ func row[K comparable](t *table[K], k K) set {
 	return t.other
 }
 
-func (h *hourTable) row(at time.Time) set {
-	minute := minuteOfWeek(at, h.zone)
+func (h *hourTable) row(minute int) set {
 	low, high := 0, len(h.borders) // the first border is 0
 	for low+1 < high {
 		if mid := (low + high) / 2; h.borders[mid] <= minute {
@@ -191,19 +208,4 @@ func (h *hourTable) row(at time.Time) set {
 		}
 	}
 	return h.rows[low]
-}
-
-// sized gives the sets room for n words, all zero.
-func (b *Bits) sized(n int) *Bits {
-	if b == nil {
-		return nil
-	}
-	for _, s := range []*[]uint64{&b.Applied, &b.Satisfied, &b.Interrupted, &b.Unknown} {
-		if cap(*s) < n {
-			*s = make([]uint64, n)
-		}
-		*s = (*s)[:n]
-		clear(*s)
-	}
-	return b
 }

@@ -92,20 +92,14 @@ const (
 // passwords, custom controls and apps' own protection are never recorded, so
 // they are never met.
 func (a *asked) met(f *Facts) (met Controls) {
-	need := a.grant | a.session
-	if need&ControlMFA != 0 && anyProven(a.mfa, f.Methods) {
+	met = f.Device.controls()
+	if a.grant&ControlMFA != 0 && anyProven(a.mfa, f.Methods) {
 		met |= ControlMFA
 	}
-	if need&ControlStrength != 0 && a.strength.Met(f.Methods) {
+	if a.strength != nil && a.strength.Met(f.Methods) {
 		met |= ControlStrength
 	}
-	if need&ControlCompliantDevice != 0 && f.Device.compliant() {
-		met |= ControlCompliantDevice
-	}
-	if need&ControlDomainJoinedDevice != 0 && f.Device.domainJoined() {
-		met |= ControlDomainJoinedDevice
-	}
-	if need&ControlSignInFrequency != 0 && a.every.fresh(f) {
+	if a.every != nil && a.every.fresh(f) {
 		met |= ControlSignInFrequency
 	}
 	return met

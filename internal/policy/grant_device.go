@@ -7,6 +7,17 @@ func (d *Device) compliant() bool { return d != nil && d.IsCompliant != nil && *
 // domainJoined is the control domainJoinedDevice: joined to the organisation's own domain.
 func (d *Device) domainJoined() bool { return d != nil && equalFold(d.TrustType, "ServerAD") }
 
+// controls are those that the device meets.
+func (d *Device) controls() (met Controls) {
+	if d.compliant() {
+		met |= ControlCompliantDevice
+	}
+	if d.domainJoined() {
+		met |= ControlDomainJoinedDevice
+	}
+	return met
+}
+
 // deviceControls are the controls that a device meets.
 const deviceControls = ControlCompliantDevice | ControlDomainJoinedDevice
 

@@ -12,16 +12,25 @@ const (
 // fresh is the control signInFrequency: the last proof is not too old. An
 // unknown time of proof is too old.
 func (q *Frequency) fresh(f *Facts) bool {
-	if f.AuthTime.IsZero() || f.AuthTime.After(f.At.Add(clockSkew)) {
-		return false
+	age, known := proofAge(f)
+	return known && q.allows(age)
+}
+
+// allows says that a proof of this age is not too old.
+func (q *Frequency) allows(age time.Duration) bool { return age < q.most() }
+
+func (q *Frequency) most() time.Duration {
+	if q.EveryTime {
+		return everyTimeGrace
 	}
-	return f.At.Before(q.until(f))
+	return q.Every
+}
+
+// proofAge is how old the last proof is; one from the future is no proof.
+func proofAge(f *Facts) (age time.Duration, known bool) {
+	age = f.At.Sub(f.AuthTime)
+	return age, !f.AuthTime.IsZero() && age >= -clockSkew
 }
 
 // until is when the proof will be too old.
-func (q *Frequency) until(f *Facts) time.Time {
-	if q.EveryTime {
-		return f.AuthTime.Add(everyTimeGrace)
-	}
-	return f.AuthTime.Add(q.Every)
-}
+func (q *Frequency) until(f *Facts) time.Time { return f.AuthTime.Add(q.most()) }

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"strings"
 	"time"
@@ -328,16 +329,21 @@ func naiveOwn(o *Own, f *Facts) bool {
 		(o.Share == nil || naiveLot(f.Person) < *o.Share)
 }
 
-// naiveLot is FNV-1a, 32 bits, modulo 100; the stranger has 0.
+// naiveLot mixes eight bytes at a time; the stranger has 0.
 func naiveLot(person string) int {
 	if person == "" {
 		return 0
 	}
-	h := uint32(2166136261)
-	for i := range len(person) {
-		h = (h ^ uint32(person[i])) * 16777619
+	padded := []byte(person)
+	padded = append(padded, make([]byte, 8-len(person)%8)...)
+	h := uint64(len(person))
+	for i := 0; i < len(padded); i += 8 {
+		h = (h ^ binary.LittleEndian.Uint64(padded[i:])) * 0x9e3779b97f4a7c15
+		if i+8 < len(padded) {
+			h ^= h >> 29
+		}
 	}
-	return int(h % 100)
+	return int((h >> 32) % 100)
 }
 
 func naiveHours(h *Hours, at time.Time) bool {

@@ -1,5 +1,7 @@
 package policy
 
+import "time"
+
 // Preauth judges what does not need the secret: protocol switches,
 // authentication policies, and whether conditional access would block whatever
 // the secret is. A sign-in refused here never has its secret looked at: no
@@ -21,33 +23,36 @@ func Preauth(s *Snapshot, f *Facts) Verdict {
 // one completion is the best of all in these; devices are not so ordered, and
 // each kind that the policies tell apart is tried.
 func (s *Snapshot) earlyBlock(f *Facts) Verdict {
-	var inLocal, outLocal [words]uint64
-	in, out := inLocal[:], outLocal[:]
-	if n := len(s.everybody); n > words {
-		in, out = make([]uint64, n), make([]uint64, n)
-	}
-	candidates := s.narrow(f, in, out)
+	w := s.scratch.Get().(*scratch)
+	defer s.scratch.Put(w)
+	candidates := s.narrow(f, w, s.enforced, s.flows[0])
+	w.hold(candidates)
 	best := atBest(f)
-	decided := decision{s: s, f: &best, asks: promptable(f.Protocol)}
-	open := false // some policy hangs on the device
+	hangs := false // some policy hangs on the device
 	for i := range candidates {
-		candidates[i] &= s.enforced[i] & s.flows[0][i]
-		open = open || candidates[i]&s.onDevice[i] != 0
-		if w := candidates[i] &^ s.onDevice[i]; w != 0 {
-			decided.word(i, w)
-		}
+		hangs = hangs || candidates[i]&s.onDevice[i] != 0
+		candidates[i] &^= s.onDevice[i]
 	}
-	if v := decided.verdict(); v.Effect == Block {
+	w.decide(s, &best)
+	w.enforce(s, nil)
+	if w.blocking+w.failing != 0 {
+		if w.blocking == 0 && hangs { // the reason is that of an unregistered device
+			copy(w.in, w.out)
+			and(w.in, s.unregistered, s.all, s.all, s.all)
+			w.enforce(s, nil)
+		}
+		v := w.verdict(s, &best)
 		v.Stage = StageEarlyBlock
 		return v
 	}
-	if open {
-		if v := s.everyDevice(&best, candidates); v.Effect == Block {
-			return v
-		}
+	if hangs {
+		return s.everyDevice(&best, w)
 	}
 	return Verdict{Effect: Allow, Version: s.version}
 }
+
+// hold keeps the candidates, to start from them again.
+func (w *scratch) hold(candidates []uint64) { copy(w.out, candidates) }
 
 // atBest completes the facts with whatever meets the most controls.
 func atBest(f *Facts) Facts {
@@ -58,7 +63,7 @@ func atBest(f *Facts) Facts {
 
 // everyDevice blocks if the policies that hang on the device do so for every
 // kind of device, and says why an unregistered one is refused.
-func (s *Snapshot) everyDevice(best *Facts, candidates []uint64) Verdict {
+func (s *Snapshot) everyDevice(best *Facts, w *scratch) Verdict {
 	pass := Verdict{Effect: Allow, Version: s.version}
 	if !s.allDevices {
 		return pass // there may be devices that were not tried
@@ -66,22 +71,15 @@ func (s *Snapshot) everyDevice(best *Facts, candidates []uint64) Verdict {
 	var refusal Verdict
 	for i, device := range s.devices {
 		best.Device = device
-		d := decision{s: s, f: best, asks: promptable(best.Protocol)}
-		for j, w := range candidates {
-			if w &= s.onDevice[j]; w == 0 {
-				continue
-			}
-			if device == nil {
-				w &= s.unregistered[j]
-			}
-			d.word(j, w)
-		}
-		v := d.verdict()
-		if v.Effect != Block {
+		copy(w.in, w.out)
+		and(w.in, s.onDevice, s.holds[i], s.all, s.all)
+		w.decide(s, best)
+		w.enforce(s, nil)
+		if w.blocking+w.failing == 0 {
 			return pass
 		}
 		if i == 0 {
-			refusal = v
+			refusal = w.verdict(s, best)
 		}
 	}
 	refusal.Stage = StageEarlyBlock
@@ -94,11 +92,12 @@ func Foresee(s *Snapshot, f *Facts, b *Bits) {
 	if b.sized(len(s.everybody)) == nil {
 		return
 	}
-	n := len(s.everybody)
-	candidates := s.narrow(f, make([]uint64, n), make([]uint64, n))
+	w := s.scratch.Get().(*scratch)
+	defer s.scratch.Put(w)
+	candidates := s.narrow(f, w, s.all, s.all)
 	best, worst := atBest(f), *f
-	best.Device, worst.Methods, worst.AuthTime, worst.Device = idealDevice(), 0, f.AuthTime.Truncate(0), nil
-	worst.AuthTime = worst.AuthTime.AddDate(-1000, 0, 0)
+	best.Device = idealDevice()
+	worst.Methods, worst.AuthTime, worst.Device = 0, time.Time{}, nil
 	for p := range s.rules {
 		word, bit := p/64, uint64(1)<<(p%64)
 		if candidates[word]&bit == 0 {

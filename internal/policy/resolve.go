@@ -14,7 +14,6 @@ import (
 type resolver struct {
 	source    *Source
 	strengths map[string]*Strength // by id and by name, in lower case
-	filters   map[string]int       // device rules by their text
 	mfa       []Combination
 	warnings  []Warning
 	policy    *Policy
@@ -25,7 +24,7 @@ func (r *resolver) warn(pointer, format string, args ...any) {
 }
 
 func newResolver(s *Source) *resolver {
-	r := &resolver{source: s, strengths: map[string]*Strength{}, filters: map[string]int{}}
+	r := &resolver{source: s, strengths: map[string]*Strength{}}
 	builtIn := BuiltInStrengths()
 	for _, list := range [][]Strength{s.Strengths, builtIn} { // nobody can redefine a built-in one
 		for i := range list {
@@ -231,12 +230,7 @@ func (r *resolver) device(d *DeviceFilter) *deviceCondition {
 		r.warn("/conditions/devices/deviceFilter/rule", "%v; the condition is read as holding for every device", err)
 		return c
 	}
-	number, known := r.filters[d.Rule]
-	if !known {
-		number = len(r.filters)
-		r.filters[d.Rule] = number
-	}
-	c.rule, c.number = rule, number
+	c.rule = rule
 	return c
 }
 

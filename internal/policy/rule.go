@@ -76,3 +76,9 @@ func (r *rule) never() bool {
 	}
 	return false
 }
+
+// own says that the policy has conditions that only Portreeve has, besides the
+// kind of credential.
+func (r *rule) own() bool {
+	return r.programs != nil || r.asns != nil || r.hours != nil || r.newClient != nil || r.webmail != nil || r.share != nil
+}

@@ -138,9 +138,15 @@ var programs = []string{"thunderbird", "apple-mail", "outlook", "k-9", "fairemai
 // Person is the id of one of the made-up people.
 func Person(i int) string { return fmt.Sprintf("11f7c0de-0001-4a00-9b00-%012d", i) }
 
-func group(r *rand.Rand) string {
-	return fmt.Sprintf("22f7c0de-0002-4a00-9b00-%012d", r.IntN(groups))
-}
+// groupIDs are made once: a directory has one copy of each, too.
+var groupIDs = func() (all [groups]string) {
+	for i := range all {
+		all[i] = fmt.Sprintf("22f7c0de-0002-4a00-9b00-%012d", i)
+	}
+	return all
+}()
+
+func group(r *rand.Rand) string { return groupIDs[r.IntN(groups)] }
 
 func country(r *rand.Rand) string {
 	i := r.IntN(countries)
@@ -148,7 +154,7 @@ func country(r *rand.Rand) string {
 }
 
 // Facts makes up one sign-in of each person: one to five groups, every
-// protocol and credential, known places and unknown ones, a fifth with a device.
+// protocol and credential, known places and unknown ones, half of the tokens with a device.
 func Facts(seed uint64, people int) []policy.Facts {
 	r := rand.New(rand.NewPCG(seed, 2))
 	all := make([]policy.Facts, people)
@@ -175,7 +181,7 @@ func Facts(seed uint64, people int) []policy.Facts {
 		if f.Credential == policy.CredentialBearer {
 			f.Methods |= policy.MethodSoftwareOath
 		}
-		if r.IntN(5) == 0 {
+		if f.Credential == policy.CredentialBearer && r.IntN(2) == 0 {
 			yes := r.IntN(2) == 0
 			f.Device = &policy.Device{DeviceID: "d", DisplayName: "MFP-1", IsCompliant: &yes, TrustType: "AzureAD", OperatingSystem: "iOS"}
 		}
