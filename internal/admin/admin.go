@@ -23,6 +23,7 @@ import (
 	"github.com/portreeve/portreeve/internal/lockout"
 	"github.com/portreeve/portreeve/internal/name"
 	"github.com/portreeve/portreeve/internal/policy"
+	"github.com/portreeve/portreeve/internal/policyfile"
 	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/proxy"
 	"github.com/portreeve/portreeve/internal/session"
@@ -100,9 +101,14 @@ func bad(target, format string, args ...any) *Error {
 	return &Error{Status: http.StatusBadRequest, Code: "BadRequest", Message: fmt.Sprintf(format, args...), Target: target}
 }
 
-func notFound(what, name string) *Error {
-	return &Error{Status: http.StatusNotFound, Code: "ResourceNotFound", Message: fmt.Sprintf("there is no %s %q", what, name)}
+// notFound says that nothing has a name, and which of the names there are was
+// probably meant.
+func notFound(what, name string, names ...string) *Error {
+	return &Error{Status: http.StatusNotFound, Code: "ResourceNotFound", Message: fmt.Sprintf("there is no %s %q%s", what, name, policyfile.DidYouMean(name, names))}
 }
+
+// suggested bounds among how many names the one meant is looked for.
+const suggested = 20_000
 
 // raw is an answer that is not JSON.
 type raw struct {

@@ -31,7 +31,7 @@ func (a *api) authPolicies(r *http.Request) (any, error) {
 func (a *api) findAuthPolicy(r *http.Request, name string) (store.Document, error) {
 	d, err := a.Store.Document(r.Context(), store.AuthenticationPolicy, name)
 	if errors.Is(err, store.ErrNotFound) {
-		return d, notFound("authentication policy", name)
+		return d, notFound("authentication policy", name, a.namesOf(r, store.AuthenticationPolicy)...)
 	}
 	return d, err
 }
@@ -183,11 +183,8 @@ func (a *api) subjectOf(r *http.Request, scope store.Scope, name string) (string
 	case store.Domain:
 		return domain(name)
 	case store.GroupScope:
-		g, err := a.Store.Group(r.Context(), name)
-		if err != nil {
-			return "", notFound("group", name)
-		}
-		return g.ID, nil
+		g, err := a.findGroup(r, name)
+		return g.ID, err
 	case store.Mailbox, store.PersonScope:
 		p, err := a.findPerson(r, name)
 		return p.ID, err

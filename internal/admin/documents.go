@@ -147,9 +147,22 @@ func order(all []store.Document, by string) error {
 func (d documents) get(r *http.Request) (store.Document, error) {
 	x, err := d.Store.Document(r.Context(), d.kind, r.PathValue("id"))
 	if errors.Is(err, store.ErrNotFound) {
-		return x, notFound(words[d.kind].name, r.PathValue("id"))
+		return x, notFound(words[d.kind].name, r.PathValue("id"), d.namesOf(r, d.kind)...)
 	}
 	return x, err
+}
+
+// namesOf are the names of the objects of a kind.
+func (a *api) namesOf(r *http.Request, kind store.DocumentKind) []string {
+	all, err := a.Store.Documents(r.Context(), kind)
+	if err != nil || len(all) > suggested {
+		return nil
+	}
+	var names []string
+	for _, x := range all {
+		names = append(names, x.Name)
+	}
+	return names
 }
 
 func (d documents) show(r *http.Request) (any, error) {

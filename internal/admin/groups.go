@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/portreeve/portreeve/internal/store"
@@ -23,8 +24,22 @@ func (a *api) groups(r *http.Request) (any, error) {
 	return list(rows), err
 }
 
+func (a *api) findGroup(r *http.Request, name string) (store.Group, error) {
+	g, err := a.Store.Group(r.Context(), name)
+	if !errors.Is(err, store.ErrNotFound) {
+		return g, err
+	}
+	var names []string
+	if all, err := a.Store.Groups(r.Context()); err == nil && len(all) <= suggested {
+		for _, x := range all {
+			names = append(names, x.Name)
+		}
+	}
+	return g, notFound("group", name, names...)
+}
+
 func (a *api) group(r *http.Request) (any, error) {
-	g, err := a.Store.Group(r.Context(), r.PathValue("id"))
+	g, err := a.findGroup(r, r.PathValue("id"))
 	if err != nil {
 		return nil, err
 	}
@@ -65,13 +80,17 @@ func (a *api) addGroup(r *http.Request) (any, error) {
 }
 
 func (a *api) deleteGroup(r *http.Request) (any, error) {
-	_, err := a.change(r, func(tx *store.Tx) error { return tx.DeleteGroup(r.PathValue("id")) })
+	g, err := a.findGroup(r, r.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	_, err = a.change(r, func(tx *store.Tx) error { return tx.DeleteGroup(g.ID) })
 	return nil, err
 }
 
 // memberOf finds what a membership names: a person by any spelling, else a group.
 func (a *api) memberOf(r *http.Request) (store.Member, error) {
-	g, err := a.Store.Group(r.Context(), r.PathValue("id"))
+	g, err := a.findGroup(r, r.PathValue("id"))
 	if err != nil {
 		return store.Member{}, err
 	}

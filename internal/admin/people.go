@@ -62,7 +62,24 @@ func (a *api) findPerson(r *http.Request, name string) (store.Person, error) {
 			return p, nil
 		}
 	}
-	return p, notFound("person", name)
+	return p, notFound("person", name, a.addresses(r, name)...)
+}
+
+// addresses are the names that a mistyped one may have meant.
+func (a *api) addresses(r *http.Request, typed string) []string {
+	all, err := a.Store.People(r.Context())
+	if err != nil || len(all) > suggested {
+		return nil
+	}
+	var names []string
+	for _, p := range all {
+		local, _, _ := strings.Cut(p.Address, "@")
+		if strings.Contains(typed, "@") {
+			local = p.Address
+		}
+		names = append(names, local)
+	}
+	return names
 }
 
 func (a *api) showPerson(r *http.Request, p store.Person) (any, error) {

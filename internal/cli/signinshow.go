@@ -193,12 +193,16 @@ func tellPolicy(s *sheet, p map[string]any) {
 	for _, c := range items(p["conditions"]) {
 		s.condition(text(c["condition"]), text(c["result"]), text(c["needed"]), text(c["seen"]))
 	}
+	var asked []string
 	for _, c := range items(p["controls"]) {
-		needed := text(p["operator"])
-		if n := text(c["needed"]); n != "" {
-			needed = strings.TrimSpace(n + " " + needed)
+		one := strings.TrimSpace(text(c["control"]) + " " + text(c["needed"]))
+		if one != "block" {
+			one += " (" + text(c["result"]) + ")"
 		}
-		s.condition("asks for "+text(c["control"]), text(c["result"]), needed, "")
+		asked = append(asked, one)
+	}
+	if len(asked) > 0 {
+		fmt.Fprintln(s.w, "    asks for "+printable(strings.Join(asked, " "+text(p["operator"])+" ")))
 	}
 }
 
