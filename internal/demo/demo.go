@@ -54,6 +54,9 @@ type Options struct {
 // ErrClaims says that the story told something that is not so.
 var ErrClaims = errors.New("not every claim holds")
 
+// ErrInterrupted says that the story was ended before its end.
+var ErrInterrupted = errors.New("interrupted before the story was over")
+
 // Run plays the demo until ctx ends, or until the story is over where nobody
 // sits in front. Nothing is left behind.
 func Run(ctx context.Context, o Options) (err error) {
@@ -69,14 +72,14 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	w, err := open(ctx, o)
 	if err != nil {
-		return because(ctx, err)
+		return o.because(ctx, err)
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
 	ready := time.Since(s.began)
 	w.banner(s, ready)
 	if !o.NoStory {
 		if err := tell(ctx, w, s, ready, o.slack); err != nil {
-			return because(ctx, err)
+			return o.because(ctx, err)
 		}
 		if err := s.record(o.Record); err != nil {
 			return err
@@ -96,12 +99,18 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 }
 
-// because names why ctx ended, where that is why err came.
-func because(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil {
+// because names why ctx ended, where that is why err came. Ctrl-C is how
+// somebody at a terminal ends the demo; elsewhere nothing was shown to the end,
+// and nobody may take that for success.
+func (o *Options) because(ctx context.Context, err error) error {
+	switch cause := context.Cause(ctx); {
+	case cause == nil:
+		return err
+	case errors.Is(cause, context.Canceled) && (o.Check || !o.Terminal):
+		return ErrInterrupted
+	default:
 		return cause
 	}
-	return err
 }
 
 // enters tells of each Enter. Its goroutine waits in a read that nothing can

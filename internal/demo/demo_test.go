@@ -221,6 +221,22 @@ func TestOnATerminalItWaitsForEnterAndEndsWithCtrlC(t *testing.T) {
 	left(t, dir)
 }
 
+func TestAnInterruptedCheckIsNoSuccess(t *testing.T) {
+	dir := temporary(t)
+	ctx, interrupt := context.WithCancel(context.Background())
+	out := &lockedBuffer{}
+	ended := make(chan error, 1)
+	go func() { ended <- Run(ctx, Options{Check: true, Out: out, slack: unhurried}) }()
+	for end := time.Now().Add(time.Minute); !strings.Contains(out.String(), "3/6") && time.Now().Before(end); {
+		time.Sleep(5 * time.Millisecond)
+	}
+	interrupt()
+	if err := <-ended; !errors.Is(err, ErrInterrupted) {
+		t.Errorf("%v after:\n%s", err, out.String())
+	}
+	left(t, dir)
+}
+
 func TestWithoutAStoryItServesUntilCtrlC(t *testing.T) {
 	dir := temporary(t)
 	t.Setenv("SSH_CONNECTION", "198.51.100.7 50000 192.0.2.1 2222")
