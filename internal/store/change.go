@@ -33,17 +33,23 @@ const AllFamilies = Settings<<1 - 1
 type Change struct {
 	Families Families
 	People   []string // ids, sorted
+	Secrets  []string // ids of those whose password is another one now, sorted
 }
 
 func (c Change) clone() Change {
-	return Change{Families: c.Families, People: slices.Clone(c.People)}
+	return Change{Families: c.Families, People: slices.Clone(c.People), Secrets: slices.Clone(c.Secrets)}
 }
 
 func (c *Change) merge(d Change) {
 	c.Families |= d.Families
-	c.People = append(c.People, d.People...)
-	slices.Sort(c.People)
-	c.People = slices.Compact(c.People)
+	c.People = union(c.People, d.People)
+	c.Secrets = union(c.Secrets, d.Secrets)
+}
+
+func union(a, b []string) []string {
+	all := append(a, b...)
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 func (tx *Tx) touched(f Families, people ...string) {

@@ -137,6 +137,9 @@ func (tx *Tx) PutPerson(p *Person) error {
 		return fmt.Errorf("changing %s: %w", p.Address, exists(err))
 	}
 	tx.touched(People, p.ID)
+	if p.Hash != before.Hash || p.SecretKind != before.SecretKind {
+		tx.change.merge(Change{Secrets: []string{p.ID}})
+	}
 	return tx.record("update", "person", p.ID, p.Address, before, personAudit{*p, p.Hash != before.Hash})
 }
 
