@@ -1,8 +1,11 @@
 package proxy
 
 import (
+	"crypto/x509"
 	"errors"
 
+	"github.com/portreeve/portreeve/internal/certs"
+	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/sasl"
 	"github.com/portreeve/portreeve/internal/signin"
 )
@@ -46,7 +49,23 @@ func (c *Conn) Exchange(mechanism string, initial []byte, ask func(challenge []b
 	if err != nil {
 		return signin.Credential{}, err
 	}
-	return x.Credential(), nil
+	return c.named(x.Credential()), nil
+}
+
+// named gives EXTERNAL without an authorization identity the one name that the
+// certificate holds (RFC 4422, appendix A.1). With several it has to be said.
+func (c *Conn) named(cred signin.Credential) signin.Credential {
+	if cred.Kind != policy.CredentialCertificate || cred.Name() != "" {
+		return cred
+	}
+	leaf, err := x509.ParseCertificate(c.facts.Certificate)
+	if err != nil {
+		return cred
+	}
+	if people := certs.People(leaf); len(people) == 1 {
+		return signin.NewCredential(cred.Kind, cred.Mechanism, people[0], people[0], nil)
+	}
+	return cred
 }
 
 // SASLFault says that err is a fault of a SASL exchange, after which the next

@@ -13,6 +13,7 @@ import (
 	"github.com/portreeve/portreeve/internal/certs"
 	"github.com/portreeve/portreeve/internal/config"
 	"github.com/portreeve/portreeve/internal/policy"
+	"github.com/portreeve/portreeve/internal/session"
 	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/token"
 )
@@ -100,4 +101,28 @@ func (c clientCAs) People(_ context.Context, listener string, der []byte) ([]str
 		return nil, &authn.Trouble{Code: signin.DirectoryAway, Err: err}
 	}
 	return certs.People(leaf), nil
+}
+
+// certificatesEvery is how late a revocation list that changed acts on open sessions.
+const certificatesEvery = 30 * time.Second
+
+// watchCertificates ends the sessions whose client certificate is no longer
+// good: no change in the store tells of it.
+func (s *Server) watchCertificates(ctx context.Context) error {
+	tick := time.NewTicker(certificatesEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			s.sessions.Matching(func(one *session.Session) bool {
+				if one.Certificate == nil {
+					return false
+				}
+				_, err := s.cas.People(ctx, one.Listener, one.Certificate)
+				return err != nil
+			}, signin.CertificateRevoked, "the client certificate is no longer good")
+		}
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,6 +36,7 @@ type keeper struct {
 
 	mu       sync.Mutex
 	warnings []policy.Warning
+	names    map[string]bool             // people whom the rules name, by id or address
 	old      map[uint64]*policy.Snapshot // compiled again to explain old sign-ins
 }
 
@@ -93,7 +95,7 @@ func (k *keeper) compile(ctx context.Context, current *policy.Snapshot) (*policy
 		return nil, false, err
 	}
 	k.mu.Lock()
-	k.warnings = warnings
+	k.warnings, k.names = warnings, r.named()
 	k.mu.Unlock()
 	return snap, true, nil
 }
@@ -129,7 +131,7 @@ func (k *keeper) run(ctx context.Context) error {
 				continue
 			}
 			r, asked := k.asked(ctx)
-			report, err := k.take(ctx, c, r.spread)
+			report, err := k.takeAll(ctx, c, r.spread)
 			if err != nil {
 				// What was in force stays in force; the fault is told until it is mended.
 				k.log.Error("cannot put a change in force", "err", err)
@@ -138,15 +140,33 @@ func (k *keeper) run(ctx context.Context) error {
 				r.done <- answer{report, err}
 			}
 		case r := <-k.ask:
-			var c store.Change
-			select {
-			case c = <-k.changes: // a commit is published before it is answered
-			default:
-			}
-			report, err := k.take(ctx, c, r.spread)
+			report, err := k.takeAll(ctx, store.Change{}, r.spread)
 			r.done <- answer{report, err}
 		}
 	}
+}
+
+// takeAll takes a change and the one that came meanwhile: a commit is published
+// before it is answered, so whoever asks after it finds it taken.
+func (k *keeper) takeAll(ctx context.Context, c store.Change, spread time.Duration) (session.Report, error) {
+	select {
+	case next, open := <-k.changes:
+		if !open {
+			break
+		}
+		if c.Families == 0 {
+			return k.take(ctx, next, spread)
+		}
+		first, err := k.take(ctx, c, spread)
+		if err != nil {
+			return first, err
+		}
+		second, err := k.take(ctx, next, spread)
+		second.Ended += first.Ended
+		return second, err
+	default:
+	}
+	return k.take(ctx, c, spread)
 }
 
 // askedWithin is how long a change waits for the request of the administrator
@@ -179,9 +199,11 @@ func (k *keeper) take(ctx context.Context, c store.Change, spread time.Duration)
 	for _, person := range c.People {
 		k.guard.Forget(person) // a new password may be one that was wrong before
 	}
-	snap, changed, err := k.compile(ctx, k.gate.Snapshot())
-	if err != nil {
-		return session.Report{}, err
+	snap, changed, err := k.gate.Snapshot(), false, error(nil)
+	if k.concerns(ctx, c) {
+		if snap, changed, err = k.compile(ctx, snap); err != nil {
+			return session.Report{}, err
+		}
 	}
 	if changed {
 		k.gate.SetPolicy(snap)
@@ -198,13 +220,44 @@ func (k *keeper) take(ctx context.Context, c store.Change, spread time.Duration)
 	return report, nil
 }
 
-// end closes the sessions of people whose grants were revoked: no policy would.
+// end closes the sessions of people whose password was changed or whose grants
+// were revoked: no policy would.
 func (k *keeper) end(c store.Change) {
+	if fresh := set(c.Secrets); len(fresh) > 0 {
+		k.sessions.Matching(func(s *session.Session) bool {
+			return s.Facts().Credential == policy.CredentialPassword && fresh[s.Facts().Person]
+		}, signin.SessionPolicyChanged, "the password was changed")
+	}
 	if len(c.People) == 0 || c.Families&store.Revocations == 0 {
 		return
 	}
 	gone := set(c.People)
 	k.sessions.Matching(func(s *session.Session) bool { return gone[s.Facts().Person] }, signin.SessionPolicyChanged, "a grant was revoked")
+}
+
+// concerns says whether a change can change the rules. People who come and go
+// do only if the rules name them: thousands may come on the first day.
+func (k *keeper) concerns(ctx context.Context, c store.Change) bool {
+	if c.Families != store.People || len(c.People) == 0 {
+		return true
+	}
+	k.mu.Lock()
+	names := k.names
+	k.mu.Unlock()
+	if len(names) == 0 {
+		return false
+	}
+	for _, id := range c.People {
+		p, known := k.people.ByID(id)
+		if !known || names[id] || names[p.Address] {
+			return true
+		}
+		aliases, err := k.store.AliasesOf(ctx, id)
+		if err != nil || slices.ContainsFunc(aliases, func(a string) bool { return names[a] }) {
+			return true
+		}
+	}
+	return false
 }
 
 func set(names []string) map[string]bool {

@@ -108,13 +108,17 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 // openState opens what outlives the process.
 func (s *Server) openState(ctx context.Context) (err error) {
 	dir := string(s.Config.State)
-	if s.store, err = store.Open(ctx, store.Options{Dir: dir, Demo: s.Demo}); err != nil {
-		return err
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("making the state folder: %w", err)
 	}
-	s.later(s.store.Close)
 	if s.box, err = s.openBox(filepath.Join(dir, "master.key")); err != nil {
 		return fmt.Errorf("opening the master key: %w", err)
 	}
+	nameKey := s.box.Prints("names of strangers").Of(nil) // outside the database, so that a copy of it tells no names
+	if s.store, err = store.Open(ctx, store.Options{Dir: dir, Demo: s.Demo, NameKey: nameKey[:]}); err != nil {
+		return err
+	}
+	s.later(s.store.Close)
 	sinks, err := s.sinks()
 	if err != nil {
 		return err
@@ -256,6 +260,9 @@ func (s *Server) rooms() []func(context.Context) error {
 	}
 	if s.tokens != nil {
 		rooms = append(rooms, s.tokens.Run)
+	}
+	if len(s.cas) > 0 {
+		rooms = append(rooms, s.watchCertificates)
 	}
 	for _, w := range s.writers {
 		rooms = append(rooms, w.Run)

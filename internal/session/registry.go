@@ -30,6 +30,9 @@ type Session struct {
 	Grant     string // what it hangs on: a token's grant, an app password
 	Client    string
 	Backend   string
+	Listener  string
+	// Certificate is the client certificate that the session hangs on (DER), if it does.
+	Certificate []byte
 
 	registry *Registry
 	facts    atomic.Pointer[policy.Facts]
@@ -55,7 +58,10 @@ type Registry struct {
 // or a change between verdict and registration would slip through.
 func (r *Registry) Open(o *signin.Outcome, backend string, end End) (*Session, bool) {
 	s := &Session{ID: o.Attempt.ID, Reference: o.Reference, Opened: o.Attempt.At, Protocol: o.Attempt.Protocol,
-		Grant: o.Principal.Grant, Client: o.Attempt.Client.String(), Backend: backend, registry: r, proof: o.Principal.Until, end: end}
+		Grant: o.Principal.Grant, Client: o.Attempt.Client.String(), Backend: backend, Listener: o.Attempt.Listener, registry: r, proof: o.Principal.Until, end: end}
+	if o.Facts.Credential == policy.CredentialCertificate {
+		s.Certificate = o.Attempt.TLS.Certificate
+	}
 	f := o.Facts
 	s.facts.Store(&f)
 	s.setUntil(o.Verdict.Until)

@@ -14,16 +14,24 @@ type Credential struct {
 	// Authcid is the authentication identity as typed, Authzid the
 	// authorization identity (empty: the same), RFC 4422 section 2.
 	Authcid, Authzid string
-	secret           []byte
+	// secret is behind a func: fmt looks into the unexported members of whatever
+	// struct holds a Credential without asking for Format, and prints no more of
+	// a func than its address.
+	secret func() []byte
 }
 
 // NewCredential makes a credential; it takes ownership of secret.
 func NewCredential(kind policy.CredentialKind, mechanism, authcid, authzid string, secret []byte) Credential {
-	return Credential{Kind: kind, Mechanism: mechanism, Authcid: authcid, Authzid: authzid, secret: secret}
+	return Credential{Kind: kind, Mechanism: mechanism, Authcid: authcid, Authzid: authzid, secret: func() []byte { return secret }}
 }
 
 // Secret is the password or token; empty for a certificate.
-func (c Credential) Secret() []byte { return c.secret }
+func (c Credential) Secret() []byte {
+	if c.secret == nil {
+		return nil
+	}
+	return c.secret()
+}
 
 // Name is who is meant: the authorization identity if there is one.
 func (c Credential) Name() string {
@@ -34,7 +42,7 @@ func (c Credential) Name() string {
 }
 
 // Clear overwrites the secret once it has been verified or passed on.
-func (c Credential) Clear() { clear(c.secret) }
+func (c Credential) Clear() { clear(c.Secret()) }
 
 const redacted = "[redacted]"
 
