@@ -40,8 +40,8 @@ type doorOptions struct {
 	Extra string
 	// State is the state folder; empty: a new one.
 	State string
-	// Observe opens the listener for reports.
-	Observe bool
+	// Only, if given, is all of the configuration but state and admin.
+	Only string
 	// Descriptors limits them (ulimit -n); 0: as they are.
 	Descriptors int
 	// FileSize limits every file, in blocks of 1024 bytes (ulimit -f); 0: not.
@@ -52,7 +52,7 @@ type doorOptions struct {
 type door struct {
 	IMAP, IMAPS, POP3, POP3S, Submission, Submissions, Sieve, Sieves string // host:port; the plain ones speak STARTTLS
 	Proxied                                                          string // IMAP with TLS, behind a load balancer at 127.9.0.1
-	Public, Observe                                                  string
+	Public                                                           string
 	CA                                                               string // file
 	State                                                            string
 
@@ -68,7 +68,7 @@ type door struct {
 	secrets []string
 }
 
-var configTemplate = template.Must(template.New("portreeve.yaml").Parse(`
+var configTemplate = template.Must(template.New("portreeve.yaml").Parse(`{{if .Options.Only}}{{.Options.Only}}{{else}}
 public_url: https://localhost
 default_domain: example.org
 hostname: mail.test
@@ -85,8 +85,7 @@ listeners:
   - {name: sieve, protocol: sieve, address: "{{.Door.Sieve}}", tls: starttls}
   - {name: proxied, protocol: imap, address: "{{.Door.Proxied}}", proxy_from: [127.9.0.1]}
 public: {address: "{{.Door.Public}}"}
-{{if .Options.Observe}}observe: {address: "{{.Door.Observe}}"}
-{{end}}{{with .Options.Backend}}backends:
+{{with .Options.Backend}}backends:
   main:
 {{.}}{{end}}
 {{with .Options.Issuer}}issuers:
@@ -96,7 +95,7 @@ public: {address: "{{.Door.Public}}"}
     audience: [{{$.Audience}}]
     amr: {pwd: [password], otp: [softwareOath]}
 {{end}}{{with .Options.Floor}}refusals: {floor: {{.}}}
-{{end}}{{.Options.Extra}}
+{{end}}{{.Options.Extra}}{{end}}
 state: {{.Door.State}}
 admin: {socket: {{.Socket}}, group: {{.Group}}}
 `))
@@ -119,7 +118,7 @@ func startDoor(t testing.TB, o doorOptions) *door {
 	write(t, dir, "server.pem", string(cert))
 	write(t, dir, "server.key", string(key))
 	d.CA = write(t, dir, "ca.pem", string(d.authority.PEM()))
-	for _, a := range []*string{&d.IMAP, &d.IMAPS, &d.POP3, &d.POP3S, &d.Submission, &d.Submissions, &d.Sieve, &d.Sieves, &d.Proxied, &d.Public, &d.Observe} {
+	for _, a := range []*string{&d.IMAP, &d.IMAPS, &d.POP3, &d.POP3S, &d.Submission, &d.Submissions, &d.Sieve, &d.Sieves, &d.Proxied, &d.Public} {
 		*a = freeAddress(t)
 	}
 	var conf bytes.Buffer
@@ -152,7 +151,11 @@ func (d *door) begin(t testing.TB) {
 		_ = cmd.Wait()
 	}()
 	end := time.Now().Add(doorStart)
-	for _, a := range []string{d.socket, d.IMAPS, d.POP3S, d.Submissions, d.Sieves, d.Public} {
+	doors := []string{d.socket, d.IMAPS, d.POP3S, d.Submissions, d.Sieves, d.Public}
+	if d.options.Only != "" {
+		doors = doors[:1]
+	}
+	for _, a := range doors {
 		for !answers(a) {
 			if !d.running() || time.Now().After(end) {
 				t.Fatalf("the door did not open %s:\n%s", a, d.log())
@@ -297,6 +300,7 @@ type signIn struct {
 		Count      int64  `json:"count"`
 		Source     string `json:"source"`
 		Observed   bool   `json:"observed"`
+		WouldBlock bool   `json:"wouldBlock"`
 		Protocol   string `json:"protocol"`
 		Credential string `json:"credential"`
 		Mechanism  string `json:"mechanism"`
