@@ -38,6 +38,7 @@ type Status struct {
 	Descriptors   Descriptors            `json:"descriptors"`
 	Doors         []DoorState            `json:"listeners"`
 	Backends      []backend.State        `json:"backends"`
+	Ports         []backend.Ports        `json:"portsLeft,omitempty"` // of each source address to each backend, the scarcest first
 	Guard         lockout.State          `json:"guard"`
 	Log           LogState               `json:"log"`
 	Certificates  []certs.State          `json:"certificates,omitempty"`
@@ -82,6 +83,9 @@ func (s *Server) status(ctx context.Context) any {
 	}
 	for _, f := range s.forwarders {
 		st.Forwarders = append(st.Forwarders, f.State())
+	}
+	if ports, err := s.backends.PortsLeft(ctx); err == nil {
+		st.Ports = ports
 	}
 	if s.certs != nil {
 		st.Certificates = s.certs.State()
