@@ -1,6 +1,7 @@
 package location
 
 import (
+	"cmp"
 	"encoding/binary"
 	"net/netip"
 	"slices"
@@ -14,6 +15,7 @@ import (
 type Set struct {
 	all     []Named
 	four    []uint32     // borders, ascending; piece i reaches from four[i] to four[i+1]
+	first   [257]int32   // for each first byte, how many borders lie before it
 	fourIn  []int32      // the class of each piece
 	six     []netip.Addr // likewise
 	sixIn   []int32
@@ -30,6 +32,10 @@ func NewSet(all []Named) *Set {
 		s.four = append(s.four, binary.BigEndian.Uint32(b[:]))
 	}
 	s.fourIn = fourIn
+	for b := range s.first {
+		at, _ := slices.BinarySearchFunc(s.four, uint64(b)<<24, func(x uint32, y uint64) int { return cmp.Compare(uint64(x), y) })
+		s.first[b] = int32(at)
+	}
 	s.six, s.sixIn = s.pieces(128, known)
 	return s
 }
@@ -127,7 +133,7 @@ func (s *Set) Class(a netip.Addr) int {
 }
 
 func (s *Set) classOf4(a uint32) int {
-	low, high := 0, len(s.four)
+	low, high := int(s.first[a>>24]), int(s.first[a>>24+1])
 	for low < high {
 		mid := int(uint(low+high) / 2)
 		if a < s.four[mid] {

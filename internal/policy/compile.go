@@ -42,14 +42,13 @@ type Snapshot struct {
 	noCountry, otherCountry *pair
 
 	// What and how: one row each.
-	doors     [protocol.Count][credentialKinds][2]set // by protocol, kind of credential, and easSupported
-	platforms [PlatformLinux + 1]set
-	flows     [flowKinds]set
-	clients   [2][2]set // by known network, via webmail
-	asns      table[uint32]
-	programs  table[string]
-	shares    []set // by lot; empty if no policy asks
-	hours     []hourTable
+	doors    [protocol.Count][credentialKinds][PlatformLinux + 1]set // by protocol, kind of credential and platform
+	flows    [flowKinds]set
+	clients  [2][2]set // by known network, via webmail
+	asns     table[uint32]
+	programs table[string]
+	shares   []set // by lot; empty if no policy asks
+	hours    []hourTable
 
 	// Devices: policies with a rule, and those whose rule holds for an unregistered device.
 	filtered     set
@@ -63,6 +62,7 @@ type Snapshot struct {
 
 	asked      []asked      // each kind of demand once
 	demands    []set        // the policies of each kind
+	askedBy    []uint16     // beside policies
 	paces      []*Frequency // each distinct one once
 	builtInMFA []Combination
 	scratch    sync.Pool
@@ -130,8 +130,9 @@ type table[K comparable] struct {
 // hourTable cuts the week at every border that policies name, in one zone.
 type hourTable struct {
 	zone    *time.Location
-	borders []int
-	rows    []set
+	borders []int       // minutes of the week, ascending from 0
+	byHour  [7 * 24]int // for each hour, the border that its first minute follows
+	rows    []set       // beside borders
 }
 
 // Compile makes the rules ready. It always succeeds: what cannot be enforced is

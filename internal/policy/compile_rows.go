@@ -12,16 +12,14 @@ import (
 func (s *Snapshot) compileRows() {
 	for p := range protocol.Count {
 		for k := range credentialKinds {
-			for eas, platform := range []Platform{PlatformUnknown, PlatformIOS} {
-				f := &Facts{Protocol: protocol.Protocol(p), Credential: CredentialKind(k), Platform: platform}
-				s.doors[p][k][eas] = s.where(func(r *rule) bool {
-					return (r.apps == nil || r.apps.holds(f)) && (r.clients == nil || r.clients.holds(f)) && (r.kinds == nil || r.kinds.holds(f))
+			for on := range s.doors[p][k] {
+				f := &Facts{Protocol: protocol.Protocol(p), Credential: CredentialKind(k), Platform: Platform(on)}
+				s.doors[p][k][on] = s.where(func(r *rule) bool {
+					return (r.apps == nil || r.apps.holds(f)) && (r.clients == nil || r.clients.holds(f)) &&
+						(r.kinds == nil || r.kinds.holds(f)) && (r.platforms == nil || r.platforms.holds(f))
 				})
 			}
 		}
-	}
-	for p := range s.platforms {
-		s.platforms[p] = s.where(func(r *rule) bool { return r.platforms == nil || r.platforms.holds(&Facts{Platform: Platform(p)}) })
 	}
 	for t := range s.flows {
 		s.flows[t] = s.where(func(r *rule) bool { return r.flows == nil || r.flows.holds(&Facts{Flow: TransferMethods(t)}) })
@@ -110,6 +108,11 @@ func (s *Snapshot) compileHours() {
 				return r.hours == nil || r.hours.zone == nil || r.hours.zone.String() != name || r.hours.at(minute)
 			}))
 		}
+		for i, minute := range t.borders {
+			for hour := (minute + 59) / 60; hour < len(t.byHour); hour++ {
+				t.byHour[hour] = i
+			}
+		}
 		s.hours = append(s.hours, t)
 	}
 }
@@ -130,6 +133,7 @@ func (s *Snapshot) compileDemands() {
 			}
 		}
 		s.demands[k].add(i)
+		s.askedBy = append(s.askedBy, uint16(k))
 	}
 }
 

@@ -32,7 +32,12 @@ func programOf(f *Facts) string {
 	if f.Program == "" {
 		return wordUnknown
 	}
-	return strings.ToLower(f.Program)
+	for i := range len(f.Program) {
+		if c := f.Program[i]; 'A' <= c && c <= 'Z' || c >= 0x80 {
+			return strings.ToLower(f.Program)
+		}
+	}
+	return f.Program
 }
 
 func (w *Words) holds(word string) bool {

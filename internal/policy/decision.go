@@ -10,11 +10,8 @@ type scratch struct {
 	// clocks are beside the snapshot's hours.
 	clocks []clock
 	// answered are the last answers, by a hash of what they hang on; answer is the one in use.
-	answered [8]answers
+	answered [64]answers
 	answer   *answers
-
-	// 1 + the first policy in force that blocks, fails, asks; 0 is none.
-	blocking, failing, asking int
 }
 
 // answers is what all demands come to for one kind of proof.
@@ -24,6 +21,7 @@ type answers struct {
 	bad, ask []uint64
 	// notable are demands that are satisfied and limit the session, or rest on mfaAlsoAccepts.
 	notable []notable
+	codes   []int // beside demands: the reason of one that is not satisfied
 }
 
 // proof is all that an answer hangs on.
@@ -56,8 +54,9 @@ func (w *scratch) decide(s *Snapshot, f *Facts) {
 			}
 		}
 	}
-	hash := (uint64(p.methods) ^ uint64(p.device)<<16 ^ p.fresh<<20 ^ uint64(index(p.asks))<<40) * 0x9e3779b97f4a7c15
-	w.answer = &w.answered[hash>>61]
+	const mixer = 0x9e3779b97f4a7c15 // 2^64 divided by the golden ratio
+	hash := ((uint64(p.methods)*mixer^uint64(p.device)^p.fresh<<16)*2 + uint64(index(p.asks))) * mixer
+	w.answer = &w.answered[hash>>58]
 	if w.answer.proof != p || !p.known {
 		w.answer.renew(s, f, p)
 	}
@@ -69,11 +68,12 @@ func (a *answers) renew(s *Snapshot, f *Facts, p proof) {
 	}
 	clear(a.bad)
 	clear(a.ask)
-	a.proof, a.notable = p, a.notable[:0]
+	a.proof, a.notable, a.codes = p, a.notable[:0], a.codes[:0]
 	builtIn := anyProven(s.builtInMFA, f.Methods)
 	for k := range s.asked {
 		q := &s.asked[k]
 		met := q.met(f)
+		a.codes = append(a.codes, q.code(met, p.asks))
 		switch q.judge(met, p.asks) {
 		case failed:
 			or(a.bad, s.demands[k])
@@ -95,62 +95,50 @@ func or(into []uint64, s set) {
 	}
 }
 
-// enforce lets the policies that apply count. Nothing is cut short: each
-// policy's result is known.
-func (w *scratch) enforce(s *Snapshot, b *Bits) {
-	w.blocking, w.failing, w.asking = 0, 0, 0
+// tell writes down each policy's result: nothing is cut short.
+func (w *scratch) tell(b *Bits) {
 	n := len(w.in)
-	bad, ask, enforced := w.answer.bad[:n], w.answer.ask[:n], s.enforced[:n]
-	for i, applied := range w.in {
-		failing, asking := bad[i]&applied, ask[i]&applied
-		if b != nil {
-			b.Applied[i], b.Satisfied[i], b.Interrupted[i] = applied, applied&^(failing|asking), asking
-		}
-		if failing &= enforced[i]; failing != 0 {
-			w.fails(i, failing, failing&s.blocks[i])
-		}
-		if asking &= enforced[i]; asking != 0 && w.asking == 0 {
-			w.asking = first(i, asking)
-		}
+	bad, ask := w.answer.bad[:n], w.answer.ask[:n]
+	applied, satisfied, asking := b.Applied[:n], b.Satisfied[:n], b.Interrupted[:n]
+	for i, in := range w.in {
+		applied[i], satisfied[i], asking[i] = in, in&^(bad[i]|ask[i]), in&ask[i]
 	}
 }
 
-func (w *scratch) fails(word int, failing, blocking uint64) {
-	if w.failing == 0 {
-		w.failing = first(word, failing)
-	}
-	if w.blocking == 0 && blocking != 0 {
-		w.blocking = first(word, blocking)
-	}
-}
-
-// first is 1 + the first policy of a word.
-func first(word int, bit uint64) int { return word*64 + bits.TrailingZeros64(bit) + 1 }
-
-// verdict is what all policies come to: block beats interrupt beats allow, and
-// a policy that says block beats one that asks for what cannot be met.
+// verdict is what all policies in force come to: block beats interrupt beats
+// allow, and a policy that says block beats one that asks for what cannot be met.
 func (w *scratch) verdict(s *Snapshot, f *Facts) Verdict {
 	v := Verdict{Stage: StageConditionalAccess, Version: s.version}
-	p := w.blocking
-	if p == 0 {
-		p = w.failing
+	p := first(w.in, s.blocks, s.enforced)
+	if p < 0 {
+		p = first(w.in, w.answer.bad, s.enforced)
 	}
-	if p == 0 {
-		v.Effect, p = Interrupt, w.asking
+	if p < 0 {
+		v.Effect, p = Interrupt, first(w.in, w.answer.ask, s.enforced)
 	}
-	if p == 0 {
+	if p < 0 {
 		return w.allowance(s, f)
 	}
-	a := &s.rules[p-1].asked
-	v.By, v.Code = s.policies[p-1].ID, a.code(a.met(f), promptable(f.Protocol))
+	v.By, v.Code = s.policies[p].ID, w.answer.codes[s.askedBy[p]]
 	return v
+}
+
+// first is the first policy that three sets have in common; below 0 is none.
+func first(a []uint64, b, c set) int {
+	b, c = b[:len(a)], c[:len(a)]
+	for i := range a {
+		if x := a[i] & b[i] & c[i]; x != 0 {
+			return i*64 + bits.TrailingZeros64(x)
+		}
+	}
+	return -1
 }
 
 // allowance is a yes, with how long it holds.
 func (w *scratch) allowance(s *Snapshot, f *Facts) Verdict {
 	v := Verdict{Effect: Allow, Version: s.version}
 	for _, x := range w.answer.notable {
-		if !w.inForce(s, s.demands[x.demand]) {
+		if first(w.in, s.demands[x.demand], s.enforced) < 0 {
 			continue
 		}
 		v.Widened = v.Widened || x.widens
@@ -163,27 +151,13 @@ func (w *scratch) allowance(s *Snapshot, f *Facts) Verdict {
 	return v
 }
 
-// inForce says that a policy of the set applies and is enforced.
-func (w *scratch) inForce(s *Snapshot, of set) bool {
-	for i, applied := range w.in {
-		if applied&of[i]&s.enforced[i] != 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// sized gives the sets room for n words, all zero.
-func (b *Bits) sized(n int) *Bits {
-	if b == nil {
-		return nil
-	}
+// size gives the sets room for n words; all but Unknown are then written whole.
+func (b *Bits) size(n int) {
 	for _, s := range [...]*[]uint64{&b.Applied, &b.Satisfied, &b.Interrupted, &b.Unknown} {
 		if cap(*s) < n {
 			*s = make([]uint64, n)
 		}
 		*s = (*s)[:n]
-		clear(*s)
 	}
-	return b
+	clear(b.Unknown)
 }

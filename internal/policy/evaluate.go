@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"math/bits"
 	"time"
 
 	"github.com/portreeve/portreeve/internal/protocol"
@@ -29,7 +30,10 @@ func Evaluate(s *Snapshot, f *Facts, b *Bits) Verdict {
 		s.narrowByDevice(f, w)
 	}
 	w.decide(s, f)
-	w.enforce(s, b.sized(len(applied)))
+	if b != nil {
+		b.size(len(applied))
+		w.tell(b)
+	}
 	v := w.verdict(s, f)
 	s.scratch.Put(w)
 	return v
@@ -41,7 +45,7 @@ func Evaluate(s *Snapshot, f *Facts, b *Bits) Verdict {
 func (s *Snapshot) narrow(f *Facts, w *scratch, more, stillMore set) []uint64 {
 	in := w.in
 	n := len(in)
-	out, door, platform := w.out[:n], s.door(f)[:n], s.platforms[min(int(f.Platform), len(s.platforms)-1)][:n]
+	out, door := w.out[:n], s.door(f)[:n]
 	copy(in, s.everybody)
 	clear(out)
 	s.mark(f, in, out)
@@ -49,7 +53,7 @@ func (s *Snapshot) narrow(f *Facts, w *scratch, more, stillMore set) []uint64 {
 	country := s.country(f.Country)
 	netIn, netOut, landIn, landOut := network.in[:n], network.out[:n], country.in[:n], country.out[:n]
 	for i := range in {
-		in[i] = in[i] &^ out[i] & door[i] & platform[i] & (netIn[i] | landIn[i]) &^ (netOut[i] | landOut[i])
+		in[i] = in[i] &^ out[i] & door[i] & (netIn[i] | landIn[i]) &^ (netOut[i] | landOut[i])
 	}
 	if s.simple {
 		and(in, more, stillMore, s.all, s.all)
@@ -95,7 +99,7 @@ func (s *Snapshot) narrowByDevice(f *Facts, w *scratch) {
 	clear(w.ruled)
 	for i, left := range w.in {
 		for rest := left & s.filtered[i]; rest != 0; rest &= rest - 1 {
-			r := s.ruledBy[first(i, rest)-1]
+			r := s.ruledBy[i*64+bits.TrailingZeros64(rest)]
 			if w.ruled[r.number] == 0 {
 				w.ruled[r.number] = 1 + uint8(index(s.deviceRules[r.number].matches(f)))
 			}
@@ -180,8 +184,7 @@ func (s *Snapshot) door(f *Facts) set {
 	if k >= credentialKinds {
 		k = int(CredentialUnknown)
 	}
-	eas := f.Platform == PlatformAndroid || f.Platform == PlatformIOS || f.Platform == PlatformWindows
-	return s.doors[p][k][index(eas)]
+	return s.doors[p][k][min(int(f.Platform), len(s.doors[p][k])-1)]
 }
 
 func index(b bool) int {
@@ -199,13 +202,9 @@ func row[K comparable](t *table[K], k K) set {
 }
 
 func (h *hourTable) row(minute int) set {
-	low, high := 0, len(h.borders) // the first border is 0
-	for low+1 < high {
-		if mid := (low + high) / 2; h.borders[mid] <= minute {
-			low = mid
-		} else {
-			high = mid
-		}
+	at := h.byHour[minute/60]
+	for at+1 < len(h.borders) && h.borders[at+1] <= minute {
+		at++
 	}
-	return h.rows[low]
+	return h.rows[at]
 }

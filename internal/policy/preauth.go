@@ -34,14 +34,12 @@ func (s *Snapshot) earlyBlock(f *Facts) Verdict {
 		candidates[i] &^= s.onDevice[i]
 	}
 	w.decide(s, &best)
-	w.enforce(s, nil)
-	if w.blocking+w.failing != 0 {
-		if w.blocking == 0 && hangs { // the reason is that of an unregistered device
+	if v := w.verdict(s, &best); v.Effect == Block {
+		if hangs && first(w.in, s.blocks, s.enforced) < 0 { // the reason is that of an unregistered device
 			copy(w.in, w.out)
 			and(w.in, s.unregistered, s.all, s.all, s.all)
-			w.enforce(s, nil)
+			v = w.verdict(s, &best)
 		}
-		v := w.verdict(s, &best)
 		v.Stage = StageEarlyBlock
 		return v
 	}
@@ -74,12 +72,12 @@ func (s *Snapshot) everyDevice(best *Facts, w *scratch) Verdict {
 		copy(w.in, w.out)
 		and(w.in, s.onDevice, s.holds[i], s.all, s.all)
 		w.decide(s, best)
-		w.enforce(s, nil)
-		if w.blocking+w.failing == 0 {
+		v := w.verdict(s, best)
+		if v.Effect != Block {
 			return pass
 		}
 		if i == 0 {
-			refusal = w.verdict(s, best)
+			refusal = v
 		}
 	}
 	refusal.Stage = StageEarlyBlock
@@ -89,11 +87,15 @@ func (s *Snapshot) everyDevice(best *Facts, w *scratch) Verdict {
 // Foresee fills the bits of a sign-in whose secret is not looked at: policies
 // whose result is the same for every secret have it, the others are unknown.
 func Foresee(s *Snapshot, f *Facts, b *Bits) {
-	if b.sized(len(s.everybody)) == nil {
+	if b == nil {
 		return
 	}
+	b.size(len(s.everybody))
 	w := s.scratch.Get().(*scratch)
 	defer s.scratch.Put(w)
+	clear(b.Applied)
+	clear(b.Satisfied)
+	clear(b.Interrupted)
 	candidates := s.narrow(f, w, s.all, s.all)
 	best, worst := atBest(f), *f
 	best.Device = idealDevice()
