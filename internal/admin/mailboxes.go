@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/portreeve/portreeve/internal/filter"
@@ -223,12 +224,27 @@ func (a *api) mailboxes(r *http.Request) (any, error) {
 			return nil, badFilter("filter", err)
 		}
 	}
+	v := r.URL.Query()
+	skip, err := number(v.Get("$skiptoken"), 0, 0, 1<<30)
+	if err != nil {
+		return nil, bad("$skiptoken", "%v", err)
+	}
+	top, err := number(v.Get("$top"), maxPage, 1, maxPage)
+	if err != nil {
+		return nil, bad("$top", "%v", err)
+	}
 	s, err := a.readShelf(r.Context())
 	if err != nil {
 		return nil, err
 	}
 	rows := []mailbox{}
-	for i := range s.people {
+	for i := skip; i < len(s.people); i++ {
+		if len(rows) == top {
+			v.Set("$skiptoken", strconv.Itoa(i))
+			out := list(rows)
+			out["@odata.nextLink"] = link(r, v)
+			return out, nil
+		}
 		if m := s.mailbox(&s.people[i]); e == nil || e.Match(m.lookup) {
 			rows = append(rows, m)
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/store"
@@ -122,18 +123,28 @@ func (a *api) signIn(r *http.Request) (any, error) {
 	return a.story(r, e)
 }
 
-// findEvent takes a UUID or a reference as people type it.
+// behind is how long after it was told a refusal may still be on its way into
+// the database: refusals are written behind, at most a fraction of a second.
+const behind = time.Second
+
+// findEvent takes a UUID or a reference as people type it, and waits for one
+// that was told a moment ago.
 func (a *api) findEvent(ctx context.Context, what string) (*signin.Event, error) {
+	var look func() (signin.Event, error)
 	if id, err := signin.ParseID(what); err == nil {
-		e, err := a.Store.Event(ctx, id)
-		return &e, missing(err, what)
-	}
-	ref, err := signin.ParseReference(what)
-	if err != nil {
+		look = func() (signin.Event, error) { return a.Store.Event(ctx, id) }
+	} else if ref, err := signin.ParseReference(what); err == nil {
+		look = func() (signin.Event, error) { return a.Store.EventByReference(ctx, ref) }
+	} else {
 		return nil, bad("id", "%q is neither an id nor a reference such as 7K4Q-9ZMD-2XWT", what)
 	}
-	e, err := a.Store.EventByReference(ctx, ref)
-	return &e, missing(err, what)
+	for until := time.Now().Add(behind); ; {
+		e, err := look()
+		if !errors.Is(err, store.ErrNotFound) || time.Now().After(until) || ctx.Err() != nil {
+			return &e, missing(err, what)
+		}
+		time.Sleep(behind / 20)
+	}
 }
 
 func missing(err error, what string) error {

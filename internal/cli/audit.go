@@ -1,19 +1,12 @@
 package cli
 
-import (
-	"strconv"
-
-	"github.com/spf13/cobra"
-)
+import "github.com/spf13/cobra"
 
 func (a *app) audit() *cobra.Command {
 	var since, until, kind string
 	var limit int
 	list := verb("list", "List what administrators did, newest first", cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
-		q := values("since", since, "until", until, "kind", kind)
-		if limit > 0 && limit < 1000 {
-			q.Set("top", strconv.Itoa(limit))
-		}
+		q := values("since", since, "until", until, "kind", kind, "top", page(limit))
 		rows, err := a.client().rows(cmd.Context(), ours+"/audits", q, limit)
 		if err != nil {
 			return err

@@ -19,7 +19,7 @@ func run(t *testing.T, socket, stdin string, args ...string) (exit int, out, err
 }
 
 func TestExitCodes(t *testing.T) {
-	socket := serveForTest(t, t.Cleanup)
+	socket := serveForTest(t, t.Cleanup, "")
 	if exit, _, errs := run(t, socket, "", "user", "add", "leela"); exit != exitOK {
 		t.Fatal(errs)
 	}
@@ -138,7 +138,7 @@ func TestJSONKeepsTheMembersInTheirOrder(t *testing.T) {
 }
 
 func TestLiveNamesComplete(t *testing.T) {
-	socket := serveForTest(t, t.Cleanup)
+	socket := serveForTest(t, t.Cleanup, "")
 	for _, name := range []string{"leela", "lenny", "fry"} {
 		if exit, _, errs := run(t, socket, "", "user", "add", name); exit != exitOK {
 			t.Fatal(errs)
@@ -155,7 +155,7 @@ func TestLiveNamesComplete(t *testing.T) {
 }
 
 func TestPasswordsComeOnStandardInput(t *testing.T) {
-	socket := serveForTest(t, t.Cleanup)
+	socket := serveForTest(t, t.Cleanup, "")
 	if exit, _, errs := run(t, socket, "correct horse\nbattery", "user", "add", "leela", "--password-stdin"); exit != exitOK {
 		t.Fatal(errs)
 	}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -26,7 +27,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
-			socket := serveForTest(e.T().(testing.TB), e.Defer)
+			socket := serveForTest(e.T().(testing.TB), e.Defer, "")
 			e.Setenv("PORTREEVE_SOCKET", socket)
 			e.Setenv("EXAMPLES", examples(t))
 			return nil
@@ -44,14 +45,15 @@ func examples(t testing.TB) string {
 	return dir
 }
 
-// serveForTest runs a server that has people and rules but no doors.
-func serveForTest(t testing.TB, later func(func())) string {
+// serveForTest runs a server that has people and rules, and the doors that more
+// configuration gives it. It returns the socket.
+func serveForTest(t testing.TB, later func(func()), more string) string {
 	dir, err := os.MkdirTemp("", "pr") // a socket's path has room for 108 bytes
 	if err != nil {
 		t.Fatal(err)
 	}
 	socket := filepath.Join(dir, "s")
-	text := fmt.Sprintf("default_domain: example.org\nstate: %s\nadmin: {socket: %s}\n", dir, socket)
+	text := fmt.Sprintf("default_domain: example.org\nstate: %s\nadmin: {socket: %s}\n%s", dir, socket, more)
 	c, err := config.Parse("portreeve.yaml", dir, []byte(text), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -71,6 +73,10 @@ func serveForTest(t testing.TB, later func(func())) string {
 		_ = s.Close()
 		_ = os.RemoveAll(dir)
 	})
+	var b bytes.Buffer
+	if exit := Run(ctx, []string{"--socket", socket, "status"}, strings.NewReader(""), &b, &b); exit != exitOK {
+		t.Fatalf("the server does not answer: %s", b.String())
+	}
 	return socket
 }
 

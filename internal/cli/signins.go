@@ -88,9 +88,7 @@ func (a *app) signinsList() *cobra.Command {
 	var limit int
 	c := verb("list [FILTER]", "List sign-ins, newest first", cobra.ArbitraryArgs, func(cmd *cobra.Command, args []string) error {
 		q := s.query(args)
-		if limit > 0 && limit < 1000 {
-			q.Set("top", strconv.Itoa(limit))
-		}
+		q.Set("top", page(limit))
 		rows, err := a.client().rows(cmd.Context(), signIns, q, limit)
 		if err != nil {
 			return err
@@ -101,6 +99,15 @@ func (a *app) signinsList() *cobra.Command {
 	a.searchFlags(c, &s)
 	c.Flags().IntVar(&limit, "limit", 50, "at most so many; 0 is all")
 	return c
+}
+
+// page is how many rows to ask for at a time.
+func page(limit int) string {
+	const most = 1000 // the server's limit
+	if limit <= 0 {
+		return strconv.Itoa(most)
+	}
+	return strconv.Itoa(min(limit, most))
 }
 
 func (a *app) signinsTail() *cobra.Command {

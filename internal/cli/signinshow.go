@@ -95,6 +95,9 @@ func (a *app) tellWho(s *sheet, f, own map[string]any) {
 	s.line("How", how)
 	s.line("TLS", tlsOf(own))
 	s.line("Backend", text(own["backend"]))
+	if by := text(at(f["portreeve.story"], "explanation.byName")); by != "" && own["stage"] != "none" {
+		s.line("Refused by", by)
+	}
 	if own["observed"] == true {
 		s.line("Decided by", text(own["source"])+"; here it was only observed")
 	}
@@ -122,7 +125,7 @@ func whence(f, own map[string]any) string {
 
 func programOf(f, own map[string]any) string {
 	s := strings.TrimSpace(text(at(own, "program.family")) + " " + text(at(own, "program.version")))
-	if s == "" {
+	if s == "" || s == "unknown" {
 		s = "not recognised"
 	} else if c := text(at(own, "program.confidence")); c != "" {
 		s += " (confidence " + c + " of 100)"
