@@ -174,13 +174,11 @@ func (s *Server) hand(c *Conn, d Dialect, b *backend.Conn, done func(), learn le
 	if f, ok := d.(Filterer); ok {
 		pair.Filter, pair.Watch = f.Filter(b)
 	}
-	handle := s.Relay.Carry(pair)
-	c.mu.Lock()
-	c.handle = handle
-	ended := c.ended
-	c.mu.Unlock()
-	if ended != "" {
-		handle.End(ended)
+	c.mu.Lock() // from here on end must not touch the socket, which is the relay's
+	defer c.mu.Unlock()
+	c.handle = s.Relay.Carry(pair)
+	if c.ended != "" {
+		c.handle.End(c.ended)
 	}
 }
 

@@ -121,7 +121,7 @@ func TestBulkIsSplicedAndLeavesNoPipeBehind(t *testing.T) {
 			}
 		}
 	}()
-	go io.WriteString(j.backend, string(pattern(32<<20, 0)))
+	go j.backend.Write(pattern(32<<20, 0))
 	hear(t, j.client, string(pattern(32<<20, 0)))
 	close(stop)
 	<-watched
@@ -147,7 +147,7 @@ func TestFilteredAndPeekedBytesAreNotSpliced(t *testing.T) {
 	} {
 		seen = 0
 		j := r.join(kind{}, change)
-		go io.WriteString(j.client, string(pattern(total, 0)))
+		go j.client.Write(pattern(total, 0))
 		hear(t, j.backend, string(pattern(total, 0)))
 		j.handle.End("")
 		j.result(t)
