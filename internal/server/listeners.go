@@ -20,6 +20,7 @@ import (
 	"github.com/portreeve/portreeve/internal/gate"
 	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/proxy"
+	"github.com/portreeve/portreeve/internal/relay"
 	"github.com/portreeve/portreeve/internal/web"
 )
 
@@ -63,7 +64,7 @@ func (s *Server) openDoors(ctx context.Context) (err error) {
 
 // listen opens a TCP listener; its address family is what was asked for.
 func (s *Server) listen(ctx context.Context, addr netip.AddrPort) (net.Listener, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr.String())
+	l, err := (&net.ListenConfig{KeepAliveConfig: relay.KeepAlive}).Listen(ctx, "tcp", addr.String())
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", addr, err)
 	}
