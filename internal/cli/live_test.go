@@ -61,6 +61,7 @@ var masks = []struct {
 	{regexp.MustCompile(`[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}`), "REF"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT[\d:.]+Z`), "TIME"},
 	{regexp.MustCompile(`\d+\.\d\d ms`), "TOOK"},
+	{regexp.MustCompile(`, \d+ equal ones until TIME`), ""},
 	{regexp.MustCompile(`rules version \d+`), "rules version N"},
 	{regexp.MustCompile(`at listener imap[^\n]*`), "at listener imap"},
 }
