@@ -29,6 +29,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			socket := serveForTest(e.T().(testing.TB), e.Defer, "")
 			e.Setenv("PORTREEVE_SOCKET", socket)
+			e.Setenv("GORACE", "atexit_sleep_ms=0") // or the race detector has every command wait a second
 			e.Setenv("EXAMPLES", examples(t))
 			return nil
 		},
