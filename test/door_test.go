@@ -140,7 +140,7 @@ func (d *door) begin(t testing.TB) {
 	if limits := d.limits(); limits != "" {
 		d.cmd = exec.Command("/bin/sh", "-c", limits+` exec "$0" "$@"`, binary, "serve", "--config", d.config)
 	}
-	d.cmd.Stdout, d.cmd.Stderr = log, log
+	d.cmd.Stdout, d.cmd.Stderr, d.cmd.Env = log, log, environment()
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	check(t, d.cmd.Start())
 	over := make(chan struct{})
@@ -273,13 +273,22 @@ func (d *door) try(args ...string) (string, error) { return d.feed("", args...) 
 // feed is try with something on standard input.
 func (d *door) feed(in string, args ...string) (string, error) {
 	cmd := exec.Command(binary, append([]string{"--socket", d.socket}, args...)...)
-	cmd.Stdin = strings.NewReader(in)
+	cmd.Stdin, cmd.Env = strings.NewReader(in), environment()
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil {
 		return out.String() + errs.String(), err
 	}
 	return out.String(), nil
+}
+
+// read runs a command with -o json and reads what it prints.
+func (d *door) read(t testing.TB, into any, args ...string) {
+	t.Helper()
+	out := d.do(t, append(args, "-o", "json")...)
+	if err := json.Unmarshal([]byte(out), into); err != nil {
+		t.Fatalf("portreeve %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
 }
 
 // signIn is one sign-in as `signins list -o json` prints it.
@@ -321,10 +330,7 @@ func (d *door) signIns(t testing.TB, filter string) []signIn {
 	var list struct {
 		Value []signIn `json:"value"`
 	}
-	out := d.do(t, "signins", "list", filter, "-o", "json")
-	if err := json.Unmarshal([]byte(out), &list); err != nil {
-		t.Fatalf("signins list: %v\n%s", err, out)
-	}
+	d.read(t, &list, "signins", "list", "--limit", "0", filter)
 	return list.Value
 }
 
@@ -341,6 +347,11 @@ func (d *door) signIn(t testing.TB, person, code string) signIn {
 	}
 	t.Fatalf("no sign-in of %s with %s in the log; there are %+v", person, code, d.signIns(t, fmt.Sprintf("user eq %q", person)))
 	return signIn{}
+}
+
+// environment is ours without what the program would take for settings.
+func environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "PORTREEVE_") })
 }
 
 func check(t testing.TB, err error) {

@@ -26,6 +26,20 @@ php-cli=php
 php-net-sieve=/usr/share/php/Net/Sieve.php
 bsdutils=script
 openssl=openssl
+cyrus-common=/usr/lib/cyrus/bin/master
+sasl2-bin=/usr/sbin/saslpasswd2
+adduser=adduser
+'
+
+# Of IMAP servers, POP3 servers and mail transport agents Debian installs one
+# each. These stand beside the ones above: their packages are unpacked into a
+# folder of their own, where nothing starts them, and what they need is
+# installed. (Exim will not start without a user of its own.)
+beside=/opt/portreeve-test
+unpacked='
+cyrus-imapd=usr/lib/cyrus/bin/imapd
+cyrus-pop3d=usr/lib/cyrus/bin/pop3d
+exim4-daemon-heavy=usr/sbin/exim4
 '
 
 missing=
@@ -36,10 +50,33 @@ for line in $wanted; do
 	*) command -v "$program" >/dev/null 2>&1 || missing="$missing $package" ;;
 	esac
 done
-[ -n "$missing" ] || exit 0
+lacking=
+for line in $unpacked; do
+	[ -x "$beside/${line#*=}" ] || lacking="$lacking ${line%%=*}"
+done
+[ -n "$missing$lacking" ] || exit 0
+
+# unpack puts packages' files beside, and installs the libraries they name.
+unpack() {
+	debs=$(mktemp -d)
+	(
+		cd "$debs"
+		chmod 755 .
+		apt-get download -qq -o APT::Sandbox::User=root "$@"
+		for deb in *.deb; do
+			dpkg-deb -f "$deb" Depends | tr ',' '\n' | awk '$1 ~ /^lib/ {print $1}'
+		done | sort -u | DEBIAN_FRONTEND=noninteractive xargs apt-get install -y -qq --no-install-recommends >/dev/null
+		for deb in *.deb; do
+			dpkg-deb -x "$deb" "$beside"
+		done
+	)
+	rm -r "$debs"
+	getent passwd Debian-exim >/dev/null ||
+		adduser --system --group --quiet --home /var/spool/exim4 --no-create-home --disabled-login --force-badname Debian-exim
+}
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
-	echo "installing from Debian:$missing"
+	echo "installing from Debian:$missing$lacking"
 	# policy-rc.d keeps the packages from starting services of their own.
 	if [ ! -e /usr/sbin/policy-rc.d ]; then
 		printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
@@ -48,11 +85,13 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
 	fi
 	apt-get update -qq
 	# shellcheck disable=SC2086
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+	[ -z "$missing" ] || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+	# shellcheck disable=SC2086
+	[ -z "$lacking" ] || unpack $lacking
 	exit 0
 fi
 
 echo "The tests run against real servers and programs; these Debian packages are missing:"
-echo "   $missing"
-echo "Install them as root:  apt-get install --no-install-recommends$missing"
+echo "   $missing$lacking"
+echo "Let root run test/packages.sh, which installs them."
 exit 1
