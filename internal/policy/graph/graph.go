@@ -60,6 +60,7 @@ const maxFaults = 20
 
 // reader gathers faults and what cannot be enforced.
 type reader struct {
+	root   string // pointer of the object that is read: notes count from it, faults from the whole document
 	faults Errors
 	notes  []policy.Unsupported
 }
@@ -71,7 +72,7 @@ func (r *reader) fault(v *Value, format string, args ...any) {
 }
 
 func (r *reader) note(v *Value, format string, args ...any) {
-	r.notes = append(r.notes, policy.Unsupported{Pointer: v.Pointer, Text: fmt.Sprintf(format, args...)})
+	r.notes = append(r.notes, policy.Unsupported{Pointer: strings.TrimPrefix(v.Pointer, r.root), Text: fmt.Sprintf(format, args...)})
 }
 
 func (r *reader) err() error {

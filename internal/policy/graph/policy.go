@@ -38,7 +38,7 @@ var policyMembers = []string{"id", "templateId", "displayName", "description", "
 
 // Policy reads the value as a conditionalAccessPolicy.
 func (v *Value) Policy() (policy.Policy, error) {
-	r := &reader{}
+	r := &reader{root: v.Pointer}
 	if v.Kind != Object {
 		r.fault(v, "a policy is an object, not %s", v.Kind)
 		return policy.Policy{}, r.err()
