@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/portreeve/portreeve/internal/location"
 	"github.com/portreeve/portreeve/internal/policy"
+	"github.com/portreeve/portreeve/internal/protocol"
 )
 
 func sample(t testing.TB, name string) []byte {
@@ -318,4 +320,44 @@ func FuzzPolicy(f *testing.F) {
 		_, _ = HideUnknown(data)
 		_, _ = Patch(data, data)
 	})
+}
+
+// The example of Graph's evaluate: the policies of its answer, judged here,
+// apply where it says, and what it names as the reason is among what is unmet.
+func TestTheEvaluateExampleIsJudgedAlike(t *testing.T) {
+	policies, err := Policies(sample(t, "10-evaluate-response.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	locations, err := Locations(sample(t, "05-named-locations.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ := policy.Compile(policy.Source{Policies: policies, Locations: locations})
+	no := false
+	f := policy.Facts{At: time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC), Person: "11f7c0de-0001-4a00-9b00-000000000a01", Protocol: protocol.IMAP,
+		Credential: policy.CredentialPassword, Country: "FR", Addr: netip.MustParseAddr("198.51.100.201"), Platform: policy.PlatformIOS,
+		Proven: true, Methods: policy.MethodPassword, Device: &policy.Device{IsCompliant: &no, ProfileType: "RegisteredDevice", OperatingSystem: "iOS"}}
+	var b policy.Bits
+	policy.Evaluate(s, &f, &b)
+	x := policy.Explain(s, &f)
+	whole, err := Parse(sample(t, "10-evaluate-response.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := map[string]string{"clientApps": "clientAppTypes", "authenticationFlow": "authenticationFlows", "users": "users"}
+	for i, item := range whole.Member("value").Items {
+		applies := item.Member("policyApplies").Text == "true"
+		if got := b.Applied[0]>>i&1 != 0; got != applies {
+			t.Errorf("%s applies: %v", policies[i].DisplayName, got)
+		}
+		reason := words[item.Member("analysisReasons").Text]
+		found := reason == ""
+		for _, c := range x.Policies[i].Conditions {
+			found = found || c.Name == reason && c.Result != "satisfied"
+		}
+		if !found {
+			t.Errorf("%s: %s is not among the unmet: %+v", policies[i].DisplayName, reason, x.Policies[i].Conditions)
+		}
+	}
 }
