@@ -16,12 +16,15 @@ var ErrInjected = errors.New("bytes behind STARTTLS")
 
 // Mechanisms are what may be offered on this connection. Password mechanisms
 // stay advertised even where policy refuses them: a program that is offered
-// nothing shows its user nothing.
+// nothing shows its user nothing. Tokens are offered where somebody's are taken.
 func (c *Conn) Mechanisms() []string {
 	if !c.PasswordsAllowed() {
 		return nil
 	}
-	offered := []string{sasl.Plain, sasl.Login, sasl.XOAUTH2, sasl.OAuthBearer}
+	offered := []string{sasl.Plain, sasl.Login}
+	if !c.server.Settings.NoTokens {
+		offered = append(offered, sasl.XOAUTH2, sasl.OAuthBearer)
+	}
 	if len(c.facts.Certificate) > 0 {
 		offered = append(offered, sasl.External)
 	}

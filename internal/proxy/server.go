@@ -144,6 +144,8 @@ type Settings struct {
 	XOAUTH2Challenge bool
 	// RefuseAtMail accepts AUTH that was refused early and refuses MAIL FROM, the only text Thunderbird shows there.
 	RefuseAtMail bool
+	// NoTokens says that no issuer's tokens are taken, so that none are asked for.
+	NoTokens bool
 	// OpenIDConfiguration is told in OAUTHBEARER's error JSON.
 	OpenIDConfiguration string
 }
