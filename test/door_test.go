@@ -5,14 +5,17 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"text/template"
@@ -371,13 +374,26 @@ func shortDir(t testing.TB) string {
 	return dir
 }
 
-// freeAddress is a port of loopback that was free a moment ago.
+// The ports of doors: below those that the kernel gives to connections, so that
+// none is taken between choosing it and listening.
+const firstPort, lastPort = 10_000, 32_000
+
+var nextPort atomic.Int64
+
+// freeAddress is a port of loopback that nobody else of this run is given.
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	check(t, err)
-	defer l.Close()
-	return l.Addr().String()
+	nextPort.CompareAndSwap(0, int64(firstPort+rand.IntN((lastPort-firstPort)/2)))
+	for {
+		port := nextPort.Add(1)
+		if port > lastPort {
+			t.Fatal("no more ports")
+		}
+		if l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.FormatInt(port, 10))); err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
+	}
 }
 
 func ownGroup(t testing.TB) string {
