@@ -57,6 +57,8 @@ type Snapshot struct {
 	allDevices   bool               // and there are no other kinds
 	holds        []set              // beside devices: the policies whose rule holds for it, or that have none
 	onDevice     set                // policies whose result hangs on the device
+	sometimes    set                // policies with a condition that hangs on the secret and may hold or not
+	never        set                // policies whose device rule holds for no device
 	ruledBy      []ruled            // beside policies
 	deviceRules  []*deviceCondition // each distinct rule once
 

@@ -22,6 +22,7 @@ func (s *Snapshot) compileDevices() {
 	s.unregistered = s.where(func(r *rule) bool { return r.device == nil || r.device.holds(&Facts{}) })
 	s.onDevice = s.where(func(r *rule) bool { return r.device != nil || r.asked.grant&deviceControls != 0 })
 	s.numberRules()
+	defer s.compileCertainty()
 	asks := attributes{}
 	for i := range s.rules {
 		r := &s.rules[i]
@@ -64,6 +65,43 @@ func (s *Snapshot) compileDevices() {
 			return
 		}
 	}
+}
+
+// compileCertainty finds the policies whose conditions hang on the secret.
+func (s *Snapshot) compileCertainty() {
+	s.sometimes = s.where(func(r *rule) bool { return r.flows != nil || s.appliesTo(r.device) == sometimes })
+	s.never = s.where(func(r *rule) bool { return s.appliesTo(r.device) == never })
+}
+
+// certainty is what can be said of a condition without the secret.
+type certainty uint8
+
+const (
+	always certainty = iota
+	sometimes
+	never
+)
+
+// appliesTo says whether a device condition holds for every device, some or none.
+func (s *Snapshot) appliesTo(d *deviceCondition) certainty {
+	if d == nil || d.rule == nil {
+		return always
+	}
+	yes, no := !s.allDevices, !s.allDevices
+	for _, x := range s.devices {
+		if d.holds(&Facts{Device: x}) {
+			yes = true
+		} else {
+			no = true
+		}
+	}
+	switch {
+	case yes && no:
+		return sometimes
+	case yes:
+		return always
+	}
+	return never
 }
 
 // numberRules finds the distinct rules; one that cannot be read answers by its mode.

@@ -185,7 +185,7 @@ func (s *Snapshot) explainCondition(f *Facts, c condition, early bool) Condition
 		x.Result, x.Seen = "unknown", "not decided: secret not looked at"
 	case *deviceCondition:
 		x.Seen = "not decided: secret not looked at"
-		x.Result = [...]string{never: "notSatisfied", maybe: "unknown", always: "satisfied"}[s.appliesWhatever(&rule{device: c})]
+		x.Result = [...]string{never: "notSatisfied", sometimes: "unknown", always: "satisfied"}[s.appliesTo(c)]
 	}
 	return x
 }

@@ -93,70 +93,22 @@ func Foresee(s *Snapshot, f *Facts, b *Bits) {
 	b.size(len(s.everybody))
 	w := s.scratch.Get().(*scratch)
 	defer s.scratch.Put(w)
-	clear(b.Applied)
-	clear(b.Satisfied)
-	clear(b.Interrupted)
 	candidates := s.narrow(f, w, s.all, s.all)
 	best, worst := atBest(f), *f
 	best.Device = idealDevice()
 	worst.Methods, worst.AuthTime, worst.Device = 0, time.Time{}, nil
-	for p := range s.rules {
-		word, bit := p/64, uint64(1)<<(p%64)
-		if candidates[word]&bit == 0 {
-			continue
-		}
-		r := &s.rules[p]
-		applies := s.appliesWhatever(r)
-		a := &r.asked
-		good, bad := a.judge(a.met(&best), promptable(f.Protocol)), a.judge(a.met(&worst), promptable(f.Protocol))
-		switch {
-		case applies == never:
-		case applies == maybe || good != bad:
-			b.Unknown[word] |= bit
-		default:
-			b.Applied[word] |= bit
-			if good == satisfied {
-				b.Satisfied[word] |= bit
-			} else if good == interrupted {
-				b.Interrupted[word] |= bit
-			}
-		}
+	w.decide(s, &best)
+	bad, ask := b.Satisfied, b.Interrupted // for the best; the worst answer may take its place in w
+	copy(bad, w.answer.bad)
+	copy(ask, w.answer.ask)
+	w.decide(s, &worst)
+	for i, in := range candidates {
+		in &^= s.never[i]
+		differs := (bad[i] ^ w.answer.bad[i]) | (ask[i] ^ w.answer.ask[i])
+		b.Unknown[i] = in & (s.sometimes[i] | differs)
+		in &^= b.Unknown[i]
+		b.Applied[i], b.Satisfied[i], b.Interrupted[i] = in, in&^(bad[i]|ask[i]), in&ask[i]
 	}
-}
-
-// certainty is what can be said without the secret.
-type certainty uint8
-
-const (
-	never certainty = iota
-	maybe
-	always
-)
-
-// appliesWhatever says whether the conditions that hang on the secret hold.
-func (s *Snapshot) appliesWhatever(r *rule) certainty {
-	c := always
-	if r.flows != nil {
-		c = maybe
-	}
-	if r.device == nil || r.device.rule == nil {
-		return c
-	}
-	yes, no := !s.allDevices, !s.allDevices
-	for _, d := range s.devices {
-		if r.device.holds(&Facts{Device: d}) {
-			yes = true
-		} else {
-			no = true
-		}
-	}
-	switch {
-	case yes && no:
-		return maybe
-	case !yes:
-		return never
-	}
-	return c
 }
 
 // idealDevice meets both device controls.
