@@ -278,6 +278,20 @@ func TestHostileRequests(t *testing.T) {
 	}
 }
 
+func TestTheOrganisationWidensMFA(t *testing.T) {
+	o := open(t, "")
+	o.want(400, "PUT", "/portreeve/v1/settings", `{"mfaAlsoAccepts":["password,magic"]}`)
+	o.want(200, "PUT", "/portreeve/v1/settings", `{"mfaAlsoAccepts":["password,approvalWindow"]}`)
+	o.want(201, "POST", "/portreeve/v1/people", `{"address":"ana"}`)
+	o.want(201, "POST", policies, `{"displayName":"p","state":"enabled","conditions":{"users":{"includeUsers":["All"]},"applications":{"includeApplications":["All"]}},"grantControls":{"operator":"OR","builtInControls":["mfa"]}}`)
+	for methods, allowed := range map[string]bool{`["password"]`: false, `["password","approvalWindow"]`: true} {
+		q := o.want(200, "POST", "/portreeve/v1/whatIf", `{"user":"ana","protocol":"imap","credential":"password","methods":`+methods+`}`)
+		if x := q["explanation"].(map[string]any); q["allowed"] != allowed || allowed && x["widenedMfa"] != true {
+			t.Errorf("%s: %v", methods, q)
+		}
+	}
+}
+
 func TestAHugeBodyIsRefused(t *testing.T) {
 	o := open(t, "")
 	body := `{"address":"` + strings.Repeat("a", 65<<20) + `"}`

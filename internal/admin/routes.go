@@ -10,6 +10,8 @@ func (a *api) routes(handle func(pattern string, h handler)) {
 	ours := func(pattern string, h handler) { handle(at("/portreeve/v1", pattern), h) }
 	ours("GET /status", a.status)
 	ours("GET /warnings", a.warnings)
+	ours("GET /settings", a.settings)
+	ours("PUT /settings", a.changeSettings)
 	ours("GET /audits", a.audits)
 	ours("GET /explain/{what}", a.explain)
 	ours("GET /guard", a.guard)

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,6 +26,7 @@ type output struct {
 	format string
 	fields []string // of --fields
 	tty    bool
+	headed bool // a CSV's first line is written
 }
 
 // column is a column of a table: its title and how a row's cell is read.
@@ -176,10 +176,13 @@ func (o *output) csv(rows []row, columns []column) error {
 	w := csv.NewWriter(o.w)
 	record := make([]string, len(columns))
 	for i, c := range columns {
-		record[i] = strings.ToLower(strings.ReplaceAll(c.title, " ", "_"))
+		record[i] = strings.ReplaceAll(c.title, " ", "_")
 	}
-	if err := w.Write(record); err != nil {
-		return err
+	if !o.headed {
+		o.headed = true
+		if err := w.Write(record); err != nil {
+			return err
+		}
 	}
 	for _, r := range rows {
 		for i, c := range columns {
@@ -303,5 +306,3 @@ func items(v any) []map[string]any {
 }
 
 func validFormat(f string) bool { return slices.Contains(formats, f) }
-
-func sortedNames(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) }

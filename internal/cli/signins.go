@@ -130,10 +130,9 @@ func (a *app) signinsTail() *cobra.Command {
 	return c
 }
 
-// one prints a row of a list that has no end.
+// one prints a row of a list that has no end, or is too long to be held.
 func (o *output) one(r row, columns []column) error {
-	bare := *o
-	if bare.tty && bare.format == "table" {
+	if o.tty && o.format == "table" && len(o.fields) == 0 {
 		cells := make([]string, len(columns))
 		for i, c := range columns {
 			cells[i] = printable(c.cell(o, r.fields))
@@ -141,10 +140,7 @@ func (o *output) one(r row, columns []column) error {
 		_, err := fmt.Fprintln(o.w, strings.Join(cells, "  "))
 		return err
 	}
-	if bare.format == "csv" {
-		bare.format = "table"
-	}
-	return bare.list([]row{r}, columns...)
+	return o.list([]row{r}, columns...)
 }
 
 func (a *app) signinsExport() *cobra.Command {
@@ -156,16 +152,16 @@ func (a *app) signinsExport() *cobra.Command {
 		}
 		var held []row
 		err := a.client().stream(cmd.Context(), signIns+"/export", s.query(args), func(r row) error {
-			if fault := at(r.fields, "error.message"); fault != nil {
+			switch fault := at(r.fields, "error.message"); {
+			case fault != nil:
 				return errors.New(text(fault))
+			case o.format == "json" || o.format == "yaml": // one body
+				held = append(held, r)
+				return nil
 			}
-			if o.format == "ndjson" && len(o.fields) == 0 {
-				return o.line(r.raw)
-			}
-			held = append(held, r)
-			return nil
+			return o.one(r, signInColumns)
 		})
-		if err != nil || o.format == "ndjson" && len(o.fields) == 0 {
+		if err != nil || o.format != "json" && o.format != "yaml" {
 			return err
 		}
 		return o.list(held, signInColumns...)

@@ -41,10 +41,36 @@ func (a *app) tellStatus(w io.Writer, f map[string]any) {
 	if text(at(f, "log.warning")) != "" {
 		s.line("Attention", text(at(f, "log.warning")))
 	}
-	s.block("Listeners", items(f["listeners"]), "name", "protocol", "address")
-	s.block("Backends", items(f["backends"]))
-	s.block("Certificates", items(f["certificates"]))
-	s.block("Issuers", items(f["issuers"]))
+	s.block("Listeners", f["listeners"], func(x map[string]any) []string {
+		return []string{text(x["name"]), text(x["protocol"]), text(x["address"])}
+	})
+	s.block("Backends", f["backends"], func(x map[string]any) []string {
+		how := "answered " + o.time(text(x["at"]))
+		if fault := text(x["fault"]); fault != "" {
+			how = "away: " + fault
+		}
+		return []string{text(x["backend"]), text(x["protocol"]), text(x["address"]), how}
+	})
+	s.block("Ports left", f["portsLeft"], func(x map[string]any) []string {
+		return []string{text(x["left"]), "from " + text(x["source"]), "to " + text(x["endpoint"]), text(x["backend"])}
+	})
+	s.block("Certificates", f["certificates"], func(x map[string]any) []string {
+		return []string{text(x["Names"]), text(x["Algorithm"]), "until " + o.time(text(x["NotAfter"])), text(x["Warnings"])}
+	})
+	s.block("Issuers", f["issuers"], func(x map[string]any) []string {
+		return []string{text(x["name"]), text(x["issuer"]), counted(float64(number(x["keys"])), "key"), text(x["fault"])}
+	})
+	s.block("Forwarders", f["forwarders"], func(x map[string]any) []string {
+		how := text(x["withAddress"]) + " connections with their browser's address"
+		if silent := text(x["withoutAddress"]); silent != "0" {
+			how += ", " + silent + " without: it hides everybody behind its own"
+		}
+		return []string{text(x["name"]), how}
+	})
+	if reports := text(at(f, "observe.reports")); reports != "" {
+		s.head("Observe")
+		s.text(reports + " reports, " + text(at(f, "observe.unread")) + " that could not be read")
+	}
 	if warnings := items(f["warnings"]); len(warnings) > 0 {
 		s.head("Rules that are not enforced as they stand")
 		about := map[string]int{}
@@ -57,29 +83,16 @@ func (a *app) tellStatus(w io.Writer, f map[string]any) {
 	}
 }
 
-// block prints a list of objects: the members named, or each with all it has.
-func (s *sheet) block(title string, list []map[string]any, members ...string) {
-	if len(list) == 0 {
-		return
-	}
-	s.head(title)
+// block prints a list of objects under a heading, if there are any.
+func (s *sheet) block(title string, list any, cells func(map[string]any) []string) {
 	var rows [][]string
-	for _, x := range list {
-		var cells []string
-		names := members
-		if names == nil {
-			names = sortedNames(x)
-		}
-		for _, m := range names {
-			cell := text(x[m])
-			if members == nil && cell != "" {
-				cell = m + " " + cell
-			}
-			cells = append(cells, cell)
-		}
-		rows = append(rows, cells)
+	for _, x := range items(list) {
+		rows = append(rows, cells(x))
 	}
-	s.table("  ", rows)
+	if len(rows) > 0 {
+		s.head(title)
+		s.table("  ", rows)
+	}
 }
 
 func (a *app) backend() *cobra.Command {

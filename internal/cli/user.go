@@ -5,12 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"github.com/portreeve/portreeve/internal/policy"
 )
 
 const people = ours + "/people"
@@ -58,6 +62,11 @@ func (a *app) showUser(w io.Writer, f map[string]any) {
 	}
 	s.line("Password", map[string]string{"backend": "checked by the mail server", "argon2id": "kept here (argon2id)", "imported": "kept here (imported hash)"}[text(f["secretKind"])])
 	s.line("Backend", text(f["backend"]))
+	for word, bits := range guests {
+		if bits != 0 && number(f["guest"]) == int(bits) {
+			s.line("Guest", word)
+		}
+	}
 	s.line("Aliases", strings.ReplaceAll(text(f["aliases"]), ",", ", "))
 	s.line("Groups", strings.ReplaceAll(text(f["groups"]), ",", ", "))
 	s.line("Origin", text(f["origin"]))
@@ -148,7 +157,7 @@ func (a *app) userAdd() *cobra.Command {
 
 func (a *app) userSet() *cobra.Command {
 	var secret secretFlags
-	var address, name, backend string
+	var address, name, backend, guest string
 	var add, drop []string
 	c := verb("set ADDRESS", "Change a person", cobra.ExactArgs(1), func(cmd *cobra.Command, args []string) error {
 		change := map[string]any{}
@@ -156,6 +165,13 @@ func (a *app) userSet() *cobra.Command {
 			if cmd.Flags().Changed(flag) {
 				change[member] = cmd.Flags().Lookup(flag).Value.String()
 			}
+		}
+		if cmd.Flags().Changed("guest") {
+			bits, ok := guests[guest]
+			if !ok {
+				return usage("--guest is none, %s", strings.Join(guestWords(), ", "))
+			}
+			change["guest"] = bits
 		}
 		if len(add) > 0 {
 			change["addAliases"] = add
@@ -177,9 +193,21 @@ func (a *app) userSet() *cobra.Command {
 	c.Flags().StringVar(&address, "address", "", "new address")
 	c.Flags().StringVar(&name, "name", "", "name to show")
 	c.Flags().StringVar(&backend, "backend", "", "the mail server's name in the configuration; empty is the domain's")
+	c.Flags().StringVar(&guest, "guest", "", "what kind of guest, in Microsoft Graph's words, or none for a member")
+	complete(c, "guest", append(guestWords(), "none")...)
 	c.Flags().StringSliceVar(&add, "add-alias", nil, "further addresses")
 	c.Flags().StringSliceVar(&drop, "remove-alias", nil, "addresses to take away")
 	return c
+}
+
+// guests are the kinds of guest by Graph's words.
+var guests = map[string]policy.GuestTypes{"none": 0, "internalGuest": policy.InternalGuest, "b2bCollaborationGuest": policy.B2BCollaborationGuest,
+	"b2bCollaborationMember": policy.B2BCollaborationMember, "b2bDirectConnectUser": policy.B2BDirectConnectUser,
+	"otherExternalUser": policy.OtherExternalUser, "serviceProvider": policy.ServiceProvider}
+
+func guestWords() []string {
+	words := slices.Sorted(maps.Keys(guests))
+	return slices.DeleteFunc(words, func(w string) bool { return w == "none" })
 }
 
 func (a *app) changeUser(cmd *cobra.Command, who string, change map[string]any, word string) error {
