@@ -12,6 +12,7 @@ import (
 type deviceCondition struct {
 	exclude bool
 	rule    *filter.Expr // nil could not be read
+	test    deviceTest
 	text    string
 }
 
@@ -26,7 +27,7 @@ func (d *deviceCondition) matches(f *Facts) bool {
 	if d.rule == nil {
 		return !d.exclude
 	}
-	return d.rule.Match(f.Device.attribute)
+	return d.test(f.Device)
 }
 
 func (d *deviceCondition) needed() string {

@@ -50,14 +50,14 @@ type clock struct {
 }
 
 func (c *clock) minute(t time.Time, zone *time.Location) int {
-	const thursday = 4 * minutesOfDay // 1970-01-01 was one
 	const week = minutesOfWeek * 60
+	// 1970-01-01 was a Thursday; many weeks more keep earlier times positive.
+	const bias = 4*minutesOfDay*60 + week<<20
 	at := t.Unix()
 	if at < c.from || at >= c.to {
 		c.learn(t.In(zone))
 	}
-	at = ((at+c.offset)%week + week) % week
-	return (int(at/60) + thursday) % minutesOfWeek
+	return int(uint64(at+c.offset+bias) % week / 60)
 }
 
 func (c *clock) learn(local time.Time) {

@@ -230,7 +230,7 @@ func (r *resolver) device(d *DeviceFilter) *deviceCondition {
 		r.warn("/conditions/devices/deviceFilter/rule", "%v; the condition is read as holding for every device", err)
 		return c
 	}
-	c.rule = rule
+	c.rule, c.test = rule, readied(rule)
 	return c
 }
 
