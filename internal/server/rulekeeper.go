@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -33,6 +34,7 @@ type keeper struct {
 	gate    *gate.Gate
 	changes <-chan store.Change
 	ask     chan request
+	raw     []byte // the rules in force, as they are kept; only run touches it
 
 	mu       sync.Mutex
 	warnings []policy.Warning
@@ -60,7 +62,7 @@ func (k *keeper) first(ctx context.Context) (*policy.Snapshot, error) {
 	if err := k.readEnded(ctx); err != nil {
 		return nil, err
 	}
-	snap, _, err := k.compile(ctx, nil)
+	snap, _, _, err := k.compile(ctx, nil)
 	return snap, err
 }
 
@@ -73,31 +75,41 @@ func (k *keeper) readEnded(ctx context.Context) error {
 	return nil
 }
 
-// compile compiles what is stored, unless that is what current was made of.
-func (k *keeper) compile(ctx context.Context, current *policy.Snapshot) (*policy.Snapshot, bool, error) {
+// compile compiles what is stored, unless that is what current was made of. The
+// rules are kept under their version on the way: the write is in the store's
+// queue before anybody can be judged by them, and so no event can be durable
+// without them. wait returns once they are durable.
+func (k *keeper) compile(ctx context.Context, current *policy.Snapshot) (snap *policy.Snapshot, changed bool, wait func() error, err error) {
+	wait = func() error { return nil }
 	r, err := readRules(ctx, k.store)
 	if err != nil {
-		return nil, false, err
+		return nil, false, wait, err
 	}
 	raw, err := json.Marshal(r)
 	if err != nil {
-		return nil, false, fmt.Errorf("keeping the rules: %w", err)
+		return nil, false, wait, fmt.Errorf("keeping the rules: %w", err)
 	}
-	version, err := k.store.SaveSnapshot(ctx, raw)
-	if err != nil {
-		return nil, false, err
+	if current != nil && bytes.Equal(raw, k.raw) {
+		return current, false, wait, nil
 	}
-	if current != nil && current.Version() == version {
-		return current, false, nil
+	var version uint64
+	if current == nil {
+		if version, err = k.store.SaveSnapshot(ctx, raw); err != nil {
+			return nil, false, wait, err
+		}
+	} else {
+		version = current.Version() + 1
+		wait = k.store.QueueSnapshot(ctx, version, raw)
 	}
 	snap, warnings, err := r.compile(version)
 	if err != nil {
-		return nil, false, err
+		return nil, false, wait, err
 	}
+	k.raw = raw
 	k.mu.Lock()
 	k.warnings, k.names = warnings, r.named()
 	k.mu.Unlock()
-	return snap, true, nil
+	return snap, true, wait, nil
 }
 
 // apply puts everything stored by now in force and returns what became of the
@@ -199,9 +211,10 @@ func (k *keeper) take(ctx context.Context, c store.Change, spread time.Duration)
 	for _, person := range c.People {
 		k.guard.Forget(person) // a new password may be one that was wrong before
 	}
-	snap, changed, err := k.gate.Snapshot(), false, error(nil)
+	snap, changed, wait := k.gate.Snapshot(), false, func() error { return nil }
 	if k.concerns(ctx, c) {
-		if snap, changed, err = k.compile(ctx, snap); err != nil {
+		var err error
+		if snap, changed, wait, err = k.compile(ctx, snap); err != nil {
 			return session.Report{}, err
 		}
 	}
@@ -217,7 +230,7 @@ func (k *keeper) take(ctx context.Context, c store.Change, spread time.Duration)
 	if changed || report.Ended > 0 {
 		k.log.Info("rules in force", "version", snap.Version(), "judged", report.Judged, "closed", report.Ended, "took", report.Took)
 	}
-	return report, nil
+	return report, wait()
 }
 
 // end closes the sessions of people whose password was changed or whose grants

@@ -3,7 +3,9 @@ package session
 import (
 	"context"
 	"math/rand/v2"
+	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/portreeve/portreeve/internal/policy"
@@ -48,23 +50,44 @@ func (r *Registry) RecheckOf(people map[string]bool, s *policy.Snapshot, now tim
 	r.mu.Unlock()
 
 	start := time.Now()
-	var leaving []*Session
-	var codes []signin.Code
+	chunks := runtime.GOMAXPROCS(0)
+	found := make([]leavers, chunks)
+	var wg sync.WaitGroup
+	for i := range found {
+		part := open[len(open)*i/chunks : len(open)*(i+1)/chunks]
+		wg.Go(func() { found[i].judge(part, people, s, now, refresh) })
+	}
+	wg.Wait()
+	report := Report{}
+	for _, f := range found {
+		report.Judged += f.judged
+		report.Ended += len(f.sessions)
+		for i, one := range f.sessions {
+			one.leave(f.codes[i], spread)
+		}
+	}
+	report.Took = time.Since(start)
+	return report
+}
+
+// leavers are the sessions of one part that do not pass, and why.
+type leavers struct {
+	judged   int
+	sessions []*Session
+	codes    []signin.Code
+}
+
+func (l *leavers) judge(part []*Session, people map[string]bool, s *policy.Snapshot, now time.Time, refresh Refresh) {
 	var room policy.Facts // one for all: judging thousands must not make garbage of each
-	judged := 0
-	for _, one := range open {
+	for _, one := range part {
 		if people != nil && !people[one.Facts().Person] {
 			continue
 		}
-		judged++
+		l.judged++
 		if code, stays := one.judge(s, now, refresh, &room); !stays {
-			leaving, codes = append(leaving, one), append(codes, code)
+			l.sessions, l.codes = append(l.sessions, one), append(l.codes, code)
 		}
 	}
-	for i, one := range leaving {
-		one.leave(codes[i], spread)
-	}
-	return Report{Judged: judged, Ended: len(leaving), Took: time.Since(start)}
 }
 
 // judge judges one session again, in room, and keeps its facts if refresh

@@ -42,6 +42,21 @@ func (s *Store) SaveSnapshot(ctx context.Context, source []byte) (version uint64
 	return version, nil
 }
 
+// QueueSnapshot keeps a source under the version that follows the latest. It
+// returns at once; the write comes before every one that is asked for later.
+// wait returns once it is durable, or why it cannot be.
+func (s *Store) QueueSnapshot(ctx context.Context, version uint64, source []byte) (wait func() error) {
+	done := s.w.queue(ctx, func(tx *Tx) error {
+		return tx.exec(`INSERT OR REPLACE INTO snapshots (version, created, source) VALUES (?, ?, ?)`, version, nanos(time.Now()), source)
+	})
+	return func() error {
+		if err := done(); err != nil {
+			return fmt.Errorf("keeping a policy snapshot: %w", err)
+		}
+		return nil
+	}
+}
+
 // Snapshot finds the source of a version; ErrNotFound once no event refers to it any more.
 func (s *Store) Snapshot(ctx context.Context, version uint64) (Snapshot, error) {
 	return one(ctx, s, scanSnapshot, `SELECT version, created, source FROM snapshots WHERE version = ?`, int64(version))

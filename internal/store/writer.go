@@ -48,28 +48,40 @@ func newWriter(db *sql.DB, conn *sql.Conn, publish func(Change)) *writer {
 
 // write runs do inside the next commit and returns once that is durable. When
 // the context ends before do was begun, it never is.
-func (w *writer) write(ctx context.Context, do func(*Tx) error) error {
+func (w *writer) write(ctx context.Context, do func(*Tx) error) error { return w.queue(ctx, do)() }
+
+// queue hands do to the next commit and returns at once; what is handed over
+// later is written later. wait returns once it is durable. When the context
+// ends before do was begun, it never is.
+func (w *writer) queue(ctx context.Context, do func(*Tx) error) (wait func() error) {
 	j := &job{do: do, done: make(chan error, 1)}
+	if err := w.hand(ctx, j); err != nil {
+		return func() error { return err }
+	}
+	return func() error {
+		select {
+		case err := <-j.done:
+			return err
+		case <-ctx.Done():
+			if j.taken.CompareAndSwap(false, true) {
+				return ctx.Err()
+			}
+			return <-j.done
+		}
+	}
+}
+
+func (w *writer) hand(ctx context.Context, j *job) error {
 	w.mu.RLock()
+	defer w.mu.RUnlock()
 	if w.closed {
-		w.mu.RUnlock()
 		return ErrClosed
 	}
 	select {
 	case w.jobs <- j:
-		w.mu.RUnlock()
+		return nil
 	case <-ctx.Done():
-		w.mu.RUnlock()
 		return ctx.Err()
-	}
-	select {
-	case err := <-j.done:
-		return err
-	case <-ctx.Done():
-		if j.taken.CompareAndSwap(false, true) {
-			return ctx.Err()
-		}
-		return <-j.done
 	}
 }
 
