@@ -83,6 +83,7 @@ type own struct {
 	Detail     string            `json:"detail,omitempty"`
 	Stage      string            `json:"stage"`
 	By         string            `json:"by,omitempty"`
+	ByName     string            `json:"byName,omitempty"` // of the policy that decided
 	Count      int64             `json:"count"`
 	Last       time.Time         `json:"lastDateTime"`
 	Source     string            `json:"source"`

@@ -45,7 +45,7 @@ func (a *api) signIns(r *http.Request) (any, error) {
 	}
 	rows := make([]signIn, len(events))
 	for i := range events {
-		rows[i] = graphSignIn(&events[i], a.applied(r.Context(), &events[i], false))
+		rows[i] = a.row(r.Context(), &events[i], false)
 	}
 	out := list(rows)
 	out["@odata.context"] = "https://graph.microsoft.com/v1.0/$metadata#auditLogs/signIns"
@@ -180,7 +180,7 @@ func (a *api) tailSignIns(r *http.Request) (any, error) {
 			if !q.match(&e) {
 				continue
 			}
-			if enc.Encode(graphSignIn(&e, a.applied(r.Context(), &e, false))) != nil {
+			if enc.Encode(a.row(r.Context(), &e, false)) != nil {
 				return
 			}
 			_ = c.Flush()
@@ -208,7 +208,7 @@ func (a *api) exportSignIns(r *http.Request) (any, error) {
 			if !q.match(e) {
 				continue
 			}
-			if enc.Encode(graphSignIn(e, a.applied(r.Context(), e, false))) != nil {
+			if enc.Encode(a.row(r.Context(), e, false)) != nil {
 				return
 			}
 		}

@@ -42,7 +42,7 @@ func (a *api) story(r *http.Request, e *signin.Event) (any, error) {
 	if err := a.note(r, "read", "signIn", e.ID.String(), e.Facts.Address, nil); err != nil {
 		return nil, err
 	}
-	out := story{signIn: graphSignIn(e, a.applied(r.Context(), e, true)), Story: telling{Meaning: meaningOf(e.Code), Sessions: []sessionRow{}}}
+	out := story{signIn: a.row(r.Context(), e, true), Story: telling{Meaning: meaningOf(e.Code), Sessions: []sessionRow{}}}
 	if s, err := a.SnapshotAt(r.Context(), e.Verdict.Version); err == nil {
 		x := policy.Explain(s, &e.Facts)
 		a.naming(r.Context()).explain(&x)
@@ -70,6 +70,17 @@ func rowOf(s *signin.SessionEvent) sessionRow {
 		row.Code = s.Code.String()
 	}
 	return row
+}
+
+// row is a sign-in with what policies came to, and the name of the one that decided.
+func (a *api) row(ctx context.Context, e *signin.Event, all bool) signIn {
+	s := graphSignIn(e, a.applied(ctx, e, all))
+	for _, p := range s.AppliedConditionalAccessPolicies {
+		if p.ID == e.Verdict.By {
+			s.Portreeve.ByName = p.DisplayName
+		}
+	}
+	return s
 }
 
 // applied lists what policies came to: all of them, or those that applied and

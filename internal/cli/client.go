@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"syscall"
 )
 
@@ -49,8 +50,8 @@ type apiError struct {
 
 func (e *apiError) Error() string {
 	s := e.Error_.Message
-	if e.Error_.Target != "" {
-		s += " (" + e.Error_.Target + ")"
+	if t := e.Error_.Target; t != "" && !strings.Contains(s, t) && !strings.Contains(s, "\n") {
+		s += " (" + t + ")"
 	}
 	for _, d := range e.Error_.Details {
 		s += "\n  " + d.Message

@@ -47,10 +47,11 @@ func asks(f map[string]any) string {
 	} else if at(g, "authenticationStrength.id") != nil {
 		words = append(words, "strength "+text(at(g, "authenticationStrength.id")))
 	}
+	all := strings.Join(words, " "+text(g["operator"])+" ")
 	if at(f, "sessionControls.signInFrequency.isEnabled") == true {
-		words = append(words, "signInFrequency")
+		all = strings.TrimPrefix(all+", signInFrequency", ", ")
 	}
-	return strings.Join(words, " "+text(g["operator"])+" ")
+	return all
 }
 
 func (a *app) policyList() *cobra.Command {

@@ -81,7 +81,12 @@ var signInColumns = []column{when("time", "createdDateTime"), field("reference",
 	of("program", func(f map[string]any) string {
 		return strings.TrimSpace(text(at(f, "portreeve.program.family")) + " " + text(at(f, "portreeve.program.version")))
 	}),
-	field("by", "portreeve.by")}
+	of("by", func(f map[string]any) string {
+		if s := text(at(f, "portreeve.byName")); s != "" {
+			return s
+		}
+		return text(at(f, "portreeve.by"))
+	})}
 
 func (a *app) signinsList() *cobra.Command {
 	var s search
