@@ -12,8 +12,13 @@ import (
 	"github.com/portreeve/portreeve/internal/protocol"
 )
 
-// probeTime is how often the backends are asked what they can do.
-const probeTime = 5 * time.Minute
+// probeTime is how often the backends are asked what they can do, and
+// returnTime how soon one that was away is asked again: until it has answered,
+// its extensions are not offered.
+const (
+	probeTime  = 5 * time.Minute
+	returnTime = 10 * time.Second
+)
 
 // learned is what all backends can do together, per protocol, in a snapshot
 // that is replaced whole.
@@ -61,16 +66,25 @@ func (k *learned) start(p *Pool) {
 	k.publish(p)
 }
 
-// refresh asks every endpoint. One that is away keeps what it said before.
+// pause is how long until the endpoints are to be asked again.
+func (k *learned) pause() time.Duration {
+	for _, s := range *k.state.Load() {
+		if s.Fault != "" {
+			return returnTime
+		}
+	}
+	return probeTime
+}
+
+// refresh asks every endpoint. One that is away keeps what it said before, and
+// nobody waits for it.
 func (k *learned) refresh(ctx context.Context, p *Pool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var states []State
-	answers := map[string]map[protocol.Protocol][]string{}
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	for _, name := range p.names {
-		answers[name] = map[protocol.Protocol][]string{}
 		for proto, s := range p.backends[name].servers {
 			all.Go(func() {
 				begin := time.Now()
@@ -80,21 +94,15 @@ func (k *learned) refresh(ctx context.Context, p *Pool) {
 				state := State{Backend: name, Protocol: proto, Address: s.endpoint.Address, Took: time.Since(begin), At: begin}
 				if err != nil {
 					state.Fault = err.Error()
-				} else {
-					answers[name][proto] = caps
+				} else if _, fixed := p.backends[name].options.Capabilities[proto]; !fixed {
+					k.last[name][proto] = caps
+					k.publish(p)
 				}
 				states = append(states, state)
 			})
 		}
 	}
 	all.Wait()
-	for name, list := range answers {
-		for proto, caps := range list {
-			if _, fixed := p.backends[name].options.Capabilities[proto]; !fixed {
-				k.last[name][proto] = caps
-			}
-		}
-	}
 	slices.SortFunc(states, func(a, b State) int {
 		if c := strings.Compare(a.Backend, b.Backend); c != 0 {
 			return c
@@ -102,7 +110,6 @@ func (k *learned) refresh(ctx context.Context, p *Pool) {
 		return int(a.Protocol) - int(b.Protocol)
 	})
 	k.state.Store(&states)
-	k.publish(p)
 }
 
 // probe asks one endpoint what it can do, and leaves.

@@ -264,11 +264,11 @@ func (o *Options) credential(q *Request) (credential, error) {
 // sweepTime is how often unclaimed connections are looked for.
 const sweepTime = 5 * time.Second
 
-// Run learns what the backends can do, at once and every probeTime, and logs
+// Run learns what the backends can do, at once and from time to time, and logs
 // out connections that nobody claims, until ctx ends.
 func (p *Pool) Run(ctx context.Context) error {
 	p.known.refresh(ctx, p)
-	probe, sweep := time.NewTicker(probeTime), time.NewTicker(sweepTime)
+	probe, sweep := time.NewTimer(p.known.pause()), time.NewTicker(sweepTime)
 	defer probe.Stop()
 	defer sweep.Stop()
 	for {
@@ -277,6 +277,7 @@ func (p *Pool) Run(ctx context.Context) error {
 			return nil
 		case <-probe.C:
 			p.known.refresh(ctx, p)
+			probe.Reset(p.known.pause())
 		case now := <-sweep.C:
 			p.held.expire(now)
 		}

@@ -270,6 +270,9 @@ func TestCapabilitiesAreWhatAllBackendsHave(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 	}
+	if got := p.known.pause(); got != probeTime {
+		t.Errorf("asked again after %v, with everybody there", got)
+	}
 	d.Stop()
 	p.known.refresh(context.Background(), p)
 	if got := p.Capabilities(protocol.IMAP); !slices.Contains(got, "LITERAL+") {
@@ -277,6 +280,34 @@ func TestCapabilitiesAreWhatAllBackendsHave(t *testing.T) {
 	}
 	if s := p.States(); s[0].Fault == "" {
 		t.Errorf("%+v", s[0])
+	}
+}
+
+func TestNobodyWaitsForASilentEndpoint(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // connects, and never says a word
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	there := startFake(t, nil, "S: 220 x", "C: EHLO", "S: 250-x|250 SIZE 1000", "silence")
+	p := newPool(t, Options{Name: "x", Endpoints: map[protocol.Protocol]Endpoint{
+		protocol.Submission: {Address: there.address, TLS: TLSNone}, protocol.POP3: {Address: silent.Addr().String(), TLS: TLSNone}}})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		p.known.refresh(ctx, p)
+	}()
+	for end := time.Now().Add(3 * time.Second); p.Capabilities(protocol.Submission) == nil && time.Now().Before(end); {
+		time.Sleep(5 * time.Millisecond)
+	}
+	if got := p.Capabilities(protocol.Submission); !slices.Equal(got, []string{"SIZE 1000"}) {
+		t.Errorf("%q while another endpoint is silent", got)
+	}
+	cancel()
+	<-done
+	if got := p.known.pause(); got != returnTime {
+		t.Errorf("asked again after %v, with an endpoint away", got)
 	}
 }
 
