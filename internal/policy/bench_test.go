@@ -7,11 +7,14 @@ import (
 	"github.com/portreeve/portreeve/internal/policy/policytest"
 )
 
+// benchPeople sign in, in turn; a site with many policies has more people
+// than those, and more groups.
 const benchPeople = 1024
 
 func bench(b *testing.B, policies int, judge func(*policy.Snapshot, *policy.Facts, *policy.Bits) policy.Verdict) {
-	s, _ := policy.Compile(policytest.Source(1, policies, benchPeople))
-	facts := policytest.Facts(1, benchPeople)
+	people := max(benchPeople, policies)
+	s, _ := policy.Compile(policytest.Source(1, policies, people))
+	facts := policytest.Facts(1, people)[:benchPeople]
 	var bits policy.Bits
 	judge(s, &facts[0], &bits)
 	b.ReportAllocs()

@@ -31,9 +31,9 @@ type Snapshot struct {
 	// Who: policies that include everybody, and what a person, a group, a role
 	// and a kind of guest include and exclude.
 	everybody set
-	people    map[string]*marks
-	inGroups  map[string]*marks
-	inRoles   map[string]*marks
+	people    idTable
+	inGroups  idTable
+	inRoles   idTable
 	guests    map[guestKey]*marks
 
 	// Where from: rows by class of network and by country.
@@ -179,7 +179,11 @@ func (s *Snapshot) where(holds func(*rule) bool) set {
 
 // compileUsers leaves out policies that never apply: they get no bit anywhere.
 func (s *Snapshot) compileUsers() {
-	s.people, s.inGroups, s.inRoles, s.guests = map[string]*marks{}, map[string]*marks{}, map[string]*marks{}, map[guestKey]*marks{}
+	var kinds [3]map[string]*marks // people, groups, roles
+	for i := range kinds {
+		kinds[i] = map[string]*marks{}
+	}
+	s.guests = map[guestKey]*marks{}
 	s.everybody = s.where(func(r *rule) bool {
 		return r.State != Disabled && !r.never() && (r.users == nil || r.users.include.all && !r.users.exclude.all)
 	})
@@ -188,21 +192,19 @@ func (s *Snapshot) compileUsers() {
 		if r.State == Disabled || r.never() || r.users == nil || r.users.exclude.all {
 			continue
 		}
-		s.markSide(i, &r.users.include, false)
-		s.markSide(i, &r.users.exclude, true)
+		s.markSide(i, &r.users.include, &kinds, false)
+		s.markSide(i, &r.users.exclude, &kinds, true)
 	}
+	s.people, s.inGroups, s.inRoles = newIDTable(kinds[0]), newIDTable(kinds[1]), newIDTable(kinds[2])
 }
 
-func (s *Snapshot) markSide(policy int, m *members, exclude bool) {
-	for _, list := range []struct {
-		members []member
-		index   map[string]*marks
-	}{{m.users, s.people}, {m.groups, s.inGroups}, {m.roles, s.inRoles}} {
-		for _, x := range list.members {
+func (s *Snapshot) markSide(policy int, m *members, kinds *[3]map[string]*marks, exclude bool) {
+	for i, list := range [][]member{m.users, m.groups, m.roles} {
+		for _, x := range list {
 			if !x.expires.IsZero() {
-				at(list.index, x.id).timed = append(at(list.index, x.id).timed, timedMark{policy, x})
+				at(kinds[i], x.id).timed = append(at(kinds[i], x.id).timed, timedMark{policy, x})
 			} else if x.id != "" {
-				at(list.index, x.id).add(policy, exclude)
+				at(kinds[i], x.id).add(policy, exclude)
 			}
 		}
 	}

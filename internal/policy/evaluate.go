@@ -112,18 +112,16 @@ func (s *Snapshot) narrowByDevice(f *Facts, w *scratch) {
 
 // mark finds whom the policies include and exclude.
 func (s *Snapshot) mark(f *Facts, in, out []uint64) {
-	if m := s.people[f.Person]; m != nil { // the stranger has no entry
+	if m := s.people.find(f.Person); m != nil { // the stranger has no entry
 		m.apply(f.At, in, out)
 	}
-	if len(s.inGroups) > 0 {
-		for _, g := range f.Groups {
-			if m := s.inGroups[g]; m != nil {
-				m.apply(f.At, in, out)
-			}
+	for _, g := range f.Groups {
+		if m := s.inGroups.find(g); m != nil {
+			m.apply(f.At, in, out)
 		}
 	}
 	for _, r := range f.Roles {
-		if m := s.inRoles[r]; m != nil {
+		if m := s.inRoles.find(r); m != nil {
 			m.apply(f.At, in, out)
 		}
 	}

@@ -15,7 +15,7 @@ import (
 
 // The size of the made-up site.
 const (
-	groups    = 200
+	perGroup  = 4 // people for each group there is
 	roles     = 10
 	countries = 40
 	networks  = 60 // named network locations
@@ -42,13 +42,14 @@ func Source(seed uint64, n, people int) policy.Source {
 		src.Locations = append(src.Locations, l)
 	}
 	src.Strengths = []policy.Strength{{ID: "bound", DisplayName: "Bound", Combinations: []policy.Combination{{Methods: policy.MethodBoundAppPassword}, {Methods: policy.MethodPassword | policy.MethodApprovalWindow}}}}
+	groups := groupIDs(people)
 	for i := range n {
-		src.Policies = append(src.Policies, onePolicy(r, i, people))
+		src.Policies = append(src.Policies, onePolicy(r, i, people, groups))
 	}
 	return src
 }
 
-func onePolicy(r *rand.Rand, i, people int) policy.Policy {
+func onePolicy(r *rand.Rand, i, people int, groups []string) policy.Policy {
 	p := policy.Policy{ID: fmt.Sprintf("policy-%05d", i), DisplayName: fmt.Sprint("Policy ", i)}
 	switch r.IntN(10) {
 	case 0:
@@ -67,11 +68,11 @@ func onePolicy(r *rand.Rand, i, people int) policy.Policy {
 	case 4, 5, 6:
 		u.Include.All = true
 	default:
-		u.Include.Groups = []string{group(r), group(r)}
+		u.Include.Groups = []string{oneOf(r, groups), oneOf(r, groups)}
 	}
 	u.Exclude.Users = []string{Person(r.IntN(people))}
 	if r.IntN(2) == 0 {
-		u.Exclude.Groups = []string{group(r)}
+		u.Exclude.Groups = []string{oneOf(r, groups)}
 	}
 	p.Conditions.Users = u
 	p.Conditions.Applications = &policy.Applications{Include: []string{"All"}}
@@ -105,7 +106,7 @@ func oneCondition(r *rand.Rand, c *policy.Conditions) {
 	case 8:
 		c.TransferMethods = policy.DeviceCodeFlow
 	case 9:
-		c.Portreeve.Programs = &policy.Words{Exclude: []string{programs[r.IntN(len(programs))]}}
+		c.Portreeve.Programs = &policy.Words{Exclude: []string{oneOf(r, programs)}}
 		c.Portreeve.ASNs = &policy.Numbers{Exclude: []uint32{uint32(64500 + r.IntN(20))}}
 	case 10:
 		c.Portreeve.NewClient = &yes
@@ -138,15 +139,16 @@ var programs = []string{"thunderbird", "apple-mail", "outlook", "k-9", "fairemai
 // Person is the id of one of the made-up people.
 func Person(i int) string { return fmt.Sprintf("11f7c0de-0001-4a00-9b00-%012d", i) }
 
-// groupIDs are made once: a directory has one copy of each, too.
-var groupIDs = func() (all [groups]string) {
-	for i := range all {
-		all[i] = fmt.Sprintf("22f7c0de-0002-4a00-9b00-%012d", i)
+// groupIDs are a site's groups. A directory has one copy of each id, so
+// sign-ins share them.
+func groupIDs(people int) (all []string) {
+	for i := range max(1, people/perGroup) {
+		all = append(all, fmt.Sprintf("22f7c0de-0002-4a00-9b00-%012d", i))
 	}
 	return all
-}()
+}
 
-func group(r *rand.Rand) string { return groupIDs[r.IntN(groups)] }
+func oneOf(r *rand.Rand, all []string) string { return all[r.IntN(len(all))] }
 
 func country(r *rand.Rand) string {
 	i := r.IntN(countries)
@@ -157,13 +159,13 @@ func country(r *rand.Rand) string {
 // protocol and credential, known places and unknown ones, half of the tokens with a device.
 func Facts(seed uint64, people int) []policy.Facts {
 	r := rand.New(rand.NewPCG(seed, 2))
-	all := make([]policy.Facts, people)
+	all, groups := make([]policy.Facts, people), groupIDs(people)
 	for i := range all {
 		f := &all[i]
 		f.At, f.Person, f.Proven, f.Domain = At.Add(time.Duration(r.IntN(10000))*time.Minute), Person(i), true, "example.org"
 		f.Address = fmt.Sprintf("person%d@example.org", i)
 		for range 1 + r.IntN(5) {
-			f.Groups = append(f.Groups, group(r))
+			f.Groups = append(f.Groups, oneOf(r, groups))
 		}
 		if r.IntN(20) == 0 {
 			f.Roles = []string{fmt.Sprint("role-", r.IntN(roles))}
@@ -175,7 +177,7 @@ func Facts(seed uint64, people int) []policy.Facts {
 		f.Credential = policy.CredentialKind(1 + r.IntN(4))
 		f.Addr = netip.AddrFrom4([4]byte{byte(20 + r.IntN(90)), byte(r.IntN(256)), byte(r.IntN(256)), byte(r.IntN(256))})
 		f.Country, f.ASN = country(r), uint32(64500+r.IntN(40))
-		f.Platform, f.Program = policy.Platform(r.IntN(7)), programs[r.IntN(len(programs))]
+		f.Platform, f.Program = policy.Platform(r.IntN(7)), oneOf(r, programs)
 		f.KnownNetwork, f.ViaWebmail = r.IntN(4) > 0, r.IntN(10) == 0
 		f.Methods, f.AuthTime = policy.MethodPassword, f.At.Add(-time.Duration(r.IntN(24))*time.Hour)
 		if f.Credential == policy.CredentialBearer {
