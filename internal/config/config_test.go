@@ -142,7 +142,7 @@ func TestAWholeSite(t *testing.T) {
 		"domain":      c.Listeners[0].DefaultDomain == "example.org" && c.Listeners[1].DefaultDomain == "example.net",
 		"networks":    len(c.Listeners[1].PlaintextFrom) == 2 && c.Listeners[1].PlaintextFrom[1] == netip.MustParsePrefix("192.0.2.7/32") && c.Listeners[1].ProxyFrom[0] == netip.MustParsePrefix("::1/128"),
 		"alias":       c.Listeners[2].Protocol == protocol.Submission && c.Listeners[2].Name == "submission-587",
-		"floor":       c.Refusals.Floor == 2200*time.Millisecond && c.Listeners[0].Refusals.Floor == 2200*time.Millisecond && c.Listeners[2].Refusals.Floor == time.Second,
+		"floor":       c.Refusals.Floor == 2600*time.Millisecond && c.Listeners[0].Refusals.Floor == 2600*time.Millisecond && c.Listeners[2].Refusals.Floor == time.Second,
 		"refusals":    !c.Listeners[0].Refusals.IMAPAlert && !c.Listeners[2].Refusals.IMAPAlert && c.Listeners[2].Refusals.SMTPRefuseAtMail && c.Listeners[2].Refusals.IMAPCode == "UNAVAILABLE",
 		"secret":      c.Backends["main"].Master.Password.Reveal() == "hunter2",
 		"endpoint":    c.Backends["main"].Submission.TLS == "implicit" && c.Backends["main"].Submission.Proxy == 2 && c.Backends["main"].POP3 == nil,

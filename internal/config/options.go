@@ -314,8 +314,8 @@ type Names struct {
 type Refusals struct {
 	// Floor is how long after its credential was read a refusal leaves, so that
 	// its time tells nothing. It must be no shorter than a wrong password takes.
-	// 0s: 2.2s where a backend checks passwords (Dovecot delays wrong ones by
-	// 2 s), else 0.5s.
+	// 0s: 2.6s where a backend checks passwords (Dovecot delays wrong ones by
+	// up to 2.2s), else 0.5s.
 	Floor time.Duration `yaml:"floor"`
 	// IMAPCode is the response code of a refusal decided before the secret.
 	IMAPCode string `yaml:"imap_code" oneof:"UNAVAILABLE,AUTHENTICATIONFAILED,AUTHORIZATIONFAILED,CONTACTADMIN,ALERT"`
