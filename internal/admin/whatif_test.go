@@ -44,6 +44,9 @@ func TestWhatIfAgreesWithTheWrittenRules(t *testing.T) {
 			for _, place := range places {
 				for _, who := range []string{"plain", "spared", "scanner", "staff", "stranger"} {
 					for _, mfa := range []bool{false, true} {
+						if mfa && who != "staff" { // nobody else is asked for it
+							continue
+						}
 						asked++
 						q := map[string]any{"user": who, "protocol": p.String(), "credential": credential, "ip": place.ip, "country": place.country, "authTime": "2026-11-20T09:00:00Z", "at": "2026-11-20T10:00:00Z"}
 						if mfa {
@@ -63,7 +66,7 @@ func TestWhatIfAgreesWithTheWrittenRules(t *testing.T) {
 			}
 		}
 	}
-	if want := 13 * 4 * len(places) * 5 * 2; asked != want {
+	if want := 13 * 4 * len(places) * 6; asked != want {
 		t.Errorf("asked %d times, not %d", asked, want)
 	}
 }
@@ -114,10 +117,14 @@ func TestWhatHoldsForAMailbox(t *testing.T) {
 		name, protocol string
 		reversed       bool
 	}{{"ImapEnabled", "imap", false}, {"SmtpClientAuthenticationDisabled", "submission", true}, {"EwsEnabled", "ews", false}} {
+		said := [4]string{"null", "null", "null", "null"}
 		for n := range 81 {
-			var said [4]string
 			for i, x := 0, n; i < 4; i, x = i+1, x/3 {
-				said[i] = []string{"null", "true", "false"}[x%3]
+				now := []string{"null", "true", "false"}[x%3]
+				if now == said[i] {
+					continue
+				}
+				said[i] = now
 				o.want(200, "PATCH", "/portreeve/v1/switches", fmt.Sprintf(`{"scope":%s,"switches":{%q:%s}}`, holders[i], w.name, said[i]))
 			}
 			open, by := true, "default"
