@@ -112,7 +112,7 @@ func (d *sieveDialect) offered() []string {
 	var out []string
 	for _, c := range d.list {
 		switch c.Name {
-		case "SASL", "STARTTLS", "XCLIENT", "IMPLEMENTATION":
+		case "SASL", "STARTTLS", "UNAUTHENTICATE", "XCLIENT", "IMPLEMENTATION":
 			continue
 		}
 		if c.HasValue {

@@ -37,7 +37,7 @@ func (d *dialect) list(text string) error {
 }
 
 // replaced are the backend's capabilities that we answer for.
-var replaced = []string{"IMPLEMENTATION", "SASL", "STARTTLS", "VERSION", "XCLIENT"}
+var replaced = []string{"IMPLEMENTATION", "SASL", "STARTTLS", "UNAUTHENTICATE", "VERSION", "XCLIENT"}
 
 // capabilities are the backend's, less what we replace. A capability travels
 // here as its name and, behind a space, its value.
@@ -203,3 +203,8 @@ func (d *dialect) Buffered() []byte { return d.line.Buffered() }
 
 // Goodbye says why we hang up.
 func (d *dialect) Goodbye(why string) error { return d.c.WriteString(wire.Bye("", why)) }
+
+// Filter keeps the program in the session that was judged.
+func (d *dialect) Filter(*backend.Conn) (fromClient, fromBackend func([]byte)) {
+	return new(wire.Filter).FromClient, nil
+}

@@ -237,9 +237,13 @@ func (d *dialect) Goodbye(why string) error {
 }
 
 // Filter keeps XCLIENT from the client's hands where the backend would take it
-// from this connection: relayed, it would make everyone anyone.
+// from this connection: relayed, it would make everyone anyone. And STARTTLS,
+// where the connection to the backend has no TLS yet: a server forgets the
+// sign-in with it (RFC 3207, section 4.2; Postfix and Exim do, whether or not
+// they offered it), so that somebody whom nobody judged could sign in behind it,
+// unseen.
 func (d *dialect) Filter(b *backend.Conn) (fromClient, fromBackend func([]byte)) {
-	if !b.XCLIENT {
+	if !b.XCLIENT && b.TLS != nil {
 		return nil, nil
 	}
 	f := wire.NewCommandFilter(b.Chunking)
