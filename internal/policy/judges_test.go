@@ -63,6 +63,13 @@ func drawSource(t *rapid.T) Source {
 	for i := range rapid.IntRange(0, 6).Draw(t, "policies") {
 		src.Policies = append(src.Policies, drawPolicy(t, i))
 	}
+	if drawn := src.Policies; len(drawn) > 0 && maybe1(t, "many", 4) { // more than one word of bits
+		for i := range rapid.IntRange(1, 150).Draw(t, "copies") {
+			p := drawn[rapid.IntRange(0, len(drawn)-1).Draw(t, "copy")]
+			p.ID = fmt.Sprint("copy", i)
+			src.Policies = append(src.Policies, p)
+		}
+	}
 	return src
 }
 

@@ -113,6 +113,12 @@ func (r *resolver) strength(s *Strength) *Strength {
 	provable := slices.ContainsFunc(found.Combinations, func(c Combination) bool { return !c.Unprovable && c.Methods != 0 })
 	if !provable {
 		r.warn(pointer, "no combination of the strength %q can be proven here: it is never met", found.DisplayName)
+	} else if found == s {
+		for _, c := range s.Combinations {
+			if c.Unprovable {
+				r.warn(pointer+"/allowedCombinations", "the combination %q asks for what is not recorded here: it is never met", c)
+			}
+		}
 	}
 	return found
 }
