@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/portreeve/portreeve/internal/admin"
@@ -47,7 +48,8 @@ type Options struct {
 // Server is everything that runs.
 type Server struct {
 	Options
-	began time.Time
+	began    time.Time
+	stopping atomic.Bool
 
 	store      *store.Store
 	box        *secret.Box
@@ -239,6 +241,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.Log.Info("serving", "doors", len(s.doors), "state", string(s.Config.State))
 	<-accepting.Done()
 	fronts.Wait()
+	s.stopping.Store(true)
 	_ = s.relay.Close()
 	finish()
 	rooms.Wait()
@@ -252,7 +255,7 @@ func (s *Server) Run(ctx context.Context) error {
 
 // rooms are the parts that own goroutines and outlive the listeners.
 func (s *Server) rooms() []func(context.Context) error {
-	rooms := []func(context.Context) error{s.events.Run, s.relay.Run, s.backends.Run, s.keeper.run,
+	rooms := []func(context.Context) error{s.events.Run, s.carry, s.backends.Run, s.keeper.run,
 		func(ctx context.Context) error { return s.sessions.Run(ctx, s.keeper.refresh) },
 		func(ctx context.Context) error { s.places.Run(ctx); return nil }}
 	if s.certs != nil {
@@ -268,6 +271,15 @@ func (s *Server) rooms() []func(context.Context) error {
 		rooms = append(rooms, w.Run)
 	}
 	return rooms
+}
+
+// carry runs the relay. That it was closed before it began is no fault of a
+// server that is stopping.
+func (s *Server) carry(ctx context.Context) error {
+	if err := s.relay.Run(ctx); err != nil && !s.stopping.Load() {
+		return err
+	}
+	return nil
 }
 
 // fronts are the listeners that are no doors for mail programs.
