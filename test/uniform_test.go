@@ -86,11 +86,19 @@ func TestRefusalsAreNoListOfTheExempt(t *testing.T) {
 		s.do(t, "policy", "enable", c.policy)
 		for _, protocol := range c.protocols {
 			t.Run(c.policy+"/"+protocol, func(t *testing.T) {
-				got := s.guess(t, protocol, &used)
+				got := tellings{}
+				s.guess(t, protocol, &used, got)
+				if got.spread(t) > sameTime {
+					// Medians of sixty scatter by as much on a busy machine; what the
+					// server itself did would still be there in twice as many.
+					s.guess(t, protocol, &used, got)
+				}
 				if code := codeIn(got["exempt, wrong"].words); code != c.code {
 					t.Errorf("refused with %s, want %s", code, c.code)
 				}
-				got.compare(t)
+				if d := got.spread(t); d > sameTime {
+					t.Errorf("medians differ by %v", d)
+				}
 			})
 		}
 		s.do(t, "policy", "disable", c.policy)
@@ -106,7 +114,7 @@ type told struct {
 type tellings map[string]told
 
 // guess knocks for every kind of people, atATime together, in random order.
-func (s *site) guess(t *testing.T, protocol string, used *int) tellings {
+func (s *site) guess(t *testing.T, protocol string, used *int, got tellings) {
 	t.Helper()
 	type one struct{ kind, name, secret string }
 	var all []one
@@ -116,7 +124,6 @@ func (s *site) guess(t *testing.T, protocol string, used *int) tellings {
 			one{"blocked, right", strictPerson("blocked", n), password}, one{"unknown, wrong", strictPerson("nobody", n), wrong})
 	}
 	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	got := tellings{}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	room := make(chan struct{}, atATime)
@@ -147,10 +154,10 @@ func (s *site) guess(t *testing.T, protocol string, used *int) tellings {
 		})
 	}
 	wg.Wait()
-	return got
 }
 
-func (got tellings) compare(t *testing.T) {
+// spread is how far the medians are apart.
+func (got tellings) spread(t *testing.T) time.Duration {
 	t.Helper()
 	var report strings.Builder
 	var medians []time.Duration
@@ -166,7 +173,5 @@ func (got tellings) compare(t *testing.T) {
 	if len(words) != 1 {
 		t.Errorf("the words differ: %v", slices.Collect(maps.Keys(words)))
 	}
-	if d := slices.Max(medians) - slices.Min(medians); d > sameTime {
-		t.Errorf("medians differ by %v", d)
-	}
+	return slices.Max(medians) - slices.Min(medians)
 }
