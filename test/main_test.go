@@ -8,6 +8,7 @@
 package test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -34,6 +35,7 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	waitTogether()
 	code := m.Run()
 	if faults := whole.end(); len(faults) > 0 {
 		for _, f := range faults {
@@ -42,6 +44,17 @@ func run(m *testing.M) int {
 		return 1
 	}
 	return code
+}
+
+// waitTogether runs more tests at once than there are processors, unless told
+// otherwise: what they do most is wait.
+func waitTogether() {
+	flag.Parse()
+	told := false
+	flag.Visit(func(f *flag.Flag) { told = told || f.Name == "test.parallel" })
+	if !told {
+		_ = flag.Set("test.parallel", "8")
+	}
 }
 
 // build makes the static binary, unless PORTREEVE_BINARY names one.

@@ -1,0 +1,85 @@
+package test
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/portreeve/portreeve/internal/mailtest"
+)
+
+// Where the door signs in with tokens that it mints, Dovecot takes them by the
+// keys that `key export` wrote, for passwords and for tokens of the company's
+// issuer alike, over every protocol, and goes on after the keys were rotated. It
+// takes no token that a program holds.
+func TestMintedTokensLeadIn(t *testing.T) {
+	t.Parallel()
+	mary := mailtest.Person
+	keys := shortDir(t)
+	check(t, os.Chmod(keys, 0o755))
+	s := startSite(t, siteOptions{Login: tokenLogin, Hasty: true, Floor: "300ms", People: map[string]string{mary: password},
+		Dovecot: mailtest.DovecotOptions{TokenKeys: keys}})
+	export := func() {
+		t.Helper()
+		s.do(t, "key", "export", "--dovecot", keys)
+		check(t, filepath.WalkDir(keys, func(path string, e os.DirEntry, err error) error {
+			if err == nil && e.IsDir() {
+				return os.Chmod(path, 0o755)
+			}
+			return err
+		}))
+	}
+	export()
+	bearer := func(token string) string {
+		return base64.StdEncoding.EncodeToString([]byte("user=" + mary + "\x01auth=Bearer " + token + "\x01\x01"))
+	}
+	all := func(when string) {
+		t.Helper()
+		for protocol, w := range dialogues {
+			k := s.mustKnock(t, protocol, netip.Addr{})
+			answer, _, err := k.say(fmt.Sprintf(strings.Replace(w.signIn, "PLAIN", "XOAUTH2", 1), bearer(s.use(s.issuer.token(t, mary)))))
+			if err != nil || !in(answer) {
+				t.Errorf("%s, %s with a token: %q, %v", when, protocol, answer, err)
+			}
+			_ = k.Close()
+			k = s.mustKnock(t, protocol, netip.Addr{})
+			if answer, _, err := k.signIn(mary, password); err != nil || !in(answer) {
+				t.Errorf("%s, %s with a password: %q, %v", when, protocol, answer, err)
+			}
+			_ = k.Close()
+		}
+	}
+	all("at first")
+	s.do(t, "key", "rotate")
+	export()
+	all("after the keys were rotated")
+	if strings.Contains(s.dovecot.Log(), "Login aborted") {
+		t.Errorf("Dovecot refused a minted token:\n%s", tail(s.dovecot.Log(), 20))
+	}
+
+	// Around the gate, the program's own token is none.
+	c, err := from(netip.Addr{}, s.dovecot.IMAP)
+	check(t, err)
+	defer c.Close()
+	_, err = fmt.Fprintf(c, "a AUTHENTICATE XOAUTH2 %s\r\nb LOGOUT\r\n", bearer(s.issuer.token(t, mary)))
+	check(t, err)
+	raw := new(strings.Builder)
+	buf := make([]byte, 4096)
+	for {
+		n, err := c.Read(buf)
+		raw.Write(buf[:n])
+		if err != nil {
+			break
+		}
+		if strings.Contains(raw.String(), "\r\n+ ") {
+			_, _ = c.Write([]byte("\r\n"))
+		}
+	}
+	if strings.Contains(raw.String(), "a OK") {
+		t.Errorf("Dovecot takes the program's own token:\n%s", raw)
+	}
+}
