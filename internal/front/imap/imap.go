@@ -4,8 +4,8 @@
 package imap
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -58,42 +58,19 @@ func (d *dialect) capabilities() string {
 
 // ReadCredential answers commands until one shows a credential.
 func (d *dialect) ReadCredential(ctx context.Context) (signin.Credential, error) {
-	for {
-		cmd, err := d.r.Next()
-		if err == nil {
-			var cred signin.Credential
-			var shown bool
-			if cred, shown, err = d.command(ctx, cmd); shown {
-				return cred, nil
+	tag := wire.Untagged
+	return d.c.Listen(proxy.Talk{
+		Next: func() (cred signin.Credential, shown bool, err error) {
+			cmd, err := d.r.Next()
+			tag = cmp.Or(cmd.Tag, wire.Untagged)
+			if err != nil {
+				return cred, false, err
 			}
-		}
-		if err = d.complain(cmd.Tag, err); err != nil {
-			return signin.Credential{}, err
-		}
-	}
-}
-
-// complain answers a fault of the client's and counts it. What is no such
-// fault, or leaves nothing that could be read, ends the connection.
-func (d *dialect) complain(tag string, err error) error {
-	var grammar *line.Error
-	switch {
-	case err == nil:
-		return nil
-	case proxy.SASLFault(err):
-	case !errors.As(err, &grammar):
-		return err
-	case line.Fatal(err):
-		_ = d.c.WriteString(wire.Bye("", err.Error()))
-		return err
-	}
-	if tag == "" {
-		tag = wire.Untagged
-	}
-	if werr := d.c.WriteString(wire.Bad(tag, err.Error())); werr != nil {
-		return werr
-	}
-	return d.c.Bad()
+			return d.command(ctx, cmd)
+		},
+		Bad: func(err error) error { return d.c.WriteString(wire.Bad(tag, err.Error())) },
+		Bye: func(err error) error { return d.c.WriteString(wire.Bye("", err.Error())) },
+	})
 }
 
 // command answers one command; shown says that cred is a credential to judge.

@@ -36,31 +36,14 @@ func (d *dialect) Greet() error { return d.c.WriteString(wire.OK("Portreeve read
 
 // ReadCredential answers commands until one shows a credential.
 func (d *dialect) ReadCredential(ctx context.Context) (signin.Credential, error) {
-	for {
+	say := func(err error) error { return d.c.WriteString(wire.Err("", err.Error())) }
+	return d.c.Listen(proxy.Talk{Bad: say, Bye: say, Next: func() (cred signin.Credential, shown bool, err error) {
 		cmd, err := d.r.Next()
-		if err == nil {
-			var cred signin.Credential
-			var shown bool
-			if cred, shown, err = d.command(ctx, cmd); shown {
-				return cred, nil
-			}
+		if err != nil {
+			return cred, false, err
 		}
-		if err = d.complain(err); err != nil {
-			return signin.Credential{}, err
-		}
-	}
-}
-
-// complain answers a fault of the client's and counts it; what is no such
-// fault ends the connection.
-func (d *dialect) complain(err error) error {
-	if err == nil {
-		return nil
-	}
-	if line.Fatal(err) && !proxy.SASLFault(err) {
-		return err
-	}
-	return d.bad(err.Error())
+		return d.command(ctx, cmd)
+	}})
 }
 
 func (d *dialect) bad(text string) error {

@@ -4,7 +4,6 @@ package sieve
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 
@@ -60,36 +59,17 @@ func (d *dialect) capabilities() []wire.Capability {
 
 // ReadCredential answers commands until one shows a credential.
 func (d *dialect) ReadCredential(ctx context.Context) (signin.Credential, error) {
-	for {
-		name, err := d.r.Next()
-		if err == nil {
-			var cred signin.Credential
-			var shown bool
-			if cred, shown, err = d.command(ctx, name); shown {
-				return cred, nil
+	return d.c.Listen(proxy.Talk{
+		Next: func() (cred signin.Credential, shown bool, err error) {
+			name, err := d.r.Next()
+			if err != nil {
+				return cred, false, err
 			}
-		}
-		if err = d.complain(err); err != nil {
-			return signin.Credential{}, err
-		}
-	}
-}
-
-// complain answers a fault of the client's and counts it. What is no such
-// fault, or leaves nothing that could be read, ends the connection.
-func (d *dialect) complain(err error) error {
-	var grammar *line.Error
-	switch {
-	case err == nil:
-		return nil
-	case proxy.SASLFault(err):
-	case !errors.As(err, &grammar):
-		return err
-	case line.Fatal(err):
-		_ = d.c.WriteString(wire.Bye("", err.Error()))
-		return err
-	}
-	return d.bad("", err.Error())
+			return d.command(ctx, name)
+		},
+		Bad: func(err error) error { return d.c.WriteString(wire.No("", err.Error())) },
+		Bye: func(err error) error { return d.c.WriteString(wire.Bye("", err.Error())) },
+	})
 }
 
 func (d *dialect) bad(code, text string) error {

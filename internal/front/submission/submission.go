@@ -45,31 +45,23 @@ func (d *dialect) Greet() error {
 
 // ReadCredential answers commands until one shows a credential.
 func (d *dialect) ReadCredential(ctx context.Context) (signin.Credential, error) {
-	for {
-		cmd, err := d.r.Next()
-		if err == nil {
-			var cred signin.Credential
-			var shown bool
-			if cred, shown, err = d.command(ctx, cmd); shown {
-				return cred, nil
+	return d.c.Listen(proxy.Talk{
+		Next: func() (cred signin.Credential, shown bool, err error) {
+			cmd, err := d.r.Next()
+			if err != nil {
+				return cred, false, err
 			}
-		}
-		if err = d.complain(err); err != nil {
-			return signin.Credential{}, err
-		}
-	}
-}
-
-func (d *dialect) complain(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case proxy.SASLFault(err):
-		return d.bad(501, "5.5.2", err.Error())
-	case line.Fatal(err):
-		return err
-	}
-	return d.bad(500, "5.5.2", err.Error())
+			return d.command(ctx, cmd)
+		},
+		Bad: func(err error) error {
+			code := 500
+			if proxy.SASLFault(err) {
+				code = 501 // a parameter, RFC 4954 section 4
+			}
+			return d.c.WriteString(wire.Line(code, "5.5.2", err.Error()))
+		},
+		Bye: func(err error) error { return d.c.WriteString(wire.Line(421, "4.7.0", err.Error())) },
+	})
 }
 
 func (d *dialect) bad(code int, enhanced, text string) error {
