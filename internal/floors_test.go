@@ -12,8 +12,8 @@ import (
 // floors lists every package of ours, lowest first; within a floor the order
 // counts too. An import may only lead to a package that stands earlier here.
 var floors = [][]string{
-	{"name", "protocol", "program", "location", "filter", "policy", "policy/policytest", "policy/graph", "policy/exchange", "signin",
-		"whatif", "sasl", "wire/line", "wire/imap", "wire/pop3", "wire/smtp", "wire/sieve", "wire/proxyproto"},
+	{"spelling", "name", "protocol", "program", "location", "filter", "policy", "policy/policytest", "policy/graph", "policy/exchange", "signin",
+		"sasl", "wire/line", "wire/imap", "wire/pop3", "wire/smtp", "wire/sieve", "wire/proxyproto"},
 	{"secret", "store", "geoip", "certs", "policyfile", "relay", "backend", "adminlog", "mailtest"},
 	{"directory", "lockout", "token", "authn", "session", "eventlog", "gate"},
 	{"proxy", "front/dialogue", "front/imap", "front/pop3", "front/submission", "front/sieve", "decide/dovecot", "importer", "web", "admin"},

@@ -23,10 +23,10 @@ import (
 	"github.com/portreeve/portreeve/internal/lockout"
 	"github.com/portreeve/portreeve/internal/name"
 	"github.com/portreeve/portreeve/internal/policy"
-	"github.com/portreeve/portreeve/internal/policyfile"
 	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/proxy"
 	"github.com/portreeve/portreeve/internal/session"
+	"github.com/portreeve/portreeve/internal/spelling"
 	"github.com/portreeve/portreeve/internal/store"
 )
 
@@ -104,7 +104,7 @@ func bad(target, format string, args ...any) *Error {
 // notFound says that nothing has a name, and which of the names there are was
 // probably meant.
 func notFound(what, name string, names ...string) *Error {
-	return &Error{Status: http.StatusNotFound, Code: "ResourceNotFound", Message: fmt.Sprintf("there is no %s %q%s", what, name, policyfile.DidYouMean(name, names))}
+	return &Error{Status: http.StatusNotFound, Code: "ResourceNotFound", Message: fmt.Sprintf("there is no %s %q%s", what, name, spelling.DidYouMean(name, names))}
 }
 
 // suggested bounds among how many names the one meant is looked for.

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/portreeve/portreeve/internal/policy/exchange"
-	"github.com/portreeve/portreeve/internal/policyfile"
+	"github.com/portreeve/portreeve/internal/spelling"
 )
 
 const (
@@ -127,7 +127,7 @@ func authSwitch(s string) (string, any, error) {
 		for _, w := range exchange.AuthSwitches() {
 			names = append(names, w.Name)
 		}
-		return "", nil, usage("there is no switch %q%s", name, policyfile.DidYouMean(name, names))
+		return "", nil, usage("there is no switch %q%s", name, spelling.DidYouMean(name, names))
 	}
 	return row.Name, word, nil
 }

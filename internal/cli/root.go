@@ -17,7 +17,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/portreeve/portreeve/internal/policyfile"
+	"github.com/portreeve/portreeve/internal/spelling"
 )
 
 // Version is set when the binary is built.
@@ -118,7 +118,7 @@ func noun(use, short string, verbs ...*cobra.Command) *cobra.Command {
 		for _, v := range cmd.Commands() {
 			names = append(names, v.Name())
 		}
-		return usage("there is no command %q%s", cmd.CommandPath()+" "+printable(args[0]), policyfile.DidYouMean(args[0], names))
+		return usage("there is no command %q%s", cmd.CommandPath()+" "+printable(args[0]), spelling.DidYouMean(args[0], names))
 	}
 	return c
 }

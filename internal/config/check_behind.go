@@ -10,6 +10,7 @@ import (
 	"github.com/portreeve/portreeve/internal/name"
 	"github.com/portreeve/portreeve/internal/policyfile"
 	"github.com/portreeve/portreeve/internal/protocol"
+	"github.com/portreeve/portreeve/internal/spelling"
 	"github.com/portreeve/portreeve/internal/token"
 )
 
@@ -70,7 +71,7 @@ func (k *checker) routes() {
 			k.wrong(at, "%q is no domain", domain)
 		}
 		if b := k.c.Routes[domain]; !has(k.c.Backends, b) {
-			k.wrong(at, "there is no backend %q%s", b, policyfile.DidYouMean(b, sorted(k.c.Backends)))
+			k.wrong(at, "there is no backend %q%s", b, spelling.DidYouMean(b, sorted(k.c.Backends)))
 		}
 	}
 	if len(k.c.Backends) > 1 && len(k.c.Routes) == 0 {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/portreeve/portreeve/internal/policyfile"
+	"github.com/portreeve/portreeve/internal/spelling"
 )
 
 // decoder puts a document's values into the options, going on after a fault
@@ -143,7 +144,7 @@ func (d *decoder) structure(n *policyfile.Node, v reflect.Value, pointer string)
 		at := policyfile.Pointer(pointer, m.Name)
 		f, ok := fields.find(m.Name)
 		if !ok {
-			d.fault(d.doc.NameFault(at, "there is no setting %q here%s", m.Name, policyfile.DidYouMean(m.Name, fields.names())))
+			d.fault(d.doc.NameFault(at, "there is no setting %q here%s", m.Name, spelling.DidYouMean(m.Name, fields.names())))
 			continue
 		}
 		d.value(m.Value, v.FieldByIndex(f.index), at, f.oneof)
@@ -262,7 +263,7 @@ func (d *decoder) scalar(n *policyfile.Node, v reflect.Value, pointer, oneof str
 		panic("config: no way to read a " + v.Type().String())
 	}
 	if words := strings.Split(oneof, ","); oneof != "" && !slices.Contains(words, n.Text) {
-		d.wrong(n, pointer, "%q is none of %s%s", n.Text, strings.Join(words, ", "), policyfile.DidYouMean(n.Text, words))
+		d.wrong(n, pointer, "%q is none of %s%s", n.Text, strings.Join(words, ", "), spelling.DidYouMean(n.Text, words))
 	}
 }
 
@@ -312,7 +313,7 @@ func (d *decoder) readSecret(n *policyfile.Node) (Secret, error) {
 		}
 		return secretFile(filepath.Join(dir, name))
 	default:
-		return Secret{}, fmt.Errorf("a secret is not kept in a %q%s", kind, policyfile.DidYouMean(kind, secretKinds))
+		return Secret{}, fmt.Errorf("a secret is not kept in a %q%s", kind, spelling.DidYouMean(kind, secretKinds))
 	}
 }
 

@@ -13,8 +13,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/portreeve/portreeve/internal/policyfile"
 	"github.com/portreeve/portreeve/internal/protocol"
+	"github.com/portreeve/portreeve/internal/spelling"
 )
 
 //go:embed options.go
@@ -80,7 +80,7 @@ func Manual(path string) ([]Entry, error) {
 		}
 	}
 	if some == nil {
-		return nil, fmt.Errorf("there is no setting %q%s", path, policyfile.DidYouMean(path, paths))
+		return nil, fmt.Errorf("there is no setting %q%s", path, spelling.DidYouMean(path, paths))
 	}
 	return some, nil
 }

@@ -3,6 +3,8 @@ package filter
 import (
 	"fmt"
 	"strings"
+
+	"github.com/portreeve/portreeve/internal/spelling"
 )
 
 var (
@@ -62,7 +64,7 @@ func (p *parser) deviceLeaf() (*Expr, error) {
 	bare, ok := cutFold(name.text, devicePrefix)
 	if !ok {
 		err := p.fault(name, "an attribute is written "+devicePrefix+"name")
-		err.Suggestion = nearest(name.text, p.schema.names)
+		err.Suggestion = spelling.Nearest(name.text, p.schema.names)
 		if err.Suggestion != "" {
 			err.Suggestion = devicePrefix + err.Suggestion
 		}

@@ -3,6 +3,8 @@ package filter
 import (
 	"slices"
 	"strings"
+
+	"github.com/portreeve/portreeve/internal/spelling"
 )
 
 var odataOps = map[string]opKind{
@@ -91,7 +93,7 @@ func (p *parser) odataCall(call token) (*Expr, error) {
 	kind := odataCalls[lower(call.text)]
 	if !kind.known {
 		err := p.fault(call, "there is no such function; startswith, endswith, contains and any are")
-		err.Suggestion = nearest(call.text, []string{"startswith", "endswith", "contains"})
+		err.Suggestion = spelling.Nearest(call.text, []string{"startswith", "endswith", "contains"})
 		return nil, err
 	}
 	if err := p.expect("("); err != nil {

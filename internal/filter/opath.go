@@ -1,6 +1,10 @@
 package filter
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/portreeve/portreeve/internal/spelling"
+)
 
 // opathOps are those of -Filter and of Where-Object. Case-insensitive spellings
 // (-ieq) mean the same; case-sensitive ones (-ceq) are refused rather than bent.
@@ -109,7 +113,7 @@ func (p *parser) unknownOPATH() error {
 	}
 	err := p.unexpected("an operator such as -eq or -like")
 	if p.tok.kind == tokWord {
-		err.Suggestion = nearest(p.tok.text, sorted(names))
+		err.Suggestion = spelling.Nearest(p.tok.text, sorted(names))
 	}
 	return err
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/portreeve/portreeve/internal/spelling"
 )
 
 // Property is something a filter may ask for.
@@ -57,7 +59,7 @@ func (p *parser) find(t token, name string) (*Property, error) {
 		return known, nil
 	}
 	err := p.fault(t, fmt.Sprintf("there is no property %q", printable(clip(name))))
-	err.Suggestion = nearest(name, p.schema.names)
+	err.Suggestion = spelling.Nearest(name, p.schema.names)
 	return nil, err
 }
 
@@ -126,6 +128,6 @@ func (p *parser) suitsValue(prop *Property, op Op, v Value, at token) error {
 		return nil
 	}
 	err := p.fault(at, fmt.Sprintf("%s is one of %s", prop.Name, strings.Join(prop.Values, ", ")))
-	err.Suggestion = nearest(v.Text(), prop.Values)
+	err.Suggestion = spelling.Nearest(v.Text(), prop.Values)
 	return err
 }

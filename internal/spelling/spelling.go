@@ -1,4 +1,6 @@
-package policyfile
+// Package spelling finds the word that was probably meant by a mistyped one, for
+// the "did you mean" of errors. It knows no words of its own.
+package spelling
 
 import "strings"
 
@@ -20,6 +22,12 @@ func Suggest(typed string, words []string) (string, bool) {
 		}
 	}
 	return best, best != ""
+}
+
+// Nearest is Suggest for who takes an empty word for none.
+func Nearest(typed string, words []string) string {
+	w, _ := Suggest(typed, words)
+	return w
 }
 
 // DidYouMean is Suggest as the end of a sentence; empty if nothing is near.
