@@ -7,14 +7,12 @@ import (
 	"github.com/portreeve/portreeve/internal/policy/policytest"
 )
 
-// benchPeople sign in, in turn; a site with many policies has more people
-// than those, and more groups.
+// benchPeople sign in, in turn.
 const benchPeople = 1024
 
 func bench(b *testing.B, policies int, judge func(*policy.Snapshot, *policy.Facts, *policy.Bits) policy.Verdict) {
-	people := max(benchPeople, policies)
-	s, _ := policy.Compile(policytest.Source(1, policies, people))
-	facts := policytest.Facts(1, people)[:benchPeople]
+	s, _ := policy.Compile(policytest.Source(1, policies, benchPeople))
+	facts := policytest.Facts(1, benchPeople)
 	var bits policy.Bits
 	judge(s, &facts[0], &bits)
 	b.ReportAllocs()

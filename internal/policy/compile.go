@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"encoding/binary"
 	"slices"
 	"sync"
 	"time"
@@ -22,6 +23,7 @@ type Snapshot struct {
 	rules    []rule
 	source   Source
 	locator  *location.Set
+	rows     map[string]set // while compiling: every row once
 
 	enforced set  // policies in force; the others are only reported
 	blocks   set  // policies that say block
@@ -76,12 +78,6 @@ type Snapshot struct {
 	mailboxes    map[string]settings
 }
 
-// settings are what a group or mailbox says.
-type settings struct {
-	level
-	auth *authRules
-}
-
 const (
 	credentialKinds = int(CredentialCertificate) + 1
 	flowKinds       = int(DeviceCodeFlow|AuthenticationTransfer) + 1
@@ -96,32 +92,10 @@ type ruled struct {
 // set is one bit per policy.
 type set []uint64
 
-func (b set) add(i int)      { b[i/64] |= 1 << (i % 64) }
-func (b set) has(i int) bool { return b[i/64]>>(i%64)&1 != 0 }
+func (b set) add(i int) { b[i/64] |= 1 << (i % 64) }
 
 // pair is an include and an exclude row.
 type pair struct{ in, out set }
-
-// marks are the few policies that name one person, group or role.
-type marks struct {
-	words []mark
-	timed []timedMark // exclusions that end
-}
-
-type mark struct {
-	word    int
-	in, out uint64
-}
-
-type timedMark struct {
-	policy int
-	member member
-}
-
-type guestKey struct {
-	kind   GuestTypes // one
-	domain string     // empty is everywhere
-}
 
 // table is a row for each value that policies name, and one for all others.
 type table[K comparable] struct {
@@ -140,7 +114,7 @@ type hourTable struct {
 // Compile makes the rules ready. It always succeeds: what cannot be enforced is
 // read safely and named in a warning.
 func Compile(source Source) (*Snapshot, []Warning) {
-	s := &Snapshot{version: source.Version, policies: slices.Clone(source.Policies), source: source}
+	s := &Snapshot{version: source.Version, policies: slices.Clone(source.Policies), source: source, rows: map[string]set{}}
 	r := newResolver(&s.source)
 	for i := range s.policies {
 		s.rules = append(s.rules, r.rule(&s.policies[i]))
@@ -157,6 +131,7 @@ func Compile(source Source) (*Snapshot, []Warning) {
 	s.compileDevices()
 	s.compileSettings(r)
 	s.scratch.New = s.newScratch
+	s.rows = nil
 	return s, r.warnings
 }
 
@@ -166,7 +141,8 @@ func (s *Snapshot) Version() uint64 { return s.version }
 // Policies is told at Version.
 func (s *Snapshot) Policies() []Policy { return s.policies }
 
-// where is the row of policies of which something is true.
+// where is the row of policies of which something is true. Equal rows are one,
+// because few fit into the processor's cache.
 func (s *Snapshot) where(holds func(*rule) bool) set {
 	b := make(set, (len(s.rules)+63)/64)
 	for i := range s.rules {
@@ -174,6 +150,14 @@ func (s *Snapshot) where(holds func(*rule) bool) set {
 			b.add(i)
 		}
 	}
+	key := make([]byte, 0, 8*len(b))
+	for _, word := range b {
+		key = binary.LittleEndian.AppendUint64(key, word)
+	}
+	if known, ok := s.rows[string(key)]; ok {
+		return known
+	}
+	s.rows[string(key)] = b
 	return b
 }
 
@@ -196,51 +180,6 @@ func (s *Snapshot) compileUsers() {
 		s.markSide(i, &r.users.exclude, &kinds, true)
 	}
 	s.people, s.inGroups, s.inRoles = newIDTable(kinds[0]), newIDTable(kinds[1]), newIDTable(kinds[2])
-}
-
-func (s *Snapshot) markSide(policy int, m *members, kinds *[3]map[string]*marks, exclude bool) {
-	for i, list := range [][]member{m.users, m.groups, m.roles} {
-		for _, x := range list {
-			if !x.expires.IsZero() {
-				at(kinds[i], x.id).timed = append(at(kinds[i], x.id).timed, timedMark{policy, x})
-			} else if x.id != "" {
-				at(kinds[i], x.id).add(policy, exclude)
-			}
-		}
-	}
-	for _, g := range m.guests {
-		for kind := InternalGuest; kind <= ServiceProvider; kind <<= 1 {
-			switch {
-			case g.Types&kind == 0:
-			case g.Everywhere:
-				at(s.guests, guestKey{kind, ""}).add(policy, exclude)
-			default:
-				for _, d := range g.Domains {
-					at(s.guests, guestKey{kind, d}).add(policy, exclude)
-				}
-			}
-		}
-	}
-}
-
-func at[K comparable](index map[K]*marks, key K) *marks {
-	if index[key] == nil {
-		index[key] = &marks{}
-	}
-	return index[key]
-}
-
-// add is called with policies in ascending order.
-func (m *marks) add(policy int, exclude bool) {
-	word, bit := policy/64, uint64(1)<<(policy%64)
-	if n := len(m.words); n == 0 || m.words[n-1].word != word {
-		m.words = append(m.words, mark{word: word})
-	}
-	if last := &m.words[len(m.words)-1]; exclude {
-		last.out |= bit
-	} else {
-		last.in |= bit
-	}
 }
 
 func (s *Snapshot) compileLocations() {

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"math/bits"
-	"time"
 
 	"github.com/portreeve/portreeve/internal/protocol"
 )
@@ -137,18 +136,6 @@ func (s *Snapshot) mark(f *Facts, in, out []uint64) {
 		}
 		if m := s.guests[guestKey{kind, f.Domain}]; m != nil && f.Domain != "" {
 			m.apply(f.At, in, out)
-		}
-	}
-}
-
-func (m *marks) apply(at time.Time, in, out []uint64) {
-	for _, w := range m.words {
-		in[w.word] |= w.in
-		out[w.word] |= w.out
-	}
-	for _, t := range m.timed {
-		if t.member.counts(at) {
-			out[t.policy/64] |= 1 << (t.policy % 64)
 		}
 	}
 }

@@ -15,7 +15,7 @@ import (
 
 // The size of the made-up site.
 const (
-	perGroup  = 4 // people for each group there is
+	groups    = 1000
 	roles     = 10
 	countries = 40
 	networks  = 60 // named network locations
@@ -42,14 +42,14 @@ func Source(seed uint64, n, people int) policy.Source {
 		src.Locations = append(src.Locations, l)
 	}
 	src.Strengths = []policy.Strength{{ID: "bound", DisplayName: "Bound", Combinations: []policy.Combination{{Methods: policy.MethodBoundAppPassword}, {Methods: policy.MethodPassword | policy.MethodApprovalWindow}}}}
-	groups := groupIDs(people)
+	names := groupIDs()
 	for i := range n {
-		src.Policies = append(src.Policies, onePolicy(r, i, people, groups))
+		src.Policies = append(src.Policies, onePolicy(r, i, people, names))
 	}
 	return src
 }
 
-func onePolicy(r *rand.Rand, i, people int, groups []string) policy.Policy {
+func onePolicy(r *rand.Rand, i, people int, names []string) policy.Policy {
 	p := policy.Policy{ID: fmt.Sprintf("policy-%05d", i), DisplayName: fmt.Sprint("Policy ", i)}
 	switch r.IntN(10) {
 	case 0:
@@ -68,11 +68,11 @@ func onePolicy(r *rand.Rand, i, people int, groups []string) policy.Policy {
 	case 4, 5, 6:
 		u.Include.All = true
 	default:
-		u.Include.Groups = []string{oneOf(r, groups), oneOf(r, groups)}
+		u.Include.Groups = []string{oneOf(r, names), oneOf(r, names)}
 	}
 	u.Exclude.Users = []string{Person(r.IntN(people))}
 	if r.IntN(2) == 0 {
-		u.Exclude.Groups = []string{oneOf(r, groups)}
+		u.Exclude.Groups = []string{oneOf(r, names)}
 	}
 	p.Conditions.Users = u
 	p.Conditions.Applications = &policy.Applications{Include: []string{"All"}}
@@ -141,8 +141,8 @@ func Person(i int) string { return fmt.Sprintf("11f7c0de-0001-4a00-9b00-%012d", 
 
 // groupIDs are a site's groups. A directory has one copy of each id, so
 // sign-ins share them.
-func groupIDs(people int) (all []string) {
-	for i := range max(1, people/perGroup) {
+func groupIDs() (all []string) {
+	for i := range groups {
 		all = append(all, fmt.Sprintf("22f7c0de-0002-4a00-9b00-%012d", i))
 	}
 	return all
@@ -159,13 +159,13 @@ func country(r *rand.Rand) string {
 // protocol and credential, known places and unknown ones, half of the tokens with a device.
 func Facts(seed uint64, people int) []policy.Facts {
 	r := rand.New(rand.NewPCG(seed, 2))
-	all, groups := make([]policy.Facts, people), groupIDs(people)
+	all, names := make([]policy.Facts, people), groupIDs()
 	for i := range all {
 		f := &all[i]
 		f.At, f.Person, f.Proven, f.Domain = At.Add(time.Duration(r.IntN(10000))*time.Minute), Person(i), true, "example.org"
 		f.Address = fmt.Sprintf("person%d@example.org", i)
 		for range 1 + r.IntN(5) {
-			f.Groups = append(f.Groups, oneOf(r, groups))
+			f.Groups = append(f.Groups, oneOf(r, names))
 		}
 		if r.IntN(20) == 0 {
 			f.Roles = []string{fmt.Sprint("role-", r.IntN(roles))}
