@@ -35,7 +35,8 @@ type Admitted struct {
 }
 
 // Enter takes a place for a connection from addr; evict may be called later,
-// from any goroutine, and must not wait.
+// from any goroutine, and must not wait. An invalid addr is nobody in
+// particular: it counts in all, and not as a source.
 func (a *Admission) Enter(addr netip.Addr, evict func()) *Admitted {
 	p := &Admitted{in: a, source: sourceOf(addr), evict: evict}
 	var out *Admitted
@@ -49,7 +50,7 @@ func (a *Admission) Enter(addr netip.Addr, evict func()) *Admitted {
 		a.sources[p.source] = mine
 	}
 	switch {
-	case mine.Len() >= cmp.Or(a.PerSource, perSource):
+	case addr.IsValid() && mine.Len() >= cmp.Or(a.PerSource, perSource):
 		out = mine.Front().Value.(*Admitted)
 	case a.all.Len() >= cmp.Or(a.InAll, inAll):
 		out = a.all.Front().Value.(*Admitted)
@@ -97,7 +98,7 @@ func (a *Admission) remove(p *Admitted) {
 }
 
 func sourceOf(addr netip.Addr) netip.Prefix {
-	addr = addr.Unmap()
+	addr = addr.Unmap().WithZone("")
 	bits := addr.BitLen()
 	if addr.Is6() {
 		bits = ipv6Source

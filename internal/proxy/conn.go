@@ -62,26 +62,21 @@ var errNotFromHere = errors.New("this listener does not serve that network")
 // ErrClientLeft is returned by a dialect whose client said goodbye.
 var ErrClientLeft = errors.New("client left")
 
-// begin reads the PROXY header, if this peer must send one, and speaks
-// implicit TLS.
-func (c *Conn) begin(ctx context.Context) error {
+// arrive finds out who speaks to us and on whose behalf, from the PROXY header
+// where this peer must send one. A balancer's header says who is at the other
+// end of its own connection; a forwarder's, whose browser it acts for.
+func (c *Conn) arrive() error {
 	c.setDeadline()
-	if err := c.arrive(); err != nil {
+	if err := c.introduced(); err != nil {
 		return err
 	}
 	if len(c.server.OnlyFrom) > 0 && !c.server.from(c.server.OnlyFrom, c.origin.Addr()) {
 		return errNotFromHere
 	}
-	if c.server.TLS == TLSImplicit {
-		return c.handshake(ctx)
-	}
 	return nil
 }
 
-// arrive finds out who speaks to us and on whose behalf. A balancer's header
-// says who is at the other end of its own connection; a forwarder's, whose
-// browser it acts for.
-func (c *Conn) arrive() error {
+func (c *Conn) introduced() error {
 	f := c.server.forwarderAt(c.peer.Addr())
 	byProxy := f != nil && f.Pass == PassProxy
 	if byProxy || c.server.from(c.server.ProxyFrom, c.peer.Addr()) {
@@ -112,7 +107,23 @@ func (c *Conn) readHeader() error {
 	return nil
 }
 
-func (c *Conn) setDeadline() { _ = c.socket.SetReadDeadline(c.deadline) }
+// seal speaks implicit TLS, where it is spoken.
+func (c *Conn) seal(ctx context.Context) error {
+	if c.server.TLS == TLSImplicit {
+		return c.handshake(ctx)
+	}
+	return nil
+}
+
+// setDeadline sets the time for the whole sign-in, unless the connection was
+// told to end meanwhile.
+func (c *Conn) setDeadline() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended == "" {
+		_ = c.socket.SetReadDeadline(c.deadline)
+	}
+}
 
 // helloKey finds the connection a TLS hello belongs to.
 type helloKey struct{}
@@ -182,6 +193,15 @@ func (c *Conn) Forwarded(way PassBy, addr netip.AddrPort) {
 	if c.forwarder != nil && c.forwarder.Pass == way && addr.Addr().IsValid() {
 		c.client = addr
 	}
+}
+
+// source is who this connection counts for before its sign-in: nobody in
+// particular where a forwarder speaks for browsers that it has not named yet.
+func (c *Conn) source() netip.Addr {
+	if c.forwarder != nil && c.client == c.origin {
+		return netip.Addr{}
+	}
+	return c.client.Addr()
 }
 
 // Client and Local are the two ends as far as we know.

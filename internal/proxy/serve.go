@@ -27,11 +27,14 @@ func (s *Server) serve(ctx context.Context, tc *net.TCPConn) {
 			c.close()
 		}
 	}()
-	if err := c.begin(ctx); err != nil {
+	if err := c.arrive(); err != nil {
 		return
 	}
-	admitted := s.Admission.Enter(c.client.Addr(), c.evict)
+	admitted := s.Admission.Enter(c.source(), c.evict) // before TLS: a handshake left half done takes a place too
 	defer admitted.Leave()
+	if err := c.seal(ctx); err != nil {
+		return
+	}
 	d := s.Dialect(c)
 	err := d.Greet()
 	for err == nil && !handed {
