@@ -144,7 +144,7 @@ func fetchmail(protocol string, at func(*door) string) func(testing.TB, *door, l
 		home := t.TempDir()
 		rc := write(t, home, "rc", fmt.Sprintf("poll localhost protocol %s port %s user %q password %q ssl sslcertck sslcertfile %q keep mda \"cat >/dev/null\"\n",
 			protocol, portOf(at(d)), l.person, l.secret, d.CA))
-		printed, ok := runProgram(t, home, "", "fetchmail", "-f", rc, "--nosyslog", "-v")
+		printed, ok := runProgram(t, home, "", "fetchmail", "-f", rc, "--pidfile", filepath.Join(home, "pid"), "--nosyslog", "-v")
 		return printed, ok || strings.Contains(printed, "normal termination, status 1\n") // no mail that is new
 	}
 }
