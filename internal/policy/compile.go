@@ -55,14 +55,13 @@ type Snapshot struct {
 	// Devices: policies with a rule, and those whose rule holds for an unregistered device.
 	filtered     set
 	unregistered set
-	devices      []*Device          // one of each kind that policies tell apart, the unregistered one first
-	allDevices   bool               // and there are no other kinds
-	holds        []set              // beside devices: the policies whose rule holds for it, or that have none
-	onDevice     set                // policies whose result hangs on the device
-	sometimes    set                // policies with a condition that hangs on the secret and may hold or not
-	never        set                // policies whose device rule holds for no device
-	ruledBy      []ruled            // beside policies
-	deviceRules  []*deviceCondition // each distinct rule once
+	devices      []*Device    // one of each kind that policies tell apart, the unregistered one first
+	allDevices   bool         // and there are no other kinds
+	holds        []set        // beside devices: the policies whose rule holds for it, or that have none
+	onDevice     set          // policies whose result hangs on the device
+	sometimes    set          // policies with a condition that hangs on the secret and may hold or not
+	never        set          // policies whose device rule holds for no device
+	deviceRules  []deviceRule // each distinct rule once
 
 	asked      []asked      // each kind of demand once
 	demands    []set        // the policies of each kind
@@ -83,10 +82,10 @@ const (
 	flowKinds       = int(DeviceCodeFlow|AuthenticationTransfer) + 1
 )
 
-// ruled is a policy's device rule, and whether it excludes.
-type ruled struct {
-	number  uint16
-	exclude bool
+// deviceRule is a rule, and the policies that include and exclude by it.
+type deviceRule struct {
+	*deviceCondition
+	by marks
 }
 
 // set is one bit per policy.
@@ -141,8 +140,7 @@ func (s *Snapshot) Version() uint64 { return s.version }
 // Policies is told at Version.
 func (s *Snapshot) Policies() []Policy { return s.policies }
 
-// where is the row of policies of which something is true. Equal rows are one,
-// because few fit into the processor's cache.
+// where is the row of policies of which something is true.
 func (s *Snapshot) where(holds func(*rule) bool) set {
 	b := make(set, (len(s.rules)+63)/64)
 	for i := range s.rules {
@@ -150,6 +148,11 @@ func (s *Snapshot) where(holds func(*rule) bool) set {
 			b.add(i)
 		}
 	}
+	return s.once(b)
+}
+
+// once makes equal rows one, because few fit into the processor's cache.
+func (s *Snapshot) once(b set) set {
 	key := make([]byte, 0, 8*len(b))
 	for _, word := range b {
 		key = binary.LittleEndian.AppendUint64(key, word)

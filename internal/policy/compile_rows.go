@@ -9,14 +9,25 @@ import (
 
 // compileRows asks each condition of one value for every value there is.
 func (s *Snapshot) compileRows() {
+	var platforms [PlatformLinux + 1]set
+	for on := range platforms {
+		platforms[on] = s.where(func(r *rule) bool { return r.platforms == nil || r.platforms.holds(&Facts{Platform: Platform(on)}) })
+	}
 	for p := range protocol.Count {
 		for k := range credentialKinds {
+			byPlatform := map[ClientAppTypes]set{} // the client's type may hang on the platform
 			for on := range s.doors[p][k] {
 				f := &Facts{Protocol: protocol.Protocol(p), Credential: CredentialKind(k), Platform: Platform(on)}
-				s.doors[p][k][on] = s.where(func(r *rule) bool {
-					return (r.apps == nil || r.apps.holds(f)) && (r.clients == nil || r.clients.holds(f)) &&
-						(r.kinds == nil || r.kinds.holds(f)) && (r.platforms == nil || r.platforms.holds(f))
-				})
+				door, known := byPlatform[ClientAppTypeOf(f)]
+				if !known {
+					door = s.where(func(r *rule) bool {
+						return (r.apps == nil || r.apps.holds(f)) && (r.clients == nil || r.clients.holds(f)) && (r.kinds == nil || r.kinds.holds(f))
+					})
+					byPlatform[ClientAppTypeOf(f)] = door
+				}
+				both := slices.Clone(door)
+				and(both, platforms[on], s.all, s.all, s.all)
+				s.doors[p][k][on] = s.once(both)
 			}
 		}
 	}

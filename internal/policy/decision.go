@@ -5,7 +5,6 @@ import "math/bits"
 // scratch is what one decision works in; snapshots keep a few.
 type scratch struct {
 	in, out []uint64 // policies that apply, and room for those excluded
-	ruled   []uint8  // by device rule: 0 not asked, 1 does not match, 2 matches
 
 	// clocks are beside the snapshot's hours.
 	clocks []clock
@@ -40,7 +39,7 @@ type notable struct {
 
 func (s *Snapshot) newScratch() any {
 	n := len(s.everybody)
-	return &scratch{in: make([]uint64, n), out: make([]uint64, n), ruled: make([]uint8, len(s.deviceRules)), clocks: make([]clock, len(s.hours))}
+	return &scratch{in: make([]uint64, n), out: make([]uint64, n), clocks: make([]clock, len(s.hours))}
 }
 
 // decide answers each kind of demand, once for all policies that share it, and

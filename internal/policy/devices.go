@@ -110,11 +110,10 @@ func (s *Snapshot) numberRules() {
 		text    string
 		exclude bool
 	}
-	numbers := map[key]uint16{}
-	s.ruledBy = make([]ruled, len(s.rules))
+	numbers := map[key]int{}
 	for i := range s.rules {
 		d := s.rules[i].device
-		if d == nil {
+		if d == nil || s.rules[i].State == Disabled {
 			continue
 		}
 		k := key{text: d.text}
@@ -123,10 +122,10 @@ func (s *Snapshot) numberRules() {
 		}
 		number, known := numbers[k]
 		if !known {
-			number = uint16(len(s.deviceRules))
-			numbers[k], s.deviceRules = number, append(s.deviceRules, d)
+			number = len(s.deviceRules)
+			numbers[k], s.deviceRules = number, append(s.deviceRules, deviceRule{deviceCondition: d})
 		}
-		s.ruledBy[i] = ruled{number, d.exclude}
+		s.deviceRules[number].by.add(i, d.exclude)
 	}
 }
 

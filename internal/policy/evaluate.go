@@ -1,7 +1,7 @@
 package policy
 
 import (
-	"math/bits"
+	"slices"
 
 	"github.com/portreeve/portreeve/internal/protocol"
 )
@@ -26,7 +26,7 @@ func Evaluate(s *Snapshot, f *Facts, b *Bits) Verdict {
 	}
 	applied := s.narrow(f, w, flow, device)
 	if f.Device != nil {
-		s.narrowByDevice(f, w)
+		s.narrowByDevice(f, applied)
 	}
 	w.decide(s, f)
 	if b != nil {
@@ -92,18 +92,20 @@ func and(in []uint64, a, b, c, d set) {
 	}
 }
 
-// narrowByDevice asks the device's rules of the policies that are left, each
-// rule once.
-func (s *Snapshot) narrowByDevice(f *Facts, w *scratch) {
-	clear(w.ruled)
-	for i, left := range w.in {
-		for rest := left & s.filtered[i]; rest != 0; rest &= rest - 1 {
-			r := s.ruledBy[i*64+bits.TrailingZeros64(rest)]
-			if w.ruled[r.number] == 0 {
-				w.ruled[r.number] = 1 + uint8(index(s.deviceRules[r.number].matches(f)))
+// narrowByDevice asks the device's rules that policies are left for, each once.
+func (s *Snapshot) narrowByDevice(f *Facts, in []uint64) {
+	for i := range s.deviceRules {
+		r := &s.deviceRules[i]
+		if !slices.ContainsFunc(r.by.words, func(m mark) bool { return in[m.word]&(m.in|m.out) != 0 }) {
+			continue
+		}
+		if r.matches(f) {
+			for _, m := range r.by.words {
+				in[m.word] &^= m.out
 			}
-			if (w.ruled[r.number] == 2) == r.exclude {
-				w.in[i] &^= rest & -rest
+		} else {
+			for _, m := range r.by.words {
+				in[m.word] &^= m.in
 			}
 		}
 	}
