@@ -65,6 +65,8 @@ func TestCyrusAndExim(t *testing.T) {
 			p := programs[slices.IndexFunc(programs, func(p program) bool { return p.name == name })]
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
+				byPassword.lmtp(t, otherPerson(2*n))
+				byMaster.lmtp(t, otherPerson(2*n+1))
 				c := &matrixCase{t: t, site: byPassword.site, program: p, person: otherPerson(2 * n)}
 				c.allowed("password allowed", c.password())
 				byPassword.do(t, "mailbox", "set", c.person, "--"+p.protocol, "off")
@@ -179,20 +181,28 @@ func capabilityLines(r interface{ Read([]byte) (int, error) }) []string {
 
 // idles: what Cyrus tells an idling program comes through at once.
 func (o *others) idles(t *testing.T, person string) {
+	t.Helper()
 	i := o.idle(t, person)
+	o.lmtp(t, person)
+	i.until("EXISTS", 10*time.Second)
+}
+
+// lmtp puts a mail into somebody's mailbox at Cyrus, which makes the mailbox if
+// there is none. (Without one its ManageSieve lets nobody in.)
+func (o *others) lmtp(t testing.TB, person string) {
+	t.Helper()
 	c := raw(t, o.cyrus.LMTP)
+	_, _, err := c.ReadResponse(220)
+	check(t, err)
 	for _, l := range []struct {
 		line string
 		want int
-	}{{"", 220}, {"LHLO me.test", 250}, {"MAIL FROM:<sender@example.org>", 250}, {"RCPT TO:<" + person + ">", 250}, {"DATA", 354}, {"Subject: hello\r\n\r\nyou\r\n.", 250}} {
-		if l.line != "" {
-			check(t, c.PrintfLine("%s", l.line))
-		}
+	}{{"LHLO me.test", 250}, {"MAIL FROM:<sender@example.org>", 250}, {"RCPT TO:<" + person + ">", 250}, {"DATA", 354}, {"Subject: hello\r\n\r\nyou\r\n.", 250}} {
+		check(t, c.PrintfLine("%s", l.line))
 		if _, text, err := c.ReadResponse(l.want); err != nil {
 			t.Fatalf("LMTP, %s: %v %s", l.line, err, text)
 		}
 	}
-	i.until("EXISTS", 10*time.Second)
 }
 
 // tellsTheAddress: Exim logs the client, not the door.

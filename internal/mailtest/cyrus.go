@@ -89,7 +89,7 @@ func startCyrus(t testing.TB, master string, o CyrusOptions) (*Cyrus, error) {
 		}
 		write(t, filepath.Join(dir, name), text.String())
 	}
-	for _, d := range []string{"config", "spool", "sieve"} {
+	for _, d := range []string{"config", "config/socket", "spool", "sieve"} { // idled answers at sockets in the second
 		if err := os.Mkdir(filepath.Join(dir, d), 0o700); err != nil {
 			t.Fatal(err)
 		}

@@ -2,10 +2,10 @@ package sieve
 
 // Filter keeps a signed-in program from leaving the session that was judged.
 // UNAUTHENTICATE ends the sign-in and leaves the connection open (RFC 5804,
-// section 2.14.1; Cyrus 3.6 has it): whoever signed in next would be let in by
-// the server alone, unseen. STARTTLS, where a server takes it so late, would
-// hide all that follows. Both are spoiled in place, without changing the length,
-// where a line begins with them, and the server says NO.
+// section 2.14.1): whoever signed in next would be let in by the server alone,
+// unseen. STARTTLS, so late, would hide all that follows. Cyrus 3.6 takes both.
+// They are spoiled in place, without changing the length, where a line begins
+// with them, and the server says NO.
 //
 // Every line is looked at, whether or not it belongs to a literal: servers
 // differ in whether the literal of a command they do not like is read as
