@@ -26,9 +26,12 @@ type guestKey struct {
 func (s *Snapshot) markSide(policy int, m *members, kinds *[3]map[string]*marks, exclude bool) {
 	for i, list := range [][]member{m.users, m.groups, m.roles} {
 		for _, x := range list {
+			if x.id == "" {
+				continue // nobody has it
+			}
 			if !x.expires.IsZero() {
 				at(kinds[i], x.id).timed = append(at(kinds[i], x.id).timed, timedMark{policy, x})
-			} else if x.id != "" {
+			} else {
 				at(kinds[i], x.id).add(policy, exclude)
 			}
 		}
