@@ -117,15 +117,17 @@ func (g *Gate) SignIn(ctx context.Context, a signin.Attempt, c signin.Credential
 	return
 }
 
-// Rejudge judges an allowed outcome again under the snapshot now in force,
-// with the principal already proven: a one-time secret is never verified
-// twice. It writes an event of its own.
+// Rejudge judges an allowed outcome again under the snapshot now in force, and
+// the person as they are now, with the principal already proven: a one-time
+// secret is never verified twice. It writes an event of its own.
 func (g *Gate) Rejudge(ctx context.Context, o signin.Outcome) signin.Outcome {
 	t := &telling{g: g, s: g.snapshot.Load(), out: o, started: time.Now()}
 	t.out.Attempt.ID = newID(time.Now())
 	t.out.Correlation = o.Correlation
 	t.out.Steps, t.out.Applied = nil, policy.Bits{}
 	t.out.Facts.At = time.Now()
-	t.judge()
+	if !t.gone(ctx) {
+		t.judge()
+	}
 	return t.finish(ctx)
 }

@@ -310,6 +310,36 @@ func TestAChangeIsJudgedWithoutVerifyingAgain(t *testing.T) {
 	})
 }
 
+func TestAPersonWhoChangedMeanwhileIsJudgedAsTheyAreNow(t *testing.T) {
+	for _, c := range []struct {
+		now  *directory.Person // nil: deleted
+		code signin.Code
+	}{
+		{nil, signin.UserUnknown},
+		{&directory.Person{ID: "another", Address: "mary@example.org"}, signin.UserUnknown},
+		{&directory.Person{ID: "mary", Address: "mary@example.org", Disabled: true}, signin.UserDisabled},
+		{&directory.Person{ID: "mary", Address: "mary@example.org", Groups: []string{"barred"}}, signin.BlockedByPolicy},
+		{&directory.Person{ID: "mary", Address: "mary@example.org", Groups: []string{"staff"}}, signin.OK},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			barred := policy.Policy{ID: "barred", State: policy.Enabled, Grant: &policy.Grant{Controls: policy.ControlBlock},
+				Conditions: policy.Conditions{Users: &policy.Users{Include: policy.People{Groups: []string{"barred"}}}}}
+			h, g := open(policies(barred))
+			first := g.SignIn(t.Context(), attempt(), password("mary@example.org", "right"))
+			if !first.Allowed() {
+				t.Fatalf("refused with %v", first.Code)
+			}
+			if delete(h.people, "mary@example.org"); c.now != nil {
+				h.people["mary@example.org"] = *c.now
+			}
+			second := g.Rejudge(t.Context(), first)
+			if second.Code != c.code || second.Allowed() != (c.code == signin.OK) || len(h.verified) != 1 {
+				t.Errorf("%+v: code %v, allowed %v, verified %d times", c.now, second.Code, second.Allowed(), len(h.verified))
+			}
+		})
+	}
+}
+
 func TestAnObservedSignInIsNeverRefused(t *testing.T) {
 	h, g := open(policies(blockPasswords()))
 	if _, err := g.Observe(t.Context(), attempt(), "mary@example.org", "PLAIN", policy.CredentialPassword, "dovecot", true); err != nil {

@@ -186,6 +186,22 @@ func (t *telling) appeared(ctx context.Context, p signin.Principal) bool {
 	return false
 }
 
+// gone looks at somebody proven once more, who may have changed meanwhile.
+func (t *telling) gone(ctx context.Context) bool {
+	p, known, err := t.g.People.Lookup(ctx, t.out.Facts.Address)
+	switch {
+	case err != nil:
+		return t.fault(signin.StepWho, signin.DirectoryAway, err)
+	case !known || p.ID != t.out.Facts.Person:
+		return t.refuse(signin.StepWho, signin.UserUnknown, "deleted while signing in")
+	case p.Disabled:
+		return t.refuse(signin.StepWho, signin.UserDisabled, "disabled while signing in")
+	}
+	t.person, t.known = p, true
+	t.is(p, true)
+	return false
+}
+
 func (t *telling) judge() {
 	t.out.Verdict = policy.Judge(t.s, &t.out.Facts, &t.out.Applied)
 	t.out.Code = signin.Code(t.out.Verdict.Code)

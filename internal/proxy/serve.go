@@ -112,7 +112,7 @@ func (s *Server) letIn(ctx context.Context, c *Conn, d Dialect, cred signin.Cred
 		return false, s.refuse(c, d, s.Gate.Trouble(troubleOf(err), out.Reference))
 	}
 	sess, ok := s.Sessions.Open(&out, b.Name, c.end)
-	for tries := 0; !ok && tries < maxRejudge; tries++ {
+	for tries := 0; !ok && tries < maxRejudge && !s.Sessions.Outdated(&out); tries++ {
 		if out = s.Gate.Rejudge(ctx, out); !out.Allowed() {
 			_ = b.Close()
 			return false, s.refuse(c, d, out.Reply)

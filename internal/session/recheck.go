@@ -93,27 +93,31 @@ func (l *leavers) judge(part []*Session, people map[string]bool, s *policy.Snaps
 // judge judges one session again, in room, and keeps its facts if refresh
 // brought new ones and it stays.
 func (s *Session) judge(snap *policy.Snapshot, now time.Time, refresh Refresh, room *policy.Facts) (signin.Code, bool) {
-	kept := s.facts.Load()
-	*room = *kept
-	room.At = now
-	if refresh != nil {
-		if code, stays := refresh(room); !stays {
-			return code, false
+	for {
+		kept := s.facts.Load()
+		*room = *kept
+		room.At = now
+		if refresh != nil {
+			if code, stays := refresh(room); !stays {
+				return code, false
+			}
 		}
+		if !s.proof.IsZero() && !now.Before(s.proof) {
+			return signin.SessionExpired, false
+		}
+		v := policy.Judge(snap, room, nil)
+		if !v.Allowed() {
+			return signin.SessionPolicyChanged, false
+		}
+		if room.Guest != kept.Guest || !slices.Equal(room.Groups, kept.Groups) || !slices.Equal(room.Roles, kept.Roles) {
+			fresh := *room
+			if !s.facts.CompareAndSwap(kept, &fresh) {
+				continue // something was learned meanwhile
+			}
+		}
+		s.setUntil(v.Until)
+		return signin.OK, true
 	}
-	if !s.proof.IsZero() && !now.Before(s.proof) {
-		return signin.SessionExpired, false
-	}
-	v := policy.Judge(snap, room, nil)
-	if !v.Allowed() {
-		return signin.SessionPolicyChanged, false
-	}
-	if room.Guest != kept.Guest || !slices.Equal(room.Groups, kept.Groups) || !slices.Equal(room.Roles, kept.Roles) {
-		fresh := *room
-		s.facts.Store(&fresh)
-	}
-	s.setUntil(v.Until)
-	return signin.OK, true
 }
 
 // leave ends the session, now or at a random moment within spread.
@@ -128,12 +132,15 @@ func (s *Session) leave(code signin.Code, spread time.Duration) {
 // Learn tells a session what its program said of itself after sign-in; the
 // session is judged again with it.
 func (s *Session) Learn(change func(*policy.Facts)) {
-	f := *s.facts.Load()
-	change(&f)
-	s.facts.Store(&f)
-	s.registry.mu.Lock()
-	snap := s.registry.snapshot
-	s.registry.mu.Unlock()
+	for {
+		kept := s.facts.Load()
+		f := *kept
+		change(&f)
+		if s.facts.CompareAndSwap(kept, &f) {
+			break // else the person changed meanwhile
+		}
+	}
+	snap := s.registry.inForce()
 	if snap == nil {
 		return
 	}

@@ -8,6 +8,7 @@
 package session
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -47,16 +48,53 @@ func (s *Session) Facts() *policy.Facts { return s.facts.Load() }
 
 // Registry holds the open sessions. Its zero value is ready.
 type Registry struct {
+	// Refresh brings facts up to date when a session opens; set before the first
+	// does. Nil leaves them as they were judged.
+	Refresh Refresh
+
 	mu       sync.Mutex
 	version  uint64
 	snapshot *policy.Snapshot
 	open     map[signin.ID]*Session
+	orders   []order // to end sessions, the oldest first
 }
 
-// Open registers an allowed outcome. It returns false if the snapshot that
-// judged it is no longer the one in force: then the gate must judge again,
-// or a change between verdict and registration would slip through.
+// order is an order to end sessions, kept for those whose credential had been
+// shown before it came and who open only now.
+type order struct {
+	at    time.Time
+	match func(*Session) bool
+}
+
+// ordersKept is over what the longest sign-in takes from its credential on: a
+// slow check of the password and a slow mail server, 30 s each.
+const ordersKept = 2 * time.Minute
+
+// Open registers an allowed outcome. It returns false if that may no longer be
+// so: the snapshot that judged it is not the one in force, the person is no
+// longer as they were, or what they showed was taken back (see Outdated). Then
+// the gate must judge again, or a change between verdict and registration would
+// slip through.
 func (r *Registry) Open(o *signin.Outcome, backend string, end End) (*Session, bool) {
+	s := newSession(r, o, backend, end)
+	snap, orders, ok := r.register(s, o)
+	if !ok {
+		return nil, false
+	}
+	// From here on every change finds the session; those that came before are looked at now.
+	stays := !s.outdated(orders)
+	if stays && r.Refresh != nil && snap != nil {
+		_, stays = s.judge(snap, time.Now(), r.Refresh, new(policy.Facts))
+	}
+	if !stays {
+		s.Done()
+		return nil, false
+	}
+	return s, true
+}
+
+// newSession is an outcome as a session.
+func newSession(r *Registry, o *signin.Outcome, backend string, end End) *Session {
 	s := &Session{ID: o.Attempt.ID, Reference: o.Reference, Opened: o.Attempt.At, Protocol: o.Attempt.Protocol,
 		Grant: o.Principal.Grant, Client: o.Attempt.Client.String(), Backend: backend, Listener: o.Attempt.Listener, registry: r, proof: o.Principal.Until, end: end}
 	if o.Facts.Credential == policy.CredentialCertificate {
@@ -65,16 +103,43 @@ func (r *Registry) Open(o *signin.Outcome, backend string, end End) (*Session, b
 	f := o.Facts
 	s.facts.Store(&f)
 	s.setUntil(o.Verdict.Until)
+	return s
+}
+
+// register lets changes find a session, and returns those that came before.
+func (r *Registry) register(s *Session, o *signin.Outcome) (*policy.Snapshot, []order, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if o.Verdict.Version < r.version {
-		return nil, false
+		return nil, nil, false
 	}
 	if r.open == nil {
 		r.open = map[signin.ID]*Session{}
 	}
 	r.open[s.ID] = s
-	return s, true
+	return r.snapshot, slices.Clone(r.orders), true
+}
+
+// outdated says that an order which came after the session's credential was
+// shown would end it.
+func (s *Session) outdated(orders []order) bool {
+	return slices.ContainsFunc(orders, func(o order) bool { return !o.at.Before(s.Opened) && o.match(s) })
+}
+
+// Outdated says that what somebody showed was taken back since (a new password,
+// a revoked grant), so that only showing it again can help.
+func (r *Registry) Outdated(o *signin.Outcome) bool {
+	r.mu.Lock()
+	orders := slices.Clone(r.orders)
+	r.mu.Unlock()
+	return newSession(r, o, "", nil).outdated(orders)
+}
+
+// inForce is the snapshot in force.
+func (r *Registry) inForce() *policy.Snapshot {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.snapshot
 }
 
 // Done takes a closed session off the registry.
@@ -130,12 +195,24 @@ func (r *Registry) all() []*Session {
 }
 
 // Matching ends every session that match names and returns how many it ended.
+// Who is on the way in with a credential shown before now is not let in either.
 func (r *Registry) Matching(match func(*Session) bool, code signin.Code, note string) int {
 	n := 0
-	for _, s := range r.List() {
+	for _, s := range r.ordered(match) {
 		if match(s) && s.finish(code, note) {
 			n++
 		}
 	}
 	return n
+}
+
+// ordered keeps an order for those who are on the way in, and returns those who
+// are in already.
+func (r *Registry) ordered(match func(*Session) bool) []*Session {
+	now := time.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.orders = slices.DeleteFunc(r.orders, func(o order) bool { return now.Sub(o.at) > ordersKept })
+	r.orders = append(r.orders, order{now, match})
+	return r.all()
 }

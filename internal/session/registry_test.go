@@ -195,3 +195,75 @@ func BenchmarkRecheck9500(b *testing.B) {
 		r.Recheck(second, now, 0, nil)
 	}
 }
+
+// Between the look at a person and the opening of the session lie seconds where
+// a mail server is slow. Whatever happens to the person meanwhile counts.
+func TestAChangeOfThePersonDuringASignInIsNotMissed(t *testing.T) {
+	first := rules(1)
+	changed := map[string]bool{}
+	r := Registry{Refresh: func(f *policy.Facts) (signin.Code, bool) {
+		if changed[f.Person] {
+			return signin.UserDisabled, false
+		}
+		f.Groups = []string{"staff"}
+		return signin.OK, true
+	}}
+	r.Install(first)
+	o := outcome("mary", 1, first)
+	changed["mary"] = true
+	r.Recheck(first, time.Now(), 0, r.Refresh) // she has no session yet
+	if _, ok := r.Open(o, "", func(signin.Code, string) {}); ok || r.Len() != 0 {
+		t.Errorf("a disabled person's session was opened, %d are open", r.Len())
+	}
+	s, ok := r.Open(outcome("anna", 2, first), "", func(signin.Code, string) {})
+	if !ok || len(s.Facts().Groups) != 1 {
+		t.Error("somebody whom nothing happened to was not let in with the groups of now")
+	}
+}
+
+func TestWhatWasTakenBackDuringASignInOpensNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r Registry
+		first := rules(1)
+		r.Install(first)
+		before := outcome("mary", 1, first)
+		other := outcome("anna", 2, first)
+		time.Sleep(time.Second)
+		r.Matching(func(s *Session) bool { return s.Facts().Person == "mary" }, signin.SessionPolicyChanged, "the password was changed")
+		time.Sleep(time.Second)
+		if _, ok := r.Open(before, "", func(signin.Code, string) {}); ok || !r.Outdated(before) || r.Len() != 0 {
+			t.Error("a session was opened on a password that is no more")
+		}
+		if _, ok := r.Open(other, "", func(signin.Code, string) {}); !ok || r.Outdated(other) {
+			t.Error("somebody else was kept out")
+		}
+		if _, ok := r.Open(outcome("mary", 3, first), "", func(signin.Code, string) {}); !ok {
+			t.Error("who showed the new password was kept out")
+		}
+		time.Sleep(ordersKept + time.Second)
+		r.Matching(func(*Session) bool { return false }, signin.SessionEnded, "")
+		if len(r.orders) != 1 {
+			t.Errorf("%d orders are kept", len(r.orders))
+		}
+	})
+}
+
+func TestLearningAndRecheckingTogetherLoseNothing(t *testing.T) {
+	var r Registry
+	first := rules(1)
+	r.Install(first)
+	for i := range 200 {
+		s, _ := r.Open(outcome("mary", int64(i), first), "", func(signin.Code, string) {})
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			s.Learn(func(f *policy.Facts) { f.Program = "mutt" })
+		}()
+		r.Recheck(first, time.Now(), 0, func(f *policy.Facts) (signin.Code, bool) { f.Groups = []string{"staff"}; return signin.OK, true })
+		<-done
+		if f := s.Facts(); f.Program != "mutt" || len(f.Groups) != 1 {
+			t.Fatalf("program %q, groups %v", f.Program, f.Groups)
+		}
+		s.Done()
+	}
+}
