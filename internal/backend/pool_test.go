@@ -346,6 +346,25 @@ func TestSourceAddressesTakeTurns(t *testing.T) {
 	}
 }
 
+func TestPortsLeftWhereBackendsShareAServer(t *testing.T) {
+	f := letsIn(t)
+	endpoints := map[protocol.Protocol]Endpoint{protocol.IMAP: {Address: f.address, TLS: TLSNone}}
+	p, err := New([]Options{{Name: "one", Endpoints: endpoints, SourceAddrs: []netip.Addr{netip.MustParseAddr("127.0.0.8")}},
+		{Name: "two", Endpoints: endpoints}}, Routes{Default: "one"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ports, err := p.PortsLeft(context.Background())
+	if err != nil || len(ports) != 2 {
+		t.Fatalf("%v %+v", err, ports)
+	}
+	for _, x := range ports {
+		if x.Left < 1000 {
+			t.Errorf("%+v", x)
+		}
+	}
+}
+
 func TestPortsLeft(t *testing.T) {
 	f := letsIn(t)
 	from := netip.MustParseAddr("127.0.0.9")

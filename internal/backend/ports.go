@@ -26,7 +26,9 @@ func (p *Pool) PortsLeft(ctx context.Context) ([]Ports, error) {
 	for _, name := range p.names {
 		for _, s := range p.backends[name].servers {
 			for _, target := range resolve(ctx, s.endpoint.Address) {
-				left[target] = map[netip.Addr]int{}
+				if left[target] == nil { // several backends may share a server
+					left[target] = map[netip.Addr]int{}
+				}
 				for _, from := range s.sources.towards(target) {
 					left[target][from] = 0
 					out = append(out, Ports{Backend: name, Source: from, Endpoint: target})
