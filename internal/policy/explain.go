@@ -57,16 +57,25 @@ type ControlExplanation struct {
 }
 
 // Explain judges like Judge and gives the words. After a refusal that did not
-// look at the secret, what hangs on it is unknown.
+// look at the secret, what hangs on it is unknown; where the credential proved
+// nobody, conditional access was never asked (so do Entra and its log).
 func Explain(s *Snapshot, f *Facts) Explanation {
 	var b Bits
 	v := Judge(s, f, &b)
 	early := v.Stage != StageNone && v.Stage != StageConditionalAccess
-	x := Explanation{Version: v.Version, Effect: v.Effect.String(), Stage: v.Stage.String(), Code: v.Code, By: v.By, ByName: s.nameOf(v), Widened: v.Widened}
+	asked := f.Proven || early
+	if !asked {
+		b, v = Bits{Applied: make([]uint64, len(s.everybody))}, Verdict{Effect: Block, Version: s.version}
+	}
+	x := Explanation{Version: v.Version, Effect: v.Effect.String(), Stage: v.Stage.String(), Code: v.Code, By: v.By, ByName: s.nameOf(v), Widened: v.Widened, Policies: []PolicyExplanation{}}
 	if !v.Until.IsZero() {
 		x.Until = &v.Until
 	}
 	x.Steps = s.explainSteps(f, &v)
+	if !asked {
+		last := &x.Steps[len(x.Steps)-1]
+		last.Result, last.Text = "notReached", "the credential proved nobody, so no policy was asked"
+	}
 	for i := range s.rules {
 		x.Policies = append(x.Policies, s.explainPolicy(f, i, s.Result(&b, i), early))
 	}
@@ -143,7 +152,8 @@ func (s *Snapshot) explainAuth(f *Facts, result string) StepExplanation {
 
 func (s *Snapshot) explainPolicy(f *Facts, i int, result Result, early bool) PolicyExplanation {
 	r := &s.rules[i]
-	x := PolicyExplanation{ID: r.ID, Name: r.DisplayName, State: r.State.String(), Result: result.String(), Exclusions: r.Exclusions}
+	x := PolicyExplanation{ID: r.ID, Name: r.DisplayName, State: r.State.String(), Result: result.String(), Exclusions: r.Exclusions,
+		Conditions: []ConditionExplanation{}, Controls: []ControlExplanation{}}
 	for _, c := range r.conditions() {
 		x.Conditions = append(x.Conditions, s.explainCondition(f, c, early))
 	}

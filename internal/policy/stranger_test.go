@@ -29,3 +29,16 @@ func TestLegacyBlockIsEarlyAndNamesThePolicy(t *testing.T) {
 		t.Errorf("a token: %+v", v)
 	}
 }
+
+func TestAWrongSecretIsNoMatterOfPolicy(t *testing.T) {
+	s, _ := Compile(Source{Policies: []Policy{{ID: "mfa", Grant: &Grant{Controls: ControlMFA}}}})
+	f := Facts{At: time.Unix(1e9, 0), Person: "ana", Protocol: protocol.IMAP, Credential: CredentialPassword}
+	x := Explain(s, &f)
+	if last := x.Steps[3]; x.Effect != "block" || x.Stage != "none" || x.Code != 0 || last.Result != "notReached" || x.Policies[0].Result != "notApplied" {
+		t.Errorf("%+v", x)
+	}
+	f.Proven = true
+	if x := Explain(s, &f); x.Code != 50076 || x.Policies[0].Result != "failure" || len(x.Policies[0].Conditions) != 0 || x.Policies[0].Controls[0].Result != "unmet" {
+		t.Errorf("%+v", x)
+	}
+}
