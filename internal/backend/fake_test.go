@@ -166,6 +166,8 @@ func TestFaultsOfABackendAreNeverAWrongPassword(t *testing.T) {
 		{"certificate of another name", imap, TLSImplicit, &misnamed, steps([]string{"tls"}, ready[imap], []string{"silence"})},
 		{"certificate of a stranger after STARTTLS", smtp, TLSStartTLS, &foreign, []string{"S: 220 x", "C: EHLO", "S: 250-x|250 STARTTLS", "C: STARTTLS", "S: 220 go", "tls", "silence"}},
 		{"no TLS where there should be", imap, TLSImplicit, nil, steps(ready[imap], []string{"silence"})},
+		{"leavable, said before", imap, TLSNone, nil, []string{"S: * OK [CAPABILITY IMAP4rev1 AUTH=PLAIN UNAUTHENTICATE] hello", "silence"}},
+		{"leavable, said after", imap, TLSNone, nil, steps(ready[imap], authenticate[imap], []string{"S: p OK [CAPABILITY IMAP4rev1 UNAUTHENTICATE] in", "silence"})},
 		{"mechanism not offered", imap, TLSNone, nil, []string{"S: * OK [CAPABILITY IMAP4rev1 LOGINDISABLED] hello", "silence"}},
 		{"IMAP unavailable", imap, TLSNone, nil, steps(ready[imap], authenticate[imap], []string{"S: p NO [UNAVAILABLE] later"})},
 		{"IMAP limit", imap, TLSNone, nil, steps(ready[imap], authenticate[imap], []string{"S: p NO [LIMIT] too many"})},

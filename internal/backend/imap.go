@@ -117,9 +117,26 @@ func (d *imapDialect) loginByLiterals(t *talk, plain []byte) error {
 	return d.answer(t, append(next, '\n'), nil)
 }
 
-// login authenticates, with an initial response where the server takes one
-// (RFC 4959).
+// errLeavable keeps people out rather than let them become others: behind
+// UNAUTHENTICATE (RFC 8437) whoever signs in next on the same connection would
+// be let in by the server alone, past the gate.
+var errLeavable = errors.New("it lets signed-in people sign in as others, by UNAUTHENTICATE, which must be switched off there")
+
+// login authenticates, unless the session could be left.
 func (d *imapDialect) login(t *talk, mechanism string, response []byte) error {
+	if d.caps.Has("UNAUTHENTICATE") {
+		return errLeavable
+	}
+	err := d.authenticate(t, mechanism, response)
+	if err == nil && d.caps.Has("UNAUTHENTICATE") {
+		return errLeavable
+	}
+	return err
+}
+
+// authenticate does so with an initial response where the server takes one
+// (RFC 4959).
+func (d *imapDialect) authenticate(t *talk, mechanism string, response []byte) error {
 	if mechanism == sasl.Plain && !d.caps.Has("AUTH=PLAIN") {
 		return d.loginByLiterals(t, response)
 	}
