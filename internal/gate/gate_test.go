@@ -271,6 +271,31 @@ func TestOurOwnTroubleIsNeverAWrongPassword(t *testing.T) {
 	}
 }
 
+// Where nobody in particular is refused before the password is looked at, only
+// the exempt can meet trouble behind that.
+func TestTroubleIsNoListOfTheExempt(t *testing.T) {
+	for _, code := range []signin.Code{signin.Busy, signin.BackendAway} {
+		synctest.Test(t, func(t *testing.T) {
+			tell := func(name string, s *policy.Snapshot, known bool) signin.Reply {
+				h, g := open(s)
+				h.known, h.refuse = known, &authn.Trouble{Code: code, Err: errors.New("trouble")}
+				return g.SignIn(t.Context(), attempt(), password(name, "x")).Reply
+			}
+			closed := policies(blockPasswords("old"))
+			exempt, other := tell("old@example.org", closed, false), tell("mary@example.org", closed, false)
+			if exempt.Tone != other.Tone || exempt.Code != other.Code {
+				t.Errorf("the exempt are told %+v, others %+v", exempt, other)
+			}
+			if r := tell("old@example.org", closed, true); r.Tone != signin.Trouble || r.Code != code {
+				t.Errorf("where they are known the exempt are told %+v", r)
+			}
+			if r := tell("old@example.org", policies(), false); r.Tone != signin.Trouble || r.Code != code {
+				t.Errorf("where nobody is refused early they are told %+v", r)
+			}
+		})
+	}
+}
+
 func TestNoDoorOpensWithoutARecord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, g := open(policies())

@@ -139,6 +139,7 @@ func (t *telling) note(r lockout.Result) {
 func (t *telling) refusedEarly() bool {
 	t.out.Verdict = policy.Preauth(t.s, &t.out.Facts)
 	if !t.out.Verdict.Allowed() {
+		policy.Foresee(t.s, &t.out.Facts, &t.out.Applied)
 		return t.refuse(signin.StepPreauth, signin.Code(t.out.Verdict.Code), "")
 	}
 	t.step(signin.StepPreauth, "pass")

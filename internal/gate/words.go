@@ -34,8 +34,14 @@ const maxReply = 200
 // Everything else is told in the words that the stranger would get, so that
 // refusals are no list of the exempt; the particular reason is told only where
 // the stranger's is the same, or where this person has signed in before.
+//
+// Trouble over a person counts as everything else where the stranger would have
+// been refused before it: only the exempt come so far, and a guesser can make
+// trouble (a full pool, a slow mail server) to see who they are.
 func (g *Gate) reply(s *policy.Snapshot, o *signin.Outcome) signin.Reply {
-	if trouble(o.Code) {
+	f := stranger(o.Facts)
+	nobody := policy.Preauth(s, &f)
+	if trouble(o.Code) && (nobody.Allowed() || o.Facts.KnownNetwork || o.Facts.Person == "") {
 		return g.say(signin.Trouble, o.Code, o.Reference)
 	}
 	early := o.Verdict.Stage != policy.StageNone && o.Verdict.Stage != policy.StageConditionalAccess && !o.Facts.Proven
@@ -45,9 +51,8 @@ func (g *Gate) reply(s *policy.Snapshot, o *signin.Outcome) signin.Reply {
 	if o.Facts.KnownNetwork && o.Facts.Proven {
 		return g.say(signin.Uniform, o.Code, o.Reference)
 	}
-	f := stranger(o.Facts)
-	if v := policy.Preauth(s, &f); !v.Allowed() {
-		return g.say(signin.Early, signin.Code(v.Code), o.Reference)
+	if !nobody.Allowed() {
+		return g.say(signin.Early, signin.Code(nobody.Code), o.Reference)
 	}
 	return g.say(signin.Uniform, signin.WrongCredentials, o.Reference)
 }

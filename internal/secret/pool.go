@@ -11,7 +11,7 @@ import (
 // Bounds of the pool. A waiting caller costs a goroutine's stack and nothing
 // else; a working one up to maxMemory.
 const (
-	poolPerSource = 4   // waiting calls of one source
+	poolPerSource = 100 // waiting calls of one source: an office has one address, and as many connections may sign in from it; at 19 ms a hash the last waits 1.9 s
 	poolWaiting   = 256 // waiting calls of each class; at 19 ms a hash the last of them waits about 5 s
 	familiarTurns = 3   // turns that familiar sources have for one of a stranger, while both wait
 )

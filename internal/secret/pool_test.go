@@ -49,7 +49,7 @@ func TestAFloodFromOneSourceDoesNotStarveAnother(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		var refused atomic.Int32
-		for range 100 {
+		for range 2 * poolPerSource {
 			wg.Go(func() {
 				for ctx.Err() == nil {
 					if errors.Is(p.Do(ctx, network(1), work), ErrBusy) {
@@ -74,6 +74,26 @@ func TestAFloodFromOneSourceDoesNotStarveAnother(t *testing.T) {
 		wg.Wait()
 		if refused.Load() == 0 {
 			t.Error("nobody of the flood was told busy")
+		}
+	})
+}
+
+// Everybody of an office starts their program at nine, from one address.
+func TestACrowdFromOneAddressIsServed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := NewPool(1)
+		start := time.Now()
+		var wg sync.WaitGroup
+		for range poolPerSource {
+			wg.Go(func() {
+				if err := p.Do(t.Context(), network(1), work); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if took := time.Since(start); took > poolPerSource*20*time.Millisecond {
+			t.Errorf("the last waited %v", took)
 		}
 	})
 }
