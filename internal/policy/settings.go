@@ -40,10 +40,12 @@ func (s *Snapshot) compileSettings(r *resolver) {
 		s.domains[strings.ToLower(name)] = d.level()
 	}
 	s.groups, s.mailboxes = map[string]settings{}, map[string]settings{}
-	for id, g := range s.source.Groups {
+	for _, id := range sorted(s.source.Groups) {
+		g := s.source.Groups[id]
 		s.groups[id] = settings{g.level(), find("group", id, g.AuthenticationPolicy)}
 	}
-	for id, m := range s.source.Mailboxes {
+	for _, id := range sorted(s.source.Mailboxes) {
+		m := s.source.Mailboxes[id]
 		if id != "" { // the stranger has no mailbox
 			s.mailboxes[id] = settings{m.level(), find("mailbox", id, m.AuthenticationPolicy)}
 		}
