@@ -286,8 +286,9 @@ type Claims struct {
 type Forwarder struct {
 	// From are its networks.
 	From []netip.Prefix `yaml:"from"`
-	// Pass is how it passes the browser's address on: id (IMAP's ID, as
-	// docs/roundcube.md sets up), proxy (a PROXY header), xclient, or none.
+	// Pass is how it passes the browser's address on: id (IMAP's ID, and XCLIENT
+	// over the other protocols, as docs/roundcube.md sets up), proxy (a PROXY
+	// header), xclient, or none.
 	Pass string `yaml:"pass" oneof:"id,proxy,xclient,none"`
 }
 

@@ -190,7 +190,7 @@ func (c *Conn) Forwarder() *Forwarder { return c.forwarder }
 
 // Forwarded takes the client's address from a forwarder that may pass it that way.
 func (c *Conn) Forwarded(way PassBy, addr netip.AddrPort) {
-	if c.forwarder != nil && c.forwarder.Pass == way && addr.Addr().IsValid() {
+	if c.forwarder.Passes(way) && addr.Addr().IsValid() {
 		c.client = addr
 	}
 }

@@ -89,7 +89,7 @@ const (
 // PassBy is how a forwarder passes the browser's address on.
 type PassBy uint8
 
-// The ways.
+// The ways. PassID is IMAP's ID and, over the protocols that have none, XCLIENT.
 const (
 	PassNothing PassBy = iota
 	PassID
@@ -104,6 +104,11 @@ type Forwarder struct {
 	Pass PassBy
 
 	passed, silent atomic.Int64
+}
+
+// Passes says that it may pass the browser's address on that way; nil may not.
+func (f *Forwarder) Passes(way PassBy) bool {
+	return f != nil && (f.Pass == way || f.Pass == PassID && way == PassXCLIENT)
 }
 
 // count notes a sign-in that came with the browser's address or without.

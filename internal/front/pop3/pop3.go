@@ -142,8 +142,7 @@ func (d *dialect) startTLS(ctx context.Context) error {
 
 // xclient takes the browser's address from a forwarder that may pass it so.
 func (d *dialect) xclient(cmd wire.Command) error {
-	f := d.c.Forwarder()
-	if f == nil || f.Pass != proxy.PassXCLIENT {
+	if !d.c.Forwarder().Passes(proxy.PassXCLIENT) {
 		return d.bad("Sign in first")
 	}
 	fields, err := line.Fields(cmd.Arg)

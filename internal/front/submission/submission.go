@@ -131,7 +131,7 @@ func (d *dialect) extensions() []string {
 	if mechs := d.c.Mechanisms(); len(mechs) > 0 {
 		ext = append(ext, "AUTH "+strings.Join(mechs, " "))
 	}
-	if f := d.c.Forwarder(); f != nil && f.Pass == proxy.PassXCLIENT {
+	if d.c.Forwarder().Passes(proxy.PassXCLIENT) {
 		ext = append(ext, "XCLIENT ADDR PORT")
 	}
 	return ext
@@ -185,8 +185,7 @@ func (d *dialect) challenge(challenge []byte) ([]byte, error) {
 // xclient takes the browser's address from a forwarder that may pass it so,
 // and begins the session anew (Postfix's XCLIENT_README).
 func (d *dialect) xclient(cmd wire.Command) error {
-	f := d.c.Forwarder()
-	if f == nil || f.Pass != proxy.PassXCLIENT {
+	if !d.c.Forwarder().Passes(proxy.PassXCLIENT) {
 		return d.bad(550, "5.7.0", "Not for you")
 	}
 	fields, err := line.Fields(cmd.Arg)
