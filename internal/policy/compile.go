@@ -20,6 +20,7 @@ import (
 type Snapshot struct {
 	version  uint64
 	policies []Policy
+	ids      []string // beside policies
 	rules    []rule
 	source   Source
 	locator  *location.Set
@@ -116,7 +117,7 @@ func Compile(source Source) (*Snapshot, []Warning) {
 	s := &Snapshot{version: source.Version, policies: slices.Clone(source.Policies), source: source, rows: map[string]set{}}
 	r := newResolver(&s.source)
 	for i := range s.policies {
-		s.rules = append(s.rules, r.rule(&s.policies[i]))
+		s.ids, s.rules = append(s.ids, s.policies[i].ID), append(s.rules, r.rule(&s.policies[i]))
 	}
 	r.objects()
 	s.enforced = s.where(func(r *rule) bool { return r.State == Enabled })

@@ -130,7 +130,7 @@ func (w *scratch) verdict(s *Snapshot, f *Facts) Verdict {
 	if p < 0 {
 		return w.allowance(s, f)
 	}
-	v.By, v.Code = s.policies[p].ID, w.answer.codes[s.askedBy[p]]
+	v.By, v.Code = s.ids[p], w.answer.codes[s.askedBy[p]]
 	return v
 }
 

@@ -63,7 +63,7 @@ func (s *Snapshot) narrow(f *Facts, w *scratch, more, stillMore set) []uint64 {
 		asn = row(&s.asns, f.ASN)
 	}
 	if s.programs.rows != nil {
-		program = row(&s.programs, programOf(f))
+		program = s.program(f)
 	}
 	if s.shares != nil {
 		share = s.shares[draw(f.Person)]
@@ -179,6 +179,15 @@ func index(b bool) int {
 		return 1
 	}
 	return 0
+}
+
+// program finds the row of the program's family, which facts nearly always
+// have in lower case.
+func (s *Snapshot) program(f *Facts) set {
+	if r, ok := s.programs.rows[f.Program]; ok && f.Program != "" {
+		return r
+	}
+	return row(&s.programs, programOf(f))
 }
 
 func row[K comparable](t *table[K], k K) set {
