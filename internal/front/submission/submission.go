@@ -21,7 +21,7 @@ type dialect struct {
 	c       *proxy.Conn
 	line    *line.Reader
 	r       *wire.Reader
-	greeted bool   // EHLO was said since the connection, TLS or XCLIENT began
+	greeted bool   // EHLO or HELO was said since the connection, TLS or XCLIENT began
 	mech    string // of the credential shown
 	// refusal, if set, is an early refusal that is told at MAIL FROM: AUTH
 	// seemed to succeed, because that is the only place where some programs
@@ -115,8 +115,8 @@ func (d *dialect) hello(cmd wire.Command) error {
 	if cmd.Name == "LHLO" {
 		return d.bad(502, "5.5.1", "This is no LMTP")
 	}
-	d.greeted = cmd.Name == "EHLO"
-	if !d.greeted {
+	d.greeted = true // HELO too: Roundcube says it behind XCLIENT, and scanners do
+	if cmd.Name == "HELO" {
 		return d.c.WriteString(wire.Line(250, "", d.c.Settings().Hostname))
 	}
 	return d.c.WriteString(wire.Line(250, "", append([]string{d.c.Settings().Hostname}, d.extensions()...)...))
