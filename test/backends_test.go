@@ -36,7 +36,7 @@ func otherPeople() map[string]string {
 func otherPerson(n int) string { return fmt.Sprintf("other%02d@example.org", n) }
 
 // startOthers starts a door before Cyrus and Exim. Cyrus has no PROXY protocol
-// and takes nobody's word for the client's address; Exim has.
+// and takes nobody's word for the client's address, but logs IMAP's ID; Exim has.
 func startOthers(t testing.TB, cyrus *mailtest.Cyrus, exim *mailtest.Exim, login string) *others {
 	t.Helper()
 	o := &others{site: &site{issuer: newIssuer(t)}, cyrus: cyrus, exim: exim}
@@ -44,6 +44,7 @@ func startOthers(t testing.TB, cyrus *mailtest.Cyrus, exim *mailtest.Exim, login
     pop3: {address: %q, tls: none}
     sieve: {address: %q, tls: none}
     submission: {address: %q, tls: none, proxy: 2}
+    id: true
     %s`, cyrus.IMAP, cyrus.POP3, cyrus.Sieve, exim.SubmissionProxy, login)})
 	o.use(password)
 	o.use(mailtest.MasterPassword)
