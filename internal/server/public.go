@@ -38,12 +38,12 @@ func (s *Server) openPublic(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("listener public: %w", err)
 	}
-	s.public = l
+	s.public = newVisitors(l, c.ProxyFrom, c.TLS == "none")
 	if c.TLS == "implicit" {
 		if s.certs == nil {
 			return fmt.Errorf("listener public: it speaks TLS, and no certificate is configured under tls")
 		}
-		s.public = tls.NewListener(l, s.certs.TLSConfig(certs.Options{NextProtos: []string{"http/1.1"}}))
+		s.public = tls.NewListener(s.public, s.certs.TLSConfig(certs.Options{NextProtos: []string{"http/1.1"}}))
 	}
 	return nil
 }
