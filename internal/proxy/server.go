@@ -198,6 +198,7 @@ func Hello(h *tls.ClientHelloInfo) {
 }
 
 // Serve accepts connections until ctx ends, then waits for those signing in.
+// The listener must have been tuned: relay.Tune.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
 	defer stop()

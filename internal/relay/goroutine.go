@@ -38,7 +38,7 @@ func (g *goroutines) carry(pair Pair) *Handle {
 	c.init(c, pair, time.Now())
 	for _, e := range c.ends {
 		_ = e.Socket.tcp.SetDeadline(time.Time{})
-		_ = e.Socket.tcp.SetKeepAliveConfig(KeepAlive)
+		_ = e.Socket.tcp.SetKeepAliveConfig(keepAlive)
 		limitUnanswered(e.Socket.tcp)
 		e.Socket.patience = false
 	}

@@ -14,6 +14,7 @@ type Socket struct {
 	tcp      *net.TCPConn // nil once bare
 	in, out  atomic.Uint64
 	patience bool // false: Read never waits (see errWouldBlock)
+	tuned    bool // has its keepalive already
 	bare
 }
 
@@ -32,6 +33,11 @@ func (wouldBlock) Temporary() bool { return true }
 // NewSocket takes over c.
 func NewSocket(c *net.TCPConn) *Socket {
 	return &Socket{tcp: c, patience: true}
+}
+
+// NewTuned takes over a connection whose dialer or listener had Tune.
+func NewTuned(c *net.TCPConn) *Socket {
+	return &Socket{tcp: c, patience: true, tuned: true}
 }
 
 // Traffic is the number of bytes read from and written to the network so far,

@@ -47,7 +47,9 @@ func (s *Socket) strip() error {
 	s.tcp.Close()
 	s.tcp = nil
 	s.bare = bare{fd: int32(fd), dry: true}
-	tune(fd)
+	if !s.tuned {
+		tune(fd)
+	}
 	return nil
 }
 

@@ -18,6 +18,9 @@ const (
 	userTimeout       = keepAliveIdle + keepAliveCount*keepAliveInterval
 )
 
-// KeepAlive is what Carry sets on both connections. A net.ListenConfig or
-// net.Dialer that uses it too spares the kernel the default.
-var KeepAlive = net.KeepAliveConfig{Enable: true, Idle: keepAliveIdle, Interval: keepAliveInterval, Count: keepAliveCount}
+var keepAlive = net.KeepAliveConfig{Enable: true, Idle: keepAliveIdle, Interval: keepAliveInterval, Count: keepAliveCount}
+
+// NoKeepAlive goes into KeepAlive of a net.ListenConfig or net.Dialer whose
+// Control is Tune, so that Go does not set its own default first: that and
+// setting ours again later are 13 system calls for each sign-in.
+const NoKeepAlive = -1

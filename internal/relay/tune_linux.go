@@ -2,9 +2,16 @@ package relay
 
 import (
 	"net"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
+
+// Tune is the Control of a net.Dialer, or of a net.ListenConfig whose accepted
+// connections inherit what it sets; NewTuned takes them over.
+func Tune(_, _ string, c syscall.RawConn) error {
+	return c.Control(func(fd uintptr) { tune(int(fd)) })
+}
 
 // tune sets on a descriptor what keepAlive sets on a connection, and a bound on
 // unanswered data. Errors are left alone: a socket that takes none of it still works.

@@ -64,7 +64,7 @@ func (s *Server) openDoors(ctx context.Context) (err error) {
 
 // listen opens a TCP listener; its address family is what was asked for.
 func (s *Server) listen(ctx context.Context, addr netip.AddrPort) (net.Listener, error) {
-	l, err := (&net.ListenConfig{KeepAliveConfig: relay.KeepAlive}).Listen(ctx, "tcp", addr.String())
+	l, err := (&net.ListenConfig{KeepAlive: relay.NoKeepAlive, Control: relay.Tune}).Listen(ctx, "tcp", addr.String())
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", addr, err)
 	}
