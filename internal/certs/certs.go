@@ -50,6 +50,10 @@ type State struct {
 // Manager holds the certificates. Its methods may be called at any time; Run
 // watches the files until its context ends.
 type Manager struct {
+	// Tell is told once of each fault of files that changed; it may be nil, and
+	// is set before Run.
+	Tell func(error)
+
 	pairs   []Pair
 	current atomic.Pointer[set]
 	tickets tickets
@@ -98,15 +102,27 @@ func Static(certificates ...tls.Certificate) (*Manager, error) {
 func (m *Manager) Run(ctx context.Context) {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
+	told := ""
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			_ = m.Reload()
+			told = m.tell(m.Reload(), told)
 			m.tickets.rotate(now)
 		}
 	}
+}
+
+// tell tells of a fault unless it is the one told last, and returns what has been told.
+func (m *Manager) tell(fault error, told string) string {
+	switch {
+	case fault == nil:
+		return ""
+	case fault.Error() != told && m.Tell != nil:
+		m.Tell(fault)
+	}
+	return fault.Error()
 }
 
 // Reload reads every changed file now and returns the faults, joined; what
@@ -216,6 +232,9 @@ func (m *Manager) State() []State {
 func (m *Manager) warnings(e *entry, now time.Time) []string {
 	leaf := e.cert.Leaf
 	var w []string
+	if e.err != nil {
+		w = append(w, "the last good one serves, since the files as they are now cannot be used: "+e.err.Error())
+	}
 	switch left := leaf.NotAfter.Sub(now); {
 	case left <= 0:
 		w = append(w, "expired on "+leaf.NotAfter.Format(time.DateOnly))

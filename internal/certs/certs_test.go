@@ -107,6 +107,15 @@ func TestChangedFilesServeAndBadOnesDoNot(t *testing.T) {
 	if err := m.Reload(); err == nil || !is(old) || m.State()[0].Err == nil {
 		t.Fatalf("a certificate without its key: %v", err)
 	}
+	if w := strings.Join(m.State()[0].Warnings, "; "); !strings.Contains(w, "last good one serves") {
+		t.Errorf("nobody is told in the status: %q", w)
+	}
+	told := 0
+	m.Tell = func(error) { told++ }
+	once := m.tell(m.Reload(), "")
+	if once = m.tell(m.Reload(), once); told != 1 || once == "" {
+		t.Errorf("told %d times of one fault", told)
+	}
 	copyFile(t, freshPair.Key, p.Key)
 	if err := m.Reload(); err != nil || !is(fresh) || m.State()[0].Err != nil {
 		t.Fatalf("after the renewal: %v", err)

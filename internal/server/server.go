@@ -156,6 +156,7 @@ func (s *Server) openWorld(context.Context) (err error) {
 		if s.certs, err = certs.Open(pairs); err != nil {
 			return err
 		}
+		s.certs.Tell = func(err error) { s.Log.Warn("certificate files cannot be used; the last good ones serve", "err", err) }
 	}
 	if s.relay, err = relay.NewPool(relay.Options{}); err != nil {
 		return fmt.Errorf("making the relay: %w", err)
