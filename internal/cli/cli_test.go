@@ -168,3 +168,13 @@ func TestPasswordsComeOnStandardInput(t *testing.T) {
 		t.Errorf("the audit log holds a secret: %s", out)
 	}
 }
+
+func TestANumberBeyondAFloatSpoilsNoList(t *testing.T) {
+	r, err := newRow(json.RawMessage(`{"displayName":"p","vendor":1e999999}`))
+	if err != nil || r.fields["displayName"] != "p" {
+		t.Errorf("%v, %v", r.fields, err)
+	}
+	if _, err := newRow(json.RawMessage(`{"displayName":`)); err == nil {
+		t.Error("half an object was read")
+	}
+}

@@ -92,7 +92,13 @@ type row struct {
 
 func newRow(raw json.RawMessage) (row, error) {
 	r := row{raw: raw}
-	if err := json.Unmarshal(raw, &r.fields); err != nil {
+	err := json.Unmarshal(raw, &r.fields)
+	if errors.As(err, new(*json.UnmarshalTypeError)) { // objects are kept as they came: a number may be beyond a float64
+		d := json.NewDecoder(bytes.NewReader(raw))
+		d.UseNumber()
+		err = d.Decode(&r.fields)
+	}
+	if err != nil {
 		return r, fmt.Errorf("reading the server's answer: %w", err)
 	}
 	return r, nil

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -288,18 +289,18 @@ func (s *Server) carry(ctx context.Context) error {
 func (s *Server) fronts() []func(context.Context) error {
 	fronts := []func(context.Context) error{func(ctx context.Context) error { return admin.Serve(ctx, s.admin, s.adminHandler()) }}
 	if s.observe != nil {
-		fronts = append(fronts, serveHTTP(s.observe, s.observer))
+		fronts = append(fronts, s.serveHTTP(s.observe, s.observer))
 	}
 	if s.public != nil {
-		fronts = append(fronts, serveHTTP(s.public, s.publicHandler()))
+		fronts = append(fronts, s.serveHTTP(s.public, s.publicHandler()))
 	}
 	return fronts
 }
 
 // serveHTTP serves one HTTP listener within bounds.
-func serveHTTP(l net.Listener, h http.Handler) func(context.Context) error {
+func (s *Server) serveHTTP(l net.Listener, h http.Handler) func(context.Context) error {
 	return func(ctx context.Context) error {
-		srv := &http.Server{Handler: h, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
+		srv := &http.Server{Handler: h, ErrorLog: log.New(httpFaults{s.Log}, "", 0), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
 			IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes}
 		defer context.AfterFunc(ctx, func() { _ = srv.Close() })()
 		if err := srv.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"bytes"
+	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
@@ -100,4 +102,15 @@ func (v *visitor) Read(p []byte) (int, error) {
 func (v *visitor) Close() error {
 	v.place.Leave()
 	return v.Conn.Close()
+}
+
+// httpFaults tells the operator what goes wrong in an HTTP server, but not that
+// somebody spoke no TLS: scanners do so all day.
+type httpFaults struct{ log *slog.Logger }
+
+func (f httpFaults) Write(p []byte) (int, error) {
+	if !bytes.Contains(p, []byte("TLS handshake error")) {
+		f.log.Error("fault of an HTTP listener", "what", string(bytes.TrimSpace(p)))
+	}
+	return len(p), nil
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -92,5 +94,18 @@ func TestABalancerOfThePublicListenerIsBelieved(t *testing.T) {
 	_, dial = visit(t, nil, false)
 	if answer := ask(t, dial(), "PROXY TCP4 192.0.2.7 192.0.2.1 4711 443\r\n"); strings.Contains(answer, "192.0.2.7") {
 		t.Errorf("a stranger's header was believed: %q", answer)
+	}
+}
+
+func TestScannersDoNotFillTheOperatorsLog(t *testing.T) {
+	var told strings.Builder
+	l := log.New(httpFaults{slog.New(slog.NewTextHandler(&told, nil))}, "", 0)
+	l.Printf("http: TLS handshake error from 192.0.2.1:1: EOF")
+	if told.Len() > 0 {
+		t.Errorf("told %q", told.String())
+	}
+	l.Printf("http: panic serving 192.0.2.1:1: out of range")
+	if !strings.Contains(told.String(), "out of range") {
+		t.Errorf("a panic was told as %q", told.String())
 	}
 }
