@@ -108,7 +108,7 @@ func raw(t testing.TB, address string) *textproto.Conn {
 // announces: what is told before sign-in is the backend's, less what the door
 // answers for itself; and IMAP's tagged OK tells what the backend can do.
 func (o *others) announces(t *testing.T) {
-	ours := regexp.MustCompile(`^(SASL|STLS|USER|IMPLEMENTATION|RESP-CODES|AUTH-RESP-CODE|AUTH|STARTTLS|UNAUTHENTICATE|VERSION|PIPELINING|mail\.test)\b`)
+	ours := regexp.MustCompile(`^(SASL|STLS|USER|IMPLEMENTATION|RESP-CODES|AUTH-RESP-CODE|AUTH|STARTTLS|UNAUTHENTICATE|VERSION|PIPECONNECT|PRDR|mail\.test)\b`)
 	less := func(lines []string) string {
 		lines = slices.DeleteFunc(lines, func(l string) bool { return ours.MatchString(l) || l == "" })
 		slices.Sort(lines)
@@ -130,6 +130,9 @@ func (o *others) announces(t *testing.T) {
 	k := o.mustKnock(t, "submission", netip.Addr{})
 	said, _, err := k.say("EHLO me.test")
 	check(t, err)
+	if strings.Contains(said, "PIPECONNECT") || strings.Contains(said, "PRDR") {
+		t.Errorf("EHLO offers what the door cannot keep: %q", said)
+	}
 	// Exim greets the client by name in EHLO's first line.
 	same("EHLO", less(strings.Split(regexp.MustCompile(`(?m)^250[- ]|\r`).ReplaceAllString(said, ""), "\n")), less(strings.Split(text, "\n")))
 
@@ -151,7 +154,7 @@ func (o *others) announces(t *testing.T) {
 	check(t, err)
 	same("CAPA", less(told), less(list))
 	for _, l := range list { // and what is ours besides is true of it, too
-		if (strings.HasPrefix(l, "PIPELINING") || strings.HasPrefix(l, "RESP-CODES")) && !slices.Contains(told, l) {
+		if strings.HasPrefix(l, "RESP-CODES") && !slices.Contains(told, l) {
 			t.Errorf("CAPA lacks %s", l)
 		}
 	}

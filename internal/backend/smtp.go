@@ -138,8 +138,11 @@ func smtpVerdict(r smtp.Reply) error {
 func (d *smtpDialect) goodbye() string    { return "QUIT\r\n" }
 func (d *smtpDialect) capability() string { return "" }
 
+// offered leaves out two of Exim's, too: PIPECONNECT speaks of the connection's
+// beginning, which is ours, and PRDR answers a mail more than once, by which the
+// filter of front/submission would lose its way.
 func (d *smtpDialect) offered() []string {
-	return d.ext.Without("AUTH", "STARTTLS", "XCLIENT", "XFORWARD")
+	return d.ext.Without("AUTH", "STARTTLS", "XCLIENT", "XFORWARD", "PIPECONNECT", "PRDR")
 }
 
 func (d *smtpDialect) say(t *talk, command string) (smtp.Reply, error) {
