@@ -1,7 +1,6 @@
 package test
 
 import (
-	"encoding/base64"
 	"fmt"
 	"net/netip"
 	"os"
@@ -35,7 +34,7 @@ func TestMintedTokensLeadIn(t *testing.T) {
 	}
 	export()
 	bearer := func(token string) string {
-		return base64.StdEncoding.EncodeToString([]byte("user=" + mary + "\x01auth=Bearer " + token + "\x01\x01"))
+		return xoauth2(mary, token)
 	}
 	all := func(when string) {
 		t.Helper()
@@ -60,6 +59,14 @@ func TestMintedTokensLeadIn(t *testing.T) {
 	if strings.Contains(s.dovecot.Log(), "Login aborted") {
 		t.Errorf("Dovecot refused a minted token:\n%s", tail(s.dovecot.Log(), 20))
 	}
+
+	// The door takes none that it mints itself: they are for the backend.
+	k := s.mustKnock(t, "imap", netip.Addr{})
+	answer, _, err := k.say("a AUTHENTICATE XOAUTH2 " + bearer(s.issuer.token(t, mary, map[string]any{"iss": "https://localhost", "aud": "main"})))
+	if err != nil || in(answer) {
+		t.Errorf("a token in the door's own name: %q, %v", answer, err)
+	}
+	s.signIn(t, mary, "PR1024")
 
 	// Around the gate, the program's own token is none.
 	c, err := from(netip.Addr{}, s.dovecot.IMAP)
