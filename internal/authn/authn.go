@@ -30,6 +30,12 @@ type Names interface {
 	Canonical(listener, typed string) (address string, err error)
 }
 
+// Vouchers makes one canonical address of a name that a token or a certificate
+// states, to the letter.
+type Vouchers interface {
+	Vouched(listener, stated string) (address string, err error)
+}
+
 // Backends check passwords that only the mail server knows. A connection
 // opened for it is held under the sign-in's id until it is claimed or released.
 type Backends interface {
@@ -76,10 +82,11 @@ type Revocations interface {
 	Revoked(person, grant string, issued time.Time) bool
 }
 
-// Options are the verifier's parts. Names, Directory, Networks and Pool must be
-// set; what is nil proves nobody.
+// Options are the verifier's parts. Names, Vouchers, Directory, Networks and
+// Pool must be set; what is nil proves nobody.
 type Options struct {
 	Names        Names
+	Vouchers     Vouchers
 	Directory    directory.Directory
 	Networks     Networks
 	Pool         *secret.Pool

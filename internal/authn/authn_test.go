@@ -65,6 +65,10 @@ func (w *world) Canonical(_, typed string) (string, error) {
 	return typed, nil
 }
 
+func (w *world) Vouched(listener, stated string) (string, error) {
+	return w.Canonical(listener, stated)
+}
+
 func (w *world) Lookup(_ context.Context, address string) (directory.Person, bool, error) {
 	p, known := w.people[address]
 	return p, known, w.fault
@@ -138,7 +142,7 @@ func (m mailServer) Login(_ context.Context, q backend.Request) error {
 func (m mailServer) Release(id signin.ID) { delete(m.held, id) }
 
 func (w *world) verifier() *Verifier {
-	return New(Options{Names: w, Directory: w, Networks: w, Pool: secret.NewPool(1), Backends: mailServer{w}, Newcomers: w, Tokens: w, Delegates: w, Revocations: w})
+	return New(Options{Names: w, Vouchers: w, Directory: w, Networks: w, Pool: secret.NewPool(1), Backends: mailServer{w}, Newcomers: w, Tokens: w, Delegates: w, Revocations: w})
 }
 
 var knock = signin.Attempt{ID: signin.ID{7}, At: time.Unix(1_000_000, 0), Protocol: protocol.IMAP, Client: netip.MustParseAddrPort("192.0.2.1:4000")}
@@ -341,7 +345,7 @@ func TestARevokedGrantIsRefused(t *testing.T) {
 
 func TestWhatIsNotConfiguredProvesNobody(t *testing.T) {
 	w := newWorld()
-	v := New(Options{Names: w, Directory: w, Networks: w, Pool: secret.NewPool(1)})
+	v := New(Options{Names: w, Vouchers: w, Directory: w, Networks: w, Pool: secret.NewPool(1)})
 	for _, c := range []struct {
 		kind                    policy.CredentialKind
 		authcid, authzid, shown string

@@ -48,7 +48,7 @@ func (v *Verifier) bearer(ctx context.Context, q *claim) (signin.Principal, erro
 // vouched finds the person whom an issuer names, and makes them if the issuer
 // names the mailbox that was asked for and nobody has it yet.
 func (v *Verifier) vouched(ctx context.Context, q *claim, named string) (directory.Person, error) {
-	address, err := v.Names.Canonical(q.attempt.Listener, named)
+	address, err := v.Vouchers.Vouched(q.attempt.Listener, named)
 	if err != nil {
 		return directory.Person{}, refuse(signin.TokenInvalid, "the token's person is no name here: %v", err)
 	}
@@ -110,7 +110,7 @@ func (v *Verifier) certificate(ctx context.Context, q *claim) (signin.Principal,
 // names says whether one of the names leads to the mailbox.
 func (v *Verifier) names(q *claim, named []string) bool {
 	for _, n := range named {
-		if address, err := v.Names.Canonical(q.attempt.Listener, n); err == nil && address == q.mailbox.Address {
+		if address, err := v.Vouchers.Vouched(q.attempt.Listener, n); err == nil && address == q.mailbox.Address {
 			return true
 		}
 	}

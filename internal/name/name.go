@@ -14,6 +14,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"golang.org/x/text/unicode/norm"
+	"golang.org/x/text/width"
 )
 
 // Why a name is refused. A refused name belongs to nobody.
@@ -27,6 +30,7 @@ var (
 	ErrConflict  = errors.New("the name holds two different domains")
 	ErrNTDomain  = errors.New("the domain before the backslash is not known")
 	ErrAlias     = errors.New("the alias leads nowhere")
+	ErrSpelling  = errors.New("the name is not spelt as it stands here")
 )
 
 // Bounds, in bytes of UTF-8. RFC 5321 section 4.5.3.1 gives 64 for a local
@@ -84,6 +88,18 @@ func (r Rules) Canonical(typed string) (Address, error) {
 		a = next
 	}
 	return Address{}, ErrAlias
+}
+
+// Vouched is Canonical for a name that an issuer's token or a certificate
+// states. It is held to the letter, but for case and aliases: what is one person
+// here however they type it (mary+x, full-width letters, a dot behind) may be
+// two there, and whoever may choose the second name must not become the first.
+func (r Rules) Vouched(stated string) (Address, error) {
+	if strings.Contains(stated, `\`) || strings.Count(stated, "@") > 1 || strings.Trim(stated, " .") != stated || norm.NFC.String(width.Fold.String(stated)) != stated {
+		return Address{}, ErrSpelling
+	}
+	r.Detail = ""
+	return r.Canonical(stated)
 }
 
 // alias takes one step through the alias table: the address with its detail

@@ -56,6 +56,25 @@ func TestFortySpellingsAreOnePerson(t *testing.T) {
 	}
 }
 
+// Who may choose a name at an issuer must not become another person by it.
+func TestVouchedNamesAreTakenToTheLetter(t *testing.T) {
+	r := site(t)
+	for _, stated := range []string{"mary@example.org", "Mary@Example.ORG", "mary", "mary@example.com", "maria@example.org", "m.kowalska@münchen.example"} {
+		if a, err := r.Vouched(stated); err != nil || a.Full != "mary@example.org" {
+			t.Errorf("%q: %+v, %v", stated, a, err)
+		}
+	}
+	for _, stated := range []string{"mary+evil@example.org", "mary+@example.org", "mary+evil", "mary.", "mary.@example.org", " mary@example.org", "mary@example.org.",
+		"ｍａｒｙ@example.org", "mary＠example.org", `CORP\mary`, "mary@example.org@example.org", "", "mary*gate@example.org", "mary\u00a0@example.org"} {
+		if a, err := r.Vouched(stated); err == nil && a.Full == "mary@example.org" {
+			t.Errorf("%q became %+v", stated, a)
+		}
+	}
+	if a, err := r.Vouched("c+d@example.org"); err != nil || a.Full != "c+d@example.org" {
+		t.Errorf("a name that stands for itself: %+v, %v", a, err)
+	}
+}
+
 func TestNamesThatAreNobody(t *testing.T) {
 	r := site(t)
 	r.Separators = "!"

@@ -58,12 +58,21 @@ func (n *names) alias(address string) (string, bool) {
 
 // Canonical makes one canonical address of what was typed at a listener.
 func (n *names) Canonical(listener, typed string) (string, error) {
-	r, ok := n.byListener[listener]
-	if !ok {
-		r = n.site
-	}
-	a, err := r.Canonical(typed)
+	a, err := n.rules(listener).Canonical(typed)
 	return a.Full, err
+}
+
+// Vouched makes one of what a token or a certificate states there.
+func (n *names) Vouched(listener, stated string) (string, error) {
+	a, err := n.rules(listener).Vouched(stated)
+	return a.Full, err
+}
+
+func (n *names) rules(listener string) name.Rules {
+	if r, ok := n.byListener[listener]; ok {
+		return r
+	}
+	return n.site
 }
 
 // reported is who is meant by a name that the backend reports.

@@ -134,3 +134,13 @@ domains: {example.org: {aliases: [example.com, bücher.example], windows: [CORP]
 	}
 	return s
 }
+
+func TestATokenOfMaryPlusSomethingIsNotMarys(t *testing.T) {
+	s := sealed(t)
+	if a, err := s.names.Vouched("", "Mary@example.org"); err != nil || a != "mary@example.org" {
+		t.Errorf("%q, %v", a, err)
+	}
+	if a, err := s.names.Vouched("", "mary+evil@example.org"); err == nil && a == "mary@example.org" {
+		t.Error("whoever may choose that name at the issuer opens her mailbox")
+	}
+}

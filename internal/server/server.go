@@ -241,6 +241,7 @@ func (s *Server) Run(ctx context.Context) error {
 	for _, f := range s.fronts() {
 		start(&fronts, accepting, f)
 	}
+	thrift()
 	s.Log.Info("serving", "doors", len(s.doors), "state", string(s.Config.State))
 	<-accepting.Done()
 	fronts.Wait()
@@ -324,7 +325,7 @@ func (s *Server) Close() error {
 
 // verifier is what checks credentials.
 func (s *Server) verifier() *authn.Verifier {
-	o := authn.Options{Names: s.names, Directory: s.people, Networks: s.events, Pool: s.hashing, Revocations: &s.keeper.ended}
+	o := authn.Options{Names: s.names, Vouchers: s.names, Directory: s.people, Networks: s.events, Pool: s.hashing, Revocations: &s.keeper.ended}
 	for _, d := range s.Config.Directories {
 		if d.Kind == "backend" && len(s.Config.Backends) > 0 {
 			o.Backends, o.Newcomers = s.backends, s.people
