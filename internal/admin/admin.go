@@ -52,6 +52,8 @@ type Options struct {
 	RotateKeys    func() (any, error)
 	// Replies are how a listener tells refusals; the first of that protocol if none is named.
 	Replies func(p protocol.Protocol, listener string) proxy.Settings
+	// Backends are the mail servers' names in the configuration.
+	Backends []string
 	// Names are the site's rules for names, for past logs.
 	Names name.Rules
 	// Canonical makes a canonical address of what an administrator typed.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/portreeve/portreeve/internal/spelling"
 	"github.com/portreeve/portreeve/internal/store"
 )
 
@@ -164,6 +165,9 @@ func (a *api) applyPerson(p *store.Person, c *personChange) (err error) {
 	set(&p.DisplayName, c.DisplayName)
 	set(&p.Disabled, c.Disabled)
 	set(&p.Guest, c.Guest)
+	if c.Backend != nil && *c.Backend != "" && !slices.Contains(a.Backends, *c.Backend) {
+		return bad("backend", "there is no backend %q%s", *c.Backend, spelling.DidYouMean(*c.Backend, a.Backends))
+	}
 	set(&p.Backend, c.Backend)
 	switch {
 	case c.Password != nil && c.Hash != nil:

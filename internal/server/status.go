@@ -2,10 +2,12 @@ package server
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/netip"
 	"os"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 
@@ -135,7 +137,7 @@ func (s *Server) adminHandler() http.Handler {
 		Canonical:    func(typed string) (string, error) { return s.names.Canonical("", typed) },
 		HashPassword: func(p []byte) (string, error) { return secret.Hash(p), nil },
 		CheckHash:    func(h string) error { _, err := secret.Import(h, false); return err },
-		Replies:      s.replies, Names: s.names.site,
+		Replies:      s.replies, Names: s.names.site, Backends: slices.Sorted(maps.Keys(s.Config.Backends)),
 	})
 }
 
