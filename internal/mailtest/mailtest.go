@@ -172,6 +172,10 @@ func (p *process) stop() {
 	}
 	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 	<-p.over
+	// Its children hold the same sockets until they are gone, too.
+	for end := time.Now().Add(stopTime); syscall.Kill(-p.cmd.Process.Pid, 0) == nil && time.Now().Before(end); {
+		time.Sleep(pollTime)
+	}
 }
 
 func (p *process) running() bool {
