@@ -115,14 +115,16 @@ func (s *server) passesClient(d dialect) bool {
 }
 
 func (s *server) fixClient() []string {
-	if s.protocol == protocol.Submission {
-		return []string{"# Postfix, master.cf, at the submission service behind the gate:", "  -o smtpd_upstream_proxy_protocol=haproxy", "# and proxy: 2 for this backend"}
-	}
 	from := "127.0.0.1"
 	if len(s.sources.addrs) > 0 {
 		from = s.sources.addrs[0].String()
 	}
-	return []string{"# Dovecot, the gate's address:", "login_trusted_networks = " + from, "# and id: true for this backend"}
+	if s.protocol == protocol.Submission {
+		return []string{"# Postfix, master.cf, at the submission service behind the gate:", "  -o smtpd_upstream_proxy_protocol=haproxy",
+			"# Exim, main section, the gate's address:", "hosts_proxy = " + from, "# and proxy: 2 for this backend"}
+	}
+	return []string{"# Dovecot, the gate's address:", "login_trusted_networks = " + from, "# and id: true for this backend",
+		"# Cyrus can only log it, for IMAP, with id: true: keep fail2ban from its log"}
 }
 
 func fixAway(err error) []string {
