@@ -64,13 +64,24 @@ type server struct {
 
 // open connects and speaks up to where credentials may be sent.
 func (s *server) open(ctx context.Context, q *Request) (*talk, dialect, error) {
-	done, err := s.breaker.enter()
+	done, err := s.breaker.enter(func() error { return s.answers(ctx) })
 	if err != nil {
 		return nil, nil, awayError("connecting", err)
 	}
 	t, d, err := s.approach(ctx, q)
 	done(err)
 	return t, d, err
+}
+
+// answers says whether the server talks to us when no client is named.
+func (s *server) answers(ctx context.Context) error {
+	t, d, err := s.approach(ctx, &Request{Protocol: s.protocol})
+	if err != nil {
+		return err
+	}
+	_ = t.send(d.goodbye())
+	t.abandon()
+	return nil
 }
 
 func (s *server) approach(ctx context.Context, q *Request) (*talk, dialect, error) {
