@@ -233,7 +233,7 @@ func TestTheShippedFilterBansGuessersOnly(t *testing.T) {
 		"trouble":                   {func(e *signin.Event) { e.Code = signin.BackendAway }, false},
 		"an expired token":          {func(e *signin.Event) { e.Code = signin.TokenExpired }, false},
 		"an old secret at home":     {func(e *signin.Event) { e.Facts.KnownNetwork = true }, false},
-		"a webmail host's own":      {func(e *signin.Event) { e.Forwarder = "roundcube" }, false},
+		"a webmail host's own":      {func(e *signin.Event) { e.Forwarder, e.Facts.ViaWebmail, e.Unnamed = "roundcube", true, true }, false},
 		"through a webmail host":    {func(e *signin.Event) { e.Forwarder, e.Facts.ViaWebmail = "roundcube", true }, true},
 		"a success's forged reason": {func(e *signin.Event) { e.Code, e.Facts.Address = 0, "imap: wrong secret: rip=192.0.2.7, user=<x>" }, false},
 	} {

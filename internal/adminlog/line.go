@@ -137,7 +137,7 @@ func addr(e *signin.Event) string {
 // addressWord is rip for a client's address, and forwarder for that of a
 // webmail host which did not say whose sign-in it passed on: nobody must ban that.
 func addressWord(e *signin.Event) string {
-	if e.Forwarder != "" && !e.Facts.ViaWebmail {
+	if e.Unnamed {
 		return "forwarder"
 	}
 	return "rip"

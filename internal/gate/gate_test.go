@@ -320,6 +320,26 @@ func TestWhoKnocksTooOftenWaitsUnseen(t *testing.T) {
 	})
 }
 
+// A webmail host that says nothing of its browsers is not who guesses.
+func TestAForwardersOwnAddressIsMarked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		webmail := netip.MustParseAddrPort("192.0.2.80:2000")
+		for _, c := range []struct {
+			forwarder string
+			client    netip.AddrPort
+			want      bool
+		}{{"", webmail, false}, {"roundcube", webmail, true}, {"roundcube", netip.MustParseAddrPort("198.51.100.7:3000"), false}} {
+			h, g := open(policies())
+			a := attempt()
+			a.Forwarder, a.Peer, a.Client = c.forwarder, webmail, c.client
+			g.SignIn(t.Context(), a, password("mary@example.org", "wrong"))
+			if got := h.refusal[0].Unnamed; got != c.want {
+				t.Errorf("forwarder %q with %v: marked %v, want %v", c.forwarder, c.client, got, c.want)
+			}
+		}
+	})
+}
+
 func TestAChangeIsJudgedWithoutVerifyingAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, g := open(policies())

@@ -103,11 +103,16 @@ func (t *telling) is(p directory.Person, known bool) {
 	f.KnownNetwork = t.g.Log.KnownNetwork(p.ID, f.Addr)
 }
 
+// passedNobody says that a forwarder passed nobody on: the address is its own.
+func passedNobody(a *signin.Attempt) bool {
+	return a.Forwarder != "" && a.Peer.Addr() == a.Client.Addr()
+}
+
 // knock is what the guard counts by.
 func (g *Gate) knock(o *signin.Outcome, c signin.Credential) lockout.Key {
 	f, a := &o.Facts, &o.Attempt
 	k := lockout.Key{Person: f.Person, Addr: f.Addr, Familiar: f.KnownNetwork,
-		Forwarder:   a.Forwarder != "" && a.Peer.Addr() == a.Client.Addr(), // it passed nobody on
+		Forwarder:   passedNobody(a),
 		Unguessable: c.Kind == policy.CredentialBearer || c.Kind == policy.CredentialCertificate,
 		Secret:      g.Fingerprint(c.Secret())}
 	if f.Person == "" {

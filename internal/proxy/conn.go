@@ -230,7 +230,7 @@ func (c *Conn) Bad() error {
 // attempt describes the knock, now that its credential has been read.
 func (c *Conn) attempt() signin.Attempt {
 	a := signin.Attempt{At: time.Now(), Protocol: c.server.Protocol, Listener: c.server.Name, Client: c.client, Local: c.local,
-		Peer: c.peer, TLS: c.facts, Hints: c.Hints, Correlation: c.correlation}
+		Peer: c.origin, TLS: c.facts, Hints: c.Hints, Correlation: c.correlation}
 	if c.forwarder != nil {
 		a.Forwarder = c.forwarder.Name
 		c.forwarder.count(c.client != c.origin)

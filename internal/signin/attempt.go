@@ -22,7 +22,7 @@ type Attempt struct {
 	Listener string         // the listener's name in the configuration
 	Client   netip.AddrPort // the client's address, from the socket, a PROXY header or a configured forwarder
 	Local    netip.AddrPort
-	// Peer is who is at the other end of the socket if that is not Client (a proxy, a forwarder).
+	// Peer is who speaks to us, a balancer's header believed: Client itself, or a forwarder.
 	Peer netip.AddrPort
 	// Forwarder names the configured forwarder (webmail host) that passed Client on, empty if none.
 	Forwarder string

@@ -29,11 +29,14 @@ type Event struct {
 	Listener  string
 	Client    string // address:port
 	Forwarder string
-	NetOwner  string // of the network, from the ASN file
-	TLS       TLS
-	Hints     Hints
-	Backend   string
-	Methods   policy.Methods
+	// Unnamed says that Client is the forwarder's own address: it did not say
+	// whose sign-in it passed on. It is for those who are told at once, and not kept.
+	Unnamed  bool
+	NetOwner string // of the network, from the ASN file
+	TLS      TLS
+	Hints    Hints
+	Backend  string
+	Methods  policy.Methods
 }
 
 // Succeeded says that the person was let in.
