@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/portreeve/portreeve/internal/mailtest"
 )
@@ -98,20 +99,26 @@ func (s *site) forge(t *testing.T, person string) {
 	mail()
 	said("QUIT", "221")
 
-	log := s.postfix.Log()
-	if strings.Contains(log, "192.0.2.66") || strings.Contains(log, "boss@") {
+	if got := s.hers(here, person, mails); got != mails {
+		t.Errorf("%d mails are hers and from %s in Postfix's log, want %d:\n%s", got, here, mails, tail(s.postfix.Log(), 40))
+	}
+	if log := s.postfix.Log(); strings.Contains(log, "192.0.2.66") || strings.Contains(log, "boss@") {
 		t.Errorf("Postfix took a forged name or address:\n%s", tail(log, 40))
 	}
-	hers := fmt.Sprintf("[%s]", here)
-	got := 0
-	for _, l := range strings.Split(log, "\n") {
-		if strings.Contains(l, "client=") && strings.Contains(l, hers) && strings.Contains(l, "sasl_username="+person) {
-			got++
+}
+
+// hers waits until Postfix, which logs behind, has logged so many mails as
+// somebody's and from where she is, and returns how many it has.
+func (s *site) hers(here netip.Addr, person string, want int) (got int) {
+	for end := time.Now().Add(logWait); got != want && time.Now().Before(end); time.Sleep(pollTime) {
+		got = 0
+		for l := range strings.SplitSeq(s.postfix.Log(), "\n") {
+			if strings.Contains(l, "client=") && strings.Contains(l, fmt.Sprintf("[%s]", here)) && strings.Contains(l, "sasl_username="+person) {
+				got++
+			}
 		}
 	}
-	if got != mails {
-		t.Errorf("%d mails are hers and from %s in Postfix's log, want %d:\n%s", got, here, mails, tail(log, 40))
-	}
+	return got
 }
 
 // next reads one answer.
