@@ -237,6 +237,13 @@ func TestTheReasonIsNamedWhereThePersonIsKnown(t *testing.T) {
 		if o.Reply.Code != signin.BlockedByPolicy || o.Reply.Tone != signin.Early {
 			t.Errorf("told %+v", o.Reply)
 		}
+		if o = g.SignIn(t.Context(), attempt(), password("old@example.org", "wrong")); o.Reply.Code != signin.WrongCredentials || o.Reply.Tone != signin.Uniform {
+			t.Errorf("the exempt with a wrong password are told %+v", o.Reply)
+		}
+		h.decision = lockout.Wait
+		if o = g.SignIn(t.Context(), attempt(), password("mary@example.org", "x")); o.Reply.Code != signin.BlockedByPolicy || o.Reply.Tone != signin.Early {
+			t.Errorf("the blocked who wait are told %+v", o.Reply)
+		}
 		h, g = open(policies(requireMFA()))
 		h.known = true
 		if o = g.SignIn(t.Context(), attempt(), password("mary@example.org", "right")); o.Reply.Code != signin.MFARequired {

@@ -44,15 +44,24 @@ func (g *Gate) reply(s *policy.Snapshot, o *signin.Outcome) signin.Reply {
 	if trouble(o.Code) && (nobody.Allowed() || o.Facts.KnownNetwork || o.Facts.Person == "") {
 		return g.say(signin.Trouble, o.Code, o.Reference)
 	}
-	early := o.Verdict.Stage != policy.StageNone && o.Verdict.Stage != policy.StageConditionalAccess && !o.Facts.Proven
-	if o.Facts.KnownNetwork && early {
-		return g.say(signin.Early, o.Code, o.Reference)
+	switch {
+	case o.Facts.KnownNetwork:
+		return g.particular(s, o)
+	case !nobody.Allowed():
+		return g.say(signin.Early, signin.Code(nobody.Code), o.Reference)
 	}
-	if o.Facts.KnownNetwork && o.Facts.Proven {
+	return g.say(signin.Uniform, signin.WrongCredentials, o.Reference)
+}
+
+// particular is what is told where this person has signed in before: their own
+// reason, and nothing of a secret that is wrong or was not looked at.
+func (g *Gate) particular(s *policy.Snapshot, o *signin.Outcome) signin.Reply {
+	if o.Facts.Proven {
 		return g.say(signin.Uniform, o.Code, o.Reference)
 	}
-	if !nobody.Allowed() {
-		return g.say(signin.Early, signin.Code(nobody.Code), o.Reference)
+	f := o.Facts
+	if own := policy.Preauth(s, &f); !own.Allowed() {
+		return g.say(signin.Early, signin.Code(own.Code), o.Reference)
 	}
 	return g.say(signin.Uniform, signin.WrongCredentials, o.Reference)
 }
