@@ -12,8 +12,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -36,6 +38,13 @@ func run(m *testing.M) int {
 		return 1
 	}
 	waitTogether()
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-interrupted
+		whole.end() // or servers would outlive us
+		os.Exit(1)
+	}()
 	code := m.Run()
 	if faults := whole.end(); len(faults) > 0 {
 		for _, f := range faults {
@@ -102,8 +111,13 @@ func (l *lifetime) Errorf(format string, a ...any) {
 
 func (l *lifetime) Error(a ...any)                 { l.Errorf("%s", fmt.Sprint(a...)) }
 func (l *lifetime) Logf(format string, a ...any)   { fmt.Printf(format+"\n", a...) }
-func (l *lifetime) Fatalf(format string, a ...any) { panic(fmt.Sprintf(format, a...)) }
-func (l *lifetime) Fatal(a ...any)                 { panic(fmt.Sprint(a...)) }
+func (l *lifetime) Fatalf(format string, a ...any) { l.Fatal(fmt.Sprintf(format, a...)) }
+
+// Fatal ends the run: without what is shared hardly a test means anything.
+func (l *lifetime) Fatal(a ...any) {
+	l.end()
+	panic(fmt.Sprint(a...))
+}
 
 func (l *lifetime) TempDir() string {
 	dir, err := os.MkdirTemp("", "portreeve-shared")
@@ -116,8 +130,12 @@ func (l *lifetime) TempDir() string {
 
 // end ends what is shared, last started first, and gives what went wrong.
 func (l *lifetime) end() []string {
-	for i := len(l.cleanups) - 1; i >= 0; i-- {
-		l.cleanups[i]()
+	l.mu.Lock()
+	all := l.cleanups
+	l.cleanups = nil
+	l.mu.Unlock()
+	for i := len(all) - 1; i >= 0; i-- {
+		all[i]()
 	}
 	return l.faults
 }
