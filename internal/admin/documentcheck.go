@@ -131,12 +131,8 @@ func (d documents) references(r *http.Request, p policy.Policy) ([]policy.Warnin
 			src.Strengths = append(src.Strengths, s)
 		}
 	}
-	people, err := d.Store.People(r.Context())
-	if err != nil {
+	if err := d.people(r, p, src.Names.People); err != nil {
 		return nil, err
-	}
-	for _, x := range people {
-		src.Names.People[strings.ToLower(x.Address)], src.Names.People[strings.ToLower(x.ID)] = x.ID, x.ID
 	}
 	groups, err := d.Store.Groups(r.Context())
 	if err != nil {
@@ -147,4 +143,23 @@ func (d documents) references(r *http.Request, p policy.Policy) ([]policy.Warnin
 	}
 	_, warnings := policy.Compile(src)
 	return slices.DeleteFunc(warnings, func(w policy.Warning) bool { return w.Object != "policy" }), nil
+}
+
+// people finds those whom a policy names; there may be a million others.
+func (d documents) people(r *http.Request, p policy.Policy, into map[string]string) error {
+	users := p.Conditions.Users
+	if users == nil {
+		return nil
+	}
+	for _, name := range slices.Concat(users.Include.Users, users.Exclude.Users) {
+		x, err := d.Store.Person(r.Context(), strings.ToLower(name))
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		into[strings.ToLower(name)] = x.ID
+	}
+	return nil
 }
