@@ -104,8 +104,8 @@ type Listener struct {
 	// TLS is implicit (from the first byte), starttls, or none.
 	TLS string `yaml:"tls" oneof:"implicit,starttls,none"`
 	// ProxyFrom are the networks of load balancers, which send a PROXY header
-	// (version 1 or 2) first. A header from anywhere else closes the
-	// connection, and so does one that is missing from there.
+	// (version 1 or 2) first. One that is missing from there closes the
+	// connection; one from anywhere else is nonsense and never believed.
 	ProxyFrom []netip.Prefix `yaml:"proxy_from"`
 	// PlaintextFrom are the networks from which a password is taken without
 	// TLS. From elsewhere it is refused before it is read.
