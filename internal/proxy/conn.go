@@ -256,6 +256,9 @@ func (c *Conn) end(_ signin.Code, note string) {
 // evict closes a connection that has not signed in, to make room.
 func (c *Conn) evict() { c.end(0, "evicted: too many unauthenticated connections") }
 
+// stop closes a connection that has not signed in, because the server stops.
+func (c *Conn) stop() { c.end(0, "the server stops") }
+
 func (c *Conn) close() {
 	c.mu.Lock()
 	c.closed = true

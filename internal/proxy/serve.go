@@ -32,6 +32,8 @@ func (s *Server) serve(ctx context.Context, tc *net.TCPConn) {
 	}
 	admitted := s.Admission.Enter(c.source(), c.evict) // before TLS: a handshake left half done takes a place too
 	defer admitted.Leave()
+	// Programs hold idle connections for minutes: a server that stops does not wait for them.
+	defer context.AfterFunc(ctx, c.stop)()
 	if err := c.seal(ctx); err != nil {
 		return
 	}

@@ -204,3 +204,29 @@ func TestABackendThatIsAwayIsNoWrongPassword(t *testing.T) {
 		t.Errorf("mary hears %q", got)
 	}
 }
+
+func TestAServerThatStopsDoesNotWaitForIdleStrangers(t *testing.T) {
+	d := mailtest.StartDovecot(t, mailtest.DovecotOptions{})
+	var strangers []net.Conn
+	var began time.Time
+	t.Cleanup(func() { // runs last, behind start's own, which stops the server
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("stopping took %v", took)
+		}
+		for _, c := range strangers {
+			_ = c.Close()
+		}
+	})
+	_, addr := start(t, d)
+	for range 3 {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := bufio.NewReader(c).ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
+		strangers = append(strangers, c)
+	}
+	began = time.Now()
+}
