@@ -175,37 +175,62 @@ func neomuttIMAP(t testing.TB, d *door, l login) (string, bool) {
 	check(t, os.Mkdir(filepath.Join(home, "Mail"), 0o700)) // else it asks
 	rc := write(t, home, "rc", neomuttRC(t, home, d, l)+fmt.Sprintf("set spoolfile=imaps://%s@localhost:%s/INBOX\nset sleep_time=1 quit=yes\n",
 		strings.ReplaceAll(l.person, "@", "%40"), portOf(d.IMAPS)))
-	screen := onTerminal(t, home, "timeout 30 neomutt -n -F "+rc, "q", func(screen string) bool {
+	screen := onTerminal(t, home, "neomutt -n -F "+rc, "q", func(screen string) bool {
 		return strings.Contains(screen, "/INBOX [Msgs:") || strings.Contains(screen, "Unable to open mailbox")
 	})
 	return screen, strings.Contains(screen, "/INBOX [Msgs:")
 }
 
-// onTerminal runs a command on a terminal, types keys as soon as the screen is
-// as wanted, and returns all that was drawn.
+// onTerminal runs a command on a terminal, types keys once the screen is as
+// wanted, again each second (a program that is drawing throws away what was typed
+// ahead), and returns all that was drawn.
 func onTerminal(t testing.TB, home, command, keys string, wanted func(screen string) bool) string {
 	t.Helper()
-	cmd := exec.Command("script", "-qec", "stty rows 24 cols 240; "+command, "/dev/null")
+	ctx, cancel := context.WithTimeout(t.Context(), programTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "script", "-qec", "stty rows 24 cols 240; exec "+command, "/dev/null")
 	cmd.Dir, cmd.Env = home, append(os.Environ(), "HOME="+home, "LC_ALL=C", "TERM=xterm")
 	in, err := cmd.StdinPipe()
 	check(t, err)
 	out, err := cmd.StdoutPipe()
 	check(t, err)
 	check(t, cmd.Start())
-	var screen []byte
-	typed := false
-	for buf := make([]byte, 4096); ; {
-		n, err := out.Read(buf)
-		screen = append(screen, buf[:n]...)
-		if !typed && wanted(string(screen)) {
-			typed = true
-			_, _ = in.Write([]byte(keys))
+	// What script leaves behind when it is killed must not keep its output open.
+	defer context.AfterFunc(ctx, func() { time.Sleep(time.Second); _ = out.Close() })()
+
+	drawn := make(chan []byte)
+	go func() {
+		defer close(drawn)
+		for {
+			buf := make([]byte, 4096)
+			n, err := out.Read(buf)
+			if drawn <- buf[:n]; err != nil {
+				return
+			}
 		}
-		if err != nil {
-			break
+	}()
+	again := time.NewTicker(time.Second)
+	defer again.Stop()
+	var screen []byte
+	for more := true; more; {
+		var part []byte
+		select {
+		case part, more = <-drawn:
+			before := wanted(string(screen))
+			screen = append(screen, part...)
+			if before {
+				continue
+			}
+		case <-again.C:
+		}
+		if wanted(string(screen)) {
+			_, _ = in.Write([]byte(keys))
 		}
 	}
 	_ = cmd.Wait()
+	if ctx.Err() != nil {
+		t.Errorf("%s hung for %v; it drew:\n%s", command, programTime, screen)
+	}
 	return string(screen)
 }
 
