@@ -60,10 +60,18 @@ type Certificates interface {
 	People(ctx context.Context, listener string, der []byte) ([]string, error)
 }
 
-// AppPasswords recognises an app password by its form and says whose grant it
-// is. Recognised is false for anything that is none.
+// AppPasswords checks one of our app passwords, which is known by its form: the
+// secret, and whether it may be used here. It fills in Methods, Grant, Until and
+// Sending of a principal. Errors are as Verify's.
 type AppPasswords interface {
-	Check(ctx context.Context, p directory.Person, secret []byte) (grant string, recognised bool, err error)
+	Check(ctx context.Context, a signin.Attempt, p directory.Person, secret []byte) (signin.Principal, error)
+}
+
+// Factors checks what proves a person without a password. The secret of a
+// passkey is the browser's answer to our challenge.
+type Factors interface {
+	Passkey(ctx context.Context, person string, secret []byte) (policy.Methods, error)
+	Pass(ctx context.Context, person string, secret []byte) (policy.Methods, error)
 }
 
 // Delegates says whether one person may open another's mailbox.
@@ -95,6 +103,7 @@ type Options struct {
 	Tokens       Tokens
 	Certificates Certificates
 	AppPasswords AppPasswords
+	Factors      Factors
 	Delegates    Delegates
 	Revocations  Revocations
 }
@@ -130,8 +139,12 @@ func (v *Verifier) Verify(ctx context.Context, a signin.Attempt, p directory.Per
 		q.mailbox = directory.Person{Address: address}
 	}
 	switch c.Kind {
-	case policy.CredentialPassword, policy.CredentialAppPassword:
+	case policy.CredentialPassword:
 		return v.password(ctx, q)
+	case policy.CredentialAppPassword:
+		return v.appPassword(ctx, q)
+	case policy.CredentialPasskey, policy.CredentialPass:
+		return v.factor(ctx, q)
 	case policy.CredentialBearer:
 		return v.bearer(ctx, q)
 	case policy.CredentialCertificate:
@@ -215,23 +228,11 @@ func (v *Verifier) source(q *claim, who directory.Person) secret.Source {
 	return secret.Source{Network: lockout.NetworkOf(addr), Familiar: who.ID != "" && v.Networks.KnownNetwork(who.ID, addr)}
 }
 
-// Refusal says why a credential proves nothing. Detail is for administrators
-// and holds nothing secret.
-type Refusal struct {
-	Code   signin.Code
-	Detail string
-}
-
-func (r *Refusal) Error() string { return fmt.Sprintf("%s: %s", r.Code, r.Detail) }
-
-// WrongSecret says that a secret was compared and was wrong, which is what a
-// guard counts; anything else tells a guesser nothing.
-func (r *Refusal) WrongSecret() bool {
-	return r.Code == signin.WrongCredentials || r.Code == signin.UserUnknown
-}
+// Refusal says why a credential proves nothing.
+type Refusal = signin.Refusal
 
 func refuse(code signin.Code, format string, args ...any) error {
-	return &Refusal{code, fmt.Sprintf(format, args...)}
+	return signin.Refuse(code, format, args...)
 }
 
 // Trouble is a fault of ours or of what we ask, with the code that the log gets.

@@ -395,20 +395,18 @@ func TestRefusalsHoldNoSecret(t *testing.T) {
 // appPasswords recognises one.
 type appPasswords struct{}
 
-func (appPasswords) Check(_ context.Context, p directory.Person, shown []byte) (string, bool, error) {
+func (appPasswords) Check(_ context.Context, _ signin.Attempt, p directory.Person, shown []byte) (signin.Principal, error) {
 	switch {
-	case !bytes.HasPrefix(shown, []byte("app-")):
-		return "", false, nil
 	case string(shown) == "app-away":
-		return "", true, trouble(signin.DirectoryAway, errors.New("away"))
+		return signin.Principal{}, trouble(signin.DirectoryAway, errors.New("away"))
 	case string(shown) != "app-of-"+p.ID:
-		return "", true, refuse(signin.WrongCredentials, "no such app password")
+		return signin.Principal{}, refuse(signin.AppPasswordUnknown, "no such app password")
 	}
-	return "grant-7", true, nil
+	return signin.Principal{Methods: policy.MethodBoundAppPassword, Grant: "grant-7"}, nil
 }
 
 func TestAnAppPasswordNeverReachesDirectoryOrMailServer(t *testing.T) {
-	for shown, want := range map[string]signin.Code{"app-of-id-pete": signin.OK, "app-of-id-mary": signin.WrongCredentials, "app-away": -signin.DirectoryAway} {
+	for shown, want := range map[string]signin.Code{"app-of-id-pete": signin.OK, "app-of-id-mary": signin.AppPasswordUnknown, "app-away": -signin.DirectoryAway} {
 		w := newWorld()
 		v := w.verifier()
 		v.AppPasswords = appPasswords{}

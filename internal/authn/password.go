@@ -8,6 +8,7 @@ import (
 	"github.com/portreeve/portreeve/internal/backend"
 	"github.com/portreeve/portreeve/internal/directory"
 	"github.com/portreeve/portreeve/internal/policy"
+	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/signin"
 )
 
@@ -22,12 +23,6 @@ func (v *Verifier) password(ctx context.Context, q *claim) (signin.Principal, er
 	}
 	if len(q.cred.Secret()) == 0 {
 		return signin.Principal{}, refuse(signin.WrongCredentials, "the password is empty") // LDAP and others take it for "anonymous"
-	}
-	if v.AppPasswords != nil && known {
-		grant, recognised, err := v.AppPasswords.Check(ctx, who, q.cred.Secret())
-		if err != nil || recognised {
-			return q.appPassword(grant, err)
-		}
 	}
 	if !known && v.Backends == nil {
 		return signin.Principal{}, v.nobody(ctx, q)
@@ -79,13 +74,40 @@ func (v *Verifier) nobody(ctx context.Context, q *claim) error {
 	return refuse(signin.UserUnknown, "nobody has this name")
 }
 
-func (q *claim) appPassword(grant string, err error) (signin.Principal, error) {
+// appPassword verifies one of ours. It is known by its form, so no directory
+// and no mail server ever sees it.
+func (v *Verifier) appPassword(ctx context.Context, q *claim) (signin.Principal, error) {
+	who, known, err := v.whose(ctx, q)
 	if err != nil {
 		return signin.Principal{}, err
 	}
-	p, err := q.principal(policy.MethodPassword)
-	p.Grant = grant
+	if v.AppPasswords == nil || !known {
+		return signin.Principal{}, refuse(signin.AppPasswordUnknown, "nobody here has this app password")
+	}
+	checked, err := v.AppPasswords.Check(ctx, q.attempt, who, q.cred.Secret())
+	if err != nil {
+		return signin.Principal{}, err
+	}
+	p, err := q.principal(checked.Methods)
+	p.Grant, p.Until, p.Sending = checked.Grant, checked.Until, checked.Sending
 	return p, err
+}
+
+// factor verifies a passkey or a temporary access pass, which stand in for the
+// password in front of a page.
+func (v *Verifier) factor(ctx context.Context, q *claim) (signin.Principal, error) {
+	if q.attempt.Protocol != protocol.Portal || v.Factors == nil || !q.known || q.cred.Authzid != "" {
+		return signin.Principal{}, refuse(signin.WrongCredentials, "nobody here has this passkey or pass")
+	}
+	check := v.Factors.Passkey
+	if q.cred.Kind == policy.CredentialPass {
+		check = v.Factors.Pass
+	}
+	methods, err := check(ctx, q.mailbox.ID, q.cred.Secret())
+	if err != nil {
+		return signin.Principal{}, err
+	}
+	return q.principal(methods)
 }
 
 // atBackend lets the mail server check the password. Its first yes makes the

@@ -34,6 +34,7 @@ func (g *Gate) Observe(ctx context.Context, a signin.Attempt, typed, mechanism s
 		if kind == policy.CredentialPassword {
 			f.Methods = policy.MethodPassword
 		}
+		t.granted()
 	}
 	t.out.Verdict = policy.Judge(s, &t.out.Facts, &t.out.Applied)
 	e := t.event()

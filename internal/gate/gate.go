@@ -71,6 +71,12 @@ type Options struct {
 	Log         Recorder
 	Places      Places
 	Words       Words
+	// Windows may be nil: then nothing is granted beforehand.
+	Windows Windows
+	// AppPassword says that a secret has the form of our app passwords; nil: none has.
+	AppPassword func(secret []byte) bool
+	// Enrolled says that a person has a second factor; nil: nobody has.
+	Enrolled func(person string) bool
 	// Fault is told of our own trouble, for the operator's log; it may be nil.
 	Fault func(a signin.Attempt, step signin.StepName, err error)
 }
@@ -104,6 +110,9 @@ func (g *Gate) SignIn(ctx context.Context, a signin.Attempt, c signin.Credential
 	if t.unnamed(ctx) { // who is meant
 		return
 	}
+	if t.denied() { // from where its owner said it was not them
+		return
+	}
 	if t.throttled() { // who knocks too often waits
 		return
 	}
@@ -113,7 +122,8 @@ func (g *Gate) SignIn(ctx context.Context, a signin.Attempt, c signin.Credential
 	if t.unproven(ctx) { // the credential, and only now
 		return
 	}
-	t.judge() // conditional access with everything known
+	t.granted() // what the person allowed this program beforehand
+	t.judge()   // conditional access with everything known
 	return
 }
 
@@ -130,4 +140,31 @@ func (g *Gate) Rejudge(ctx context.Context, o signin.Outcome) signin.Outcome {
 		t.judge()
 	}
 	return t.finish(ctx)
+}
+
+// Proof verifies a second proof of somebody already known, such as a code. Its
+// errors are as Authenticator's.
+type Proof func(ctx context.Context) (policy.Methods, error)
+
+// Continue adds a second proof to a sign-in that was proven before and then
+// interrupted, and judges it again, as an event of its own under the same
+// correlation. shown is what was shown, for the guard; a second factor can be
+// guessed at, too.
+func (g *Gate) Continue(ctx context.Context, first signin.Outcome, a signin.Attempt, mechanism string, shown []byte, prove Proof) (out signin.Outcome) {
+	t := &telling{g: g, s: g.snapshot.Load(), out: first, started: time.Now()}
+	t.again(a, mechanism)
+	defer func() { out = t.finish(ctx) }()
+
+	if t.gone(ctx) { // the person, as they are now
+		return
+	}
+	t.knock = g.knock(&t.out, signin.NewCredential(policy.CredentialPassword, mechanism, t.out.Typed, "", shown))
+	if t.throttled() {
+		return
+	}
+	if t.unconfirmed(ctx, prove) {
+		return
+	}
+	t.judge()
+	return
 }

@@ -107,7 +107,8 @@ func blockPasswords(exempt ...string) policy.Policy {
 }
 
 func requireMFA() policy.Policy {
-	return policy.Policy{ID: "mfa", State: policy.Enabled, Grant: &policy.Grant{Controls: policy.ControlMFA}, Conditions: policy.Conditions{Users: everybody}}
+	granted := &policy.Strength{ID: "granted", Combinations: []policy.Combination{{Methods: policy.MethodPassword | policy.MethodApprovalWindow}, {Methods: policy.MethodFIDO2}}}
+	return policy.Policy{ID: "mfa", State: policy.Enabled, Grant: &policy.Grant{Controls: policy.ControlStrength, Strength: granted}, Conditions: policy.Conditions{Users: everybody}}
 }
 
 func open(s *policy.Snapshot) (*house, *Gate) {

@@ -31,6 +31,9 @@ func begin(g *Gate, s *policy.Snapshot, a signin.Attempt, c signin.Credential) *
 	if a.ID.IsZero() {
 		a.ID = newID(a.At)
 	}
+	if c.Kind == policy.CredentialPassword && g.AppPassword != nil && g.AppPassword(c.Secret()) {
+		c.Kind = policy.CredentialAppPassword // known by its form, to everybody: it tells nothing
+	}
 	return &telling{g: g, s: s, cred: c, started: time.Now(), out: signin.Outcome{
 		Attempt: a, Typed: c.Name(), Mechanism: c.Mechanism, Correlation: a.Correlation,
 		Verdict: policy.Verdict{Version: s.Version()},
@@ -113,12 +116,21 @@ func (g *Gate) knock(o *signin.Outcome, c signin.Credential) lockout.Key {
 	f, a := &o.Facts, &o.Attempt
 	k := lockout.Key{Person: f.Person, Addr: f.Addr, Familiar: f.KnownNetwork,
 		Forwarder:   passedNobody(a),
-		Unguessable: c.Kind == policy.CredentialBearer || c.Kind == policy.CredentialCertificate,
+		Unguessable: unguessable(c.Kind),
 		Secret:      g.Fingerprint(c.Secret())}
 	if f.Person == "" {
 		k.Name = f.Address
 	}
 	return k
+}
+
+// unguessable kinds of credential are too long to be found by trying.
+func unguessable(k policy.CredentialKind) bool {
+	switch k {
+	case policy.CredentialBearer, policy.CredentialCertificate, policy.CredentialAppPassword, policy.CredentialPasskey:
+		return true
+	}
+	return false
 }
 
 func (t *telling) throttled() bool {
@@ -192,6 +204,42 @@ func (t *telling) appeared(ctx context.Context, p signin.Principal) bool {
 	return false
 }
 
+// again makes ready for another proof of the same person.
+func (t *telling) again(a signin.Attempt, mechanism string) {
+	if a.ID.IsZero() {
+		a.ID = newID(a.At)
+	}
+	a.Correlation = t.out.Correlation
+	o := &t.out
+	o.Attempt, o.Mechanism, o.Facts.At, o.Facts.Mechanism = a, mechanism, a.At, mechanism
+	o.Verdict, o.Code, o.Detail, o.Reference, o.Reply = policy.Verdict{Version: t.s.Version()}, 0, "", "", signin.Reply{}
+	o.Steps, o.Applied = nil, policy.Bits{}
+}
+
+// unconfirmed verifies a second proof. Without a first one there is nothing to confirm.
+func (t *telling) unconfirmed(ctx context.Context, prove Proof) bool {
+	if !t.out.Facts.Proven {
+		return t.refuse(signin.StepVerify, signin.InternalFault, "a second proof without a first")
+	}
+	methods, err := prove(ctx)
+	var refusal *authn.Refusal
+	switch {
+	case errors.As(err, &refusal):
+		if refusal.WrongSecret() {
+			t.note(lockout.WrongSecret)
+		}
+		return t.refuse(signin.StepVerify, refusal.Code, refusal.Detail)
+	case err != nil:
+		return t.fault(signin.StepVerify, authn.TroubleCode(err), err)
+	}
+	f, p := &t.out.Facts, &t.out.Principal
+	f.Methods |= methods
+	f.AuthTime = t.out.Attempt.At
+	p.Methods, p.AuthTime = f.Methods, f.AuthTime
+	t.step(signin.StepVerify, "confirmed")
+	return false
+}
+
 // gone looks at somebody proven once more, who may have changed meanwhile.
 func (t *telling) gone(ctx context.Context) bool {
 	p, known, err := t.g.People.Lookup(ctx, t.out.Facts.Address)
@@ -217,6 +265,10 @@ func (t *telling) judge() {
 		if t.out.Code == signin.OK {
 			t.out.Code = signin.BlockedByPolicy
 		}
+	} else if t.halfway() {
+		t.out.Verdict.Effect, t.out.Verdict.Stage = policy.Interrupt, policy.StageConditionalAccess
+		t.out.Code, t.out.Verdict.Code = signin.FactorNeeded, int(signin.FactorNeeded)
+		result = t.out.Code.String()
 	}
 	t.step(signin.StepEvaluate, result)
 }
@@ -236,6 +288,7 @@ func (t *telling) finish(ctx context.Context) signin.Outcome {
 		t.g.Verifier.Release(t.out.Attempt.ID)
 	}
 	t.out.Reference = t.g.Log.Refusal(t.event())
+	t.ask()
 	t.out.Reply = t.g.reply(t.s, &t.out)
 	wait(ctx, t.out.Attempt.At.Add(t.g.Words.Floor(t.out.Attempt.Listener)))
 	return t.out

@@ -125,12 +125,13 @@ func (s *Snapshot) explainSteps(f *Facts, v *Verdict) []StepExplanation {
 }
 
 func (s *Snapshot) explainSwitch(f *Facts, result string) StepExplanation {
-	l := s.effective(f.Person, f.Domain, f.Groups)
+	mailbox, groups := f.mailbox()
+	l := s.effective(mailbox, f.Domain, groups)
 	closed := l.switched(f)
 	step := StepExplanation{Stage: StageSwitch.String(), Result: result, From: Holder{Kind: HeldByDefault}, Text: "no switch closes this door"}
 	for i := range switchTable {
 		if closed == 1<<i {
-			step.From = s.holder(f.Person, f.Domain, f.Groups, closed)
+			step.From = s.holder(mailbox, f.Domain, groups, closed)
 			step.Text = switchTable[i].name + " closes " + f.Protocol.String()
 		}
 	}

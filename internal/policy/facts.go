@@ -29,6 +29,11 @@ type Facts struct {
 	Groups []string
 	// Roles are the ids (role templates) of the person's roles, sorted.
 	Roles []string
+	// Mailbox is the id of the mailbox opened where it is not the person's own:
+	// policies judge the person who acts, switches the mailbox. MailboxGroups
+	// are its groups, sorted.
+	Mailbox       string
+	MailboxGroups []string
 
 	// Protocol is the door that was knocked at.
 	Protocol protocol.Protocol
@@ -70,6 +75,14 @@ type Facts struct {
 	Device *Device
 }
 
+// mailbox is whose switches hold, and their groups.
+func (f *Facts) mailbox() (id string, groups []string) {
+	if f.Mailbox != "" {
+		return f.Mailbox, f.MailboxGroups
+	}
+	return f.Person, f.Groups
+}
+
 // SecretFacts names the members of Facts that hang on the secret, and so are
 // unknown to Preauth. Early block means: blocked under every completion of these.
 var SecretFacts = []string{"Proven", "Methods", "AuthTime", "Flow", "Device"}
@@ -84,9 +97,11 @@ const (
 	CredentialAppPassword
 	CredentialBearer
 	CredentialCertificate
+	CredentialPasskey
+	CredentialPass // a temporary access pass
 )
 
-var credentialNames = [...]string{"unknown", "password", "appPassword", "bearer", "certificate"}
+var credentialNames = [...]string{"unknown", "password", "appPassword", "bearer", "certificate", "passkey", "temporaryAccessPass"}
 
 // String is the kind's name in policies and in the log.
 func (k CredentialKind) String() string {
@@ -195,6 +210,25 @@ const (
 	MethodApprovalWindow   Methods = 1 << 33
 	MethodKnownProgram     Methods = 1 << 34
 )
+
+// attainable are the methods that a sign-in can come to prove, whatever its
+// secret: a program that shows a password cannot be asked for anything more, so
+// all it can have besides is what was granted to it beforehand. A person in
+// front of a page can be asked for everything.
+func attainable(f *Facts) Methods {
+	if promptable(f.Protocol) {
+		return ^Methods(0)
+	}
+	switch f.Credential {
+	case CredentialPassword:
+		return MethodPassword | MethodApprovalWindow | MethodKnownProgram
+	case CredentialAppPassword:
+		return MethodBoundAppPassword
+	case CredentialCertificate:
+		return MethodX509SingleFactor | MethodX509MultiFactor
+	}
+	return ^Methods(0)
+}
 
 // Device is what is known of a registered device; every member's zero value
 // is null to the device filter.

@@ -278,7 +278,7 @@ func completions(f Facts, yield func(*Facts) bool) {
 		for _, at := range []time.Time{f.At, f.At.Add(-6 * time.Hour), {}} {
 			for _, m := range []Methods{^Methods(0), MethodPassword | MethodSoftwareOath, MethodPassword | MethodApprovalWindow, 0} {
 				for _, d := range everyKindOfDevice() {
-					f.Flow, f.AuthTime, f.Methods, f.Device, f.Proven = flow, at, m, d, true
+					f.Flow, f.AuthTime, f.Methods, f.Device, f.Proven = flow, at, m&attainable(&f), d, true
 					if !yield(&f) {
 						return
 					}

@@ -7,9 +7,10 @@ import "time"
 // the secret is. A sign-in refused here never has its secret looked at: no
 // oracle for guessers, and the same answer to a right password and a wrong one.
 func Preauth(s *Snapshot, f *Facts) Verdict {
-	l := s.effective(f.Person, f.Domain, f.Groups)
+	mailbox, groups := f.mailbox()
+	l := s.effective(mailbox, f.Domain, groups)
 	if closed := l.switched(f); closed != 0 {
-		return Verdict{Effect: Block, Stage: StageSwitch, By: s.holder(f.Person, f.Domain, f.Groups, closed).ID, Code: codeSwitchedOff, Version: s.version}
+		return Verdict{Effect: Block, Stage: StageSwitch, By: s.holder(mailbox, f.Domain, groups, closed).ID, Code: codeSwitchedOff, Version: s.version}
 	}
 	if by, code := s.authRefusal(f); code != 0 {
 		return Verdict{Effect: Block, Stage: StageAuthenticationPolicy, By: by, Code: code, Version: s.version}
@@ -55,7 +56,7 @@ func (w *scratch) hold(candidates []uint64) { copy(w.out, candidates) }
 // atBest completes the facts with whatever meets the most controls.
 func atBest(f *Facts) Facts {
 	best := *f
-	best.Proven, best.Methods, best.AuthTime, best.Flow, best.Device = true, ^Methods(0), f.At, 0, nil
+	best.Proven, best.Methods, best.AuthTime, best.Flow, best.Device = true, attainable(f), f.At, 0, nil
 	return best
 }
 

@@ -32,7 +32,7 @@ func TestLegacyBlockIsEarlyAndNamesThePolicy(t *testing.T) {
 
 func TestAWrongSecretIsNoMatterOfPolicy(t *testing.T) {
 	s, _ := Compile(Source{Policies: []Policy{{ID: "mfa", Grant: &Grant{Controls: ControlMFA}}}})
-	f := Facts{At: time.Unix(1e9, 0), Person: "ana", Protocol: protocol.IMAP, Credential: CredentialPassword}
+	f := Facts{At: time.Unix(1e9, 0), Person: "ana", Protocol: protocol.IMAP, Credential: CredentialBearer}
 	x := Explain(s, &f)
 	if last := x.Steps[3]; x.Effect != "block" || x.Stage != "none" || x.Code != 0 || last.Result != "notReached" || x.Policies[0].Result != "notApplied" {
 		t.Errorf("%+v", x)

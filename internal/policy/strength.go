@@ -97,6 +97,12 @@ func BuiltInStrengths() []Strength {
 	}
 }
 
+// multiFactor is Entra's built-in strength for any second factor.
+var multiFactor = BuiltInStrengths()[0]
+
+// MultiFactor says whether the methods are two factors by Entra's built-in strength.
+func MultiFactor(m Methods) bool { return multiFactor.Met(m) }
+
 func combinations(texts []string) (all []Combination) {
 	for _, s := range texts {
 		c, _ := ParseCombination(s)

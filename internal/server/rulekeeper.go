@@ -139,7 +139,7 @@ func (k *keeper) run(ctx context.Context) error {
 			if !ok {
 				return nil
 			}
-			if c.Families&relevant == 0 {
+			if c.Families&relevant == 0 && len(c.Grants) == 0 {
 				continue
 			}
 			r, asked := k.asked(ctx)
@@ -241,6 +241,9 @@ func (k *keeper) end(c store.Change) {
 			return s.Facts().Credential == policy.CredentialPassword && fresh[s.Facts().Person]
 		}, signin.SessionPolicyChanged, "the password was changed")
 	}
+	if gone := set(c.Grants); len(gone) > 0 {
+		k.sessions.Matching(func(s *session.Session) bool { return gone[s.Grant] }, signin.SessionPolicyChanged, "what it hung on was taken back")
+	}
 	if len(c.People) == 0 || c.Families&store.Revocations == 0 {
 		return
 	}
@@ -251,6 +254,9 @@ func (k *keeper) end(c store.Change) {
 // concerns says whether a change can change the rules. People who come and go
 // do only if the rules name them: thousands may come on the first day.
 func (k *keeper) concerns(ctx context.Context, c store.Change) bool {
+	if c.Families != 0 && c.Families&relevant == 0 {
+		return false
+	}
 	if c.Families != store.People || len(c.People) == 0 {
 		return true
 	}

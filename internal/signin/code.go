@@ -38,6 +38,21 @@ const (
 	SessionEnded         Code = 1051
 	SessionExpired       Code = 1052
 	RefusalsLost         Code = 1060
+	AppPasswordProtocol  Code = 1070
+	AppPasswordNetwork   Code = 1071
+	AppPasswordCountry   Code = 1072
+	AppPasswordSender    Code = 1073
+	AppPasswordExpired   Code = 1074
+	AppPasswordRevoked   Code = 1075
+	AppPasswordProgram   Code = 1076
+	AppPasswordRate      Code = 1077
+	AppPasswordOfAnother Code = 1078
+	AppPasswordUnknown   Code = 1079
+	AppPasswordIdle      Code = 1080
+	SourceDenied         Code = 1082
+	PassUsedUp           Code = 1083
+	PassExpired          Code = 1084
+	EnrolNotHere         Code = 1085
 )
 
 // Entra's codes that mean the same here.
@@ -46,6 +61,7 @@ const (
 	Throttled            Code = 50053
 	PasswordExpired      Code = 50055
 	UserDisabled         Code = 50057
+	FactorNeeded         Code = 50074
 	MFARequired          Code = 50076
 	SignInTooOld         Code = 50078
 	WrongCredentials     Code = 50126
@@ -55,6 +71,7 @@ const (
 	BlockedByPolicy      Code = 53003
 	PasswordChangeNeeded Code = 50135
 	TermsOfUseNeeded     Code = 50158
+	FactorFailed         Code = 500121
 )
 
 // Meaning is what a code says, to whom.
@@ -91,10 +108,26 @@ var meanings = []Meaning{
 	{SessionEnded, "Session closed by an administrator", "An administrator ended this connection.", "`portreeve session kill` or a revocation ended it."},
 	{SessionExpired, "Session ran out", "This connection's sign-in ran out. Your program will sign in again.", "The proof the session hangs on ran out (sign-in frequency or session_max)."},
 	{RefusalsLost, "Refusals may be missing", "", "The server was stopped hard; refusals of up to the last second before it may be missing from the log. No success is."},
+	{AppPasswordProtocol, "App password: other protocol", "Sign-in failed.", "The app password was right, but it is not made for this protocol. `portreeve apppw list` shows what it is for."},
+	{AppPasswordNetwork, "App password: other network", "Sign-in failed.", "The app password was right, but it may not be used from this network."},
+	{AppPasswordCountry, "App password: other country", "Sign-in failed.", "The app password was right, but it may not be used from this country."},
+	{AppPasswordSender, "App password: other sender", "This password may not send from that address.", "The app password was right, but the envelope sender is not one that it may use."},
+	{AppPasswordExpired, "App password expired", "Sign-in failed.", "The app password was right, but its time is over."},
+	{AppPasswordRevoked, "App password revoked", "Sign-in failed.", "The app password was right, but it has been revoked."},
+	{AppPasswordProgram, "App password: other program", "Sign-in failed.", "The app password was right, but it belongs to another program or network owner. If the program was only updated, the person can approve it in the portal."},
+	{AppPasswordRate, "App password: too many messages", "Too many messages; try again later.", "The app password has sent as many messages in this hour as it may."},
+	{AppPasswordOfAnother, "App password of somebody else", "Sign-in failed.", "The app password was right, but it is another person's."},
+	{AppPasswordUnknown, "No such app password", "Sign-in failed.", "It looks like one of our app passwords, but nobody has it."},
+	{AppPasswordIdle, "App password unused too long", "Sign-in failed.", "The app password was right, but it was not used for longer than it may be."},
+	{SourceDenied, "Source denied by its owner", "Sign-in failed.", "The person said of an earlier sign-in from here that it was not theirs; their password is no longer looked at from this network."},
+	{PassUsedUp, "Pass used up", "This pass has been used already. Ask for a new one.", "The temporary access pass was right, but it was used before."},
+	{PassExpired, "Pass expired", "This pass is not valid now. Ask for a new one.", "The temporary access pass was right, but its time has not come or is over."},
+	{EnrolNotHere, "Enrolling not allowed here", "A first factor cannot be set up from here. Use a temporary access pass, or a network you have used before.", "A first factor is enrolled only with a temporary access pass, from a trusted location, or from a network known for this person for a week. `portreeve pass issue ADDRESS` makes a pass."},
 	{UserUnknown, "Nobody has this name", "Sign-in failed.", "The name typed resolves to nobody here. On the wire it reads like a wrong password."},
 	{Throttled, "Too many wrong attempts", "Sign-in failed.", "This source or credential knocked too often with wrong secrets; the account is not locked. On the wire it reads like a wrong password."},
 	{PasswordExpired, "Password expired", "Your password has run out. Change it, or ask your administrator.", "The password was right but has expired."},
 	{UserDisabled, "Person disabled", "Sign-in failed.", "The person exists but is disabled. `portreeve user enable ADDRESS` lets them in again."},
+	{FactorNeeded, "Second factor asked for", "Confirm with your second factor.", "The first proof was right; the second has been asked for. This is an interruption, not a failure: the sign-in goes on under the same correlation id."},
 	{MFARequired, "Second factor required", "Your organisation asks for a second factor here. Use a program that signs in with a browser, or ask your administrator.", "The secret was right, but policy asks for a second factor, and this program cannot be asked. A program with modern authentication can."},
 	{SignInTooOld, "Sign-in too old", "Your program's sign-in is too old. Sign in again in the browser.", "Sign-in frequency asks for a newer proof than the token carries."},
 	{WrongCredentials, "Wrong name or password", "Sign-in failed: wrong name or password, or this program may not sign in here.", "The secret was wrong."},
@@ -104,6 +137,7 @@ var meanings = []Meaning{
 	{BlockedByPolicy, "Blocked by policy", "Your organisation does not allow this kind of sign-in. Use a program that signs in with a browser, or ask your administrator.", "A conditional access policy blocks this sign-in. `portreeve signins show REF` names it and every condition."},
 	{PasswordChangeNeeded, "Password change required", "Your password must be changed first. Ask your administrator.", "Policy requires a password change first."},
 	{TermsOfUseNeeded, "Terms or custom control required", "Your organisation asks for something that a mail program cannot show. Ask your administrator.", "Policy requires terms of use or a custom control, which a mail program cannot show."},
+	{FactorFailed, "Second factor failed", "That code or key was not accepted. Try again.", "The first proof was right, the second was not: a wrong or used code, or a key that does not fit."},
 }
 
 // Meanings lists every code's meaning, for generated pages.

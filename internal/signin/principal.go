@@ -20,6 +20,14 @@ type Principal struct {
 	Grant string
 	// Until is when the proof runs out (issuers[].session_max); zero is never.
 	Until time.Time
+	// Sending limits what may be sent in this session; nil does not.
+	Sending *Sending
 	// Held says that the backend login made to check the password is kept under the attempt's id.
 	Held bool
+}
+
+// Sending is what an app password may send.
+type Sending struct {
+	Senders []string // envelope senders, canonical; empty: any
+	PerHour int      // recipients within an hour over all its sessions; 0: any number
 }

@@ -23,10 +23,15 @@ const (
 	CASMailboxes
 	Revocations
 	Settings
+	Factors
+	AppPasswords
+	Windows // approval requests too
+	Delegations
+	Directories
 )
 
 // AllFamilies is every family.
-const AllFamilies = Settings<<1 - 1
+const AllFamilies = Directories<<1 - 1
 
 // Change says which families changed in a commit, and which people by name:
 // those whose sessions may hang on what was changed (disabled, password, revocation).
@@ -34,16 +39,18 @@ type Change struct {
 	Families Families
 	People   []string // ids, sorted
 	Secrets  []string // ids of those whose password is another one now, sorted
+	Grants   []string // what sessions hang on and is gone now (an app password, a window), sorted
 }
 
 func (c Change) clone() Change {
-	return Change{Families: c.Families, People: slices.Clone(c.People), Secrets: slices.Clone(c.Secrets)}
+	return Change{Families: c.Families, People: slices.Clone(c.People), Secrets: slices.Clone(c.Secrets), Grants: slices.Clone(c.Grants)}
 }
 
 func (c *Change) merge(d Change) {
 	c.Families |= d.Families
 	c.People = union(c.People, d.People)
 	c.Secrets = union(c.Secrets, d.Secrets)
+	c.Grants = union(c.Grants, d.Grants)
 }
 
 func union(a, b []string) []string {
@@ -54,6 +61,11 @@ func union(a, b []string) []string {
 
 func (tx *Tx) touched(f Families, people ...string) {
 	tx.change.merge(Change{Families: f, People: people})
+}
+
+// ended says that what sessions hang on is gone: they end with the commit.
+func (tx *Tx) ended(f Families, grants ...string) {
+	tx.change.merge(Change{Families: f, Grants: grants})
 }
 
 // Actor is who makes an administrative change.
