@@ -32,6 +32,8 @@ openssl=openssl
 cyrus-common=/usr/lib/cyrus/bin/master
 sasl2-bin=/usr/sbin/saslpasswd2
 adduser=adduser
+slapd=/usr/sbin/slapd
+ldap-utils=ldapmodify
 '
 
 # Of IMAP servers, POP3 servers and mail transport agents Debian installs one
