@@ -34,9 +34,9 @@ type Snapshot struct {
 	// Who: policies that include everybody, and what a person, a group, a role
 	// and a kind of guest include and exclude.
 	everybody set
-	people    idTable
-	inGroups  idTable
-	inRoles   idTable
+	people    idTable[string, marks]
+	inGroups  idTable[string, marks]
+	inRoles   idTable[string, marks]
 	guests    map[guestKey]*marks
 
 	// Where from: rows by class of network and by country.
@@ -99,8 +99,8 @@ type pair struct{ in, out set }
 
 // table is a row for each value that policies name, and one for all others.
 type table[K comparable] struct {
-	rows  map[K]set // nil if no policy asks
-	other set
+	named idTable[K, set]
+	other set // nil if no policy asks
 }
 
 // hourTable cuts the week at every border that policies name, in one zone.
@@ -183,7 +183,9 @@ func (s *Snapshot) compileUsers() {
 		s.markSide(i, &r.users.include, &kinds, false)
 		s.markSide(i, &r.users.exclude, &kinds, true)
 	}
-	s.people, s.inGroups, s.inRoles = newIDTable(kinds[0]), newIDTable(kinds[1]), newIDTable(kinds[2])
+	for i, t := range []*idTable[string, marks]{&s.people, &s.inGroups, &s.inRoles} {
+		*t = newIDTable(settled(kinds[i]), hashID)
+	}
 }
 
 func (s *Snapshot) compileLocations() {

@@ -68,22 +68,23 @@ func (s *Snapshot) compileWords() {
 	for asns[unnamed] {
 		unnamed--
 	}
-	s.asns = tabulate(asns, unnamed, byASN)
+	s.asns = tabulate(asns, unnamed, byASN, hashNumber)
 	byProgram := func(w string) set {
 		return s.where(func(r *rule) bool { return r.programs == nil || r.programs.Words.holds(w) })
 	}
-	s.programs = tabulate(programs, "\x00", byProgram)
+	s.programs = tabulate(programs, "\x00", byProgram, hashID)
 }
 
 // tabulate makes a row for each value named, and one for a value that nobody names.
-func tabulate[K comparable](named map[K]bool, unnamed K, row func(K) set) (t table[K]) {
+func tabulate[K comparable](named map[K]bool, unnamed K, row func(K) set, hash func(K) uint64) (t table[K]) {
 	if len(named) == 0 {
 		return t
 	}
-	t.rows, t.other = map[K]set{}, row(unnamed)
+	rows := map[K]set{}
 	for k := range named {
-		t.rows[k] = row(k)
+		rows[k] = row(k)
 	}
+	t.named, t.other = newIDTable(rows, hash), row(unnamed)
 	return t
 }
 

@@ -53,20 +53,20 @@ func (w *scratch) decide(s *Snapshot, f *Facts) {
 			}
 		}
 	}
-	w.answer = w.slot(p)
-	if w.answer.proof != p || !p.known {
+	w.answer = w.slot(&p)
+	if !p.known || w.answer.proof != p {
 		w.answer.renew(s, f, p)
 	}
 }
 
 // slot finds where the answers for a proof are, or may be put.
-func (w *scratch) slot(p proof) *answers {
+func (w *scratch) slot(p *proof) *answers {
 	const mixer = 0x9e3779b97f4a7c15 // 2^64 divided by the golden ratio
 	hash := (((uint64(p.methods)*mixer ^ uint64(p.device) ^ p.fresh<<16) * 2) + uint64(index(p.asks))) * mixer >> 32
 	first := hash % uint64(len(w.answered))
 	for i := range uint64(4) {
 		a := &w.answered[(first+i)%uint64(len(w.answered))]
-		if a.proof == p || !a.proof.known {
+		if a.proof == *p || !a.proof.known {
 			return a
 		}
 	}

@@ -129,17 +129,18 @@ func TestTooManyKindsOfDeviceAreNeverBlockedEarly(t *testing.T) {
 func TestIDsAreFoundWhateverTheirLength(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		id := rapid.StringOfN(rapid.RuneFrom([]rune("ab0-")), 0, 40, -1)
-		named := map[string]*marks{}
-		for _, s := range rapid.SliceOfN(id, 0, 60).Draw(t, "ids") {
-			named[s] = &marks{}
+		named := map[string]int{}
+		for i, s := range rapid.SliceOfN(id, 0, 60).Draw(t, "ids") {
+			named[s] = i
 		}
-		table := newIDTable(named)
-		for s, m := range named {
-			if table.find(s) != m {
+		table := newIDTable(named, hashID)
+		for s, i := range named {
+			if found := table.find(hashID(s), s); found == nil || *found != i {
 				t.Fatalf("%q is not found", s)
 			}
 		}
-		if s := id.Draw(t, "other"); table.find(s) != named[s] {
+		s := id.Draw(t, "other")
+		if _, there := named[s]; (table.find(hashID(s), s) != nil) != there {
 			t.Fatalf("%q is found, and is not there", s)
 		}
 	})

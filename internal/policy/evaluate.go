@@ -59,16 +59,15 @@ func (s *Snapshot) narrow(f *Facts, w *scratch, more, stillMore set) []uint64 {
 		return in
 	}
 	asn, program, share := s.all, s.all, s.all
-	if s.asns.rows != nil {
-		asn = row(&s.asns, f.ASN)
+	if s.asns.other != nil {
+		asn = s.asns.row(hashNumber(f.ASN), f.ASN)
 	}
-	if s.programs.rows != nil {
+	if s.programs.other != nil {
 		program = s.program(f)
 	}
 	if s.shares != nil {
 		share = s.shares[draw(f.Person)]
 	}
-	and(in, s.clients[index(f.KnownNetwork)][index(f.ViaWebmail)], asn, program, share)
 	hour := s.all
 	for i := range s.hours {
 		if f.At.IsZero() {
@@ -79,7 +78,11 @@ func (s *Snapshot) narrow(f *Facts, w *scratch, more, stillMore set) []uint64 {
 			and(in, hour, s.all, s.all, s.all)
 		}
 	}
-	and(in, more, stillMore, hour, s.all)
+	client := s.clients[index(f.KnownNetwork)][index(f.ViaWebmail)][:n]
+	asn, program, share, hour, more, stillMore = asn[:n], program[:n], share[:n], hour[:n], more[:n], stillMore[:n]
+	for i := range in {
+		in[i] &= client[i] & asn[i] & program[i] & share[i] & hour[i] & more[i] & stillMore[i]
+	}
 	return in
 }
 
@@ -113,16 +116,16 @@ func (s *Snapshot) narrowByDevice(f *Facts, in []uint64) {
 
 // mark finds whom the policies include and exclude.
 func (s *Snapshot) mark(f *Facts, in, out []uint64) {
-	if m := s.people.find(f.Person); m != nil { // the stranger has no entry
+	if m := s.people.find(hashID(f.Person), f.Person); m != nil { // the stranger has no entry
 		m.apply(f.At, in, out)
 	}
 	for _, g := range f.Groups {
-		if m := s.inGroups.find(g); m != nil {
+		if m := s.inGroups.find(hashID(g), g); m != nil {
 			m.apply(f.At, in, out)
 		}
 	}
 	for _, r := range f.Roles {
-		if m := s.inRoles.find(r); m != nil {
+		if m := s.inRoles.find(hashID(r), r); m != nil {
 			m.apply(f.At, in, out)
 		}
 	}
@@ -184,15 +187,16 @@ func index(b bool) int {
 // program finds the row of the program's family, which facts nearly always
 // have in lower case.
 func (s *Snapshot) program(f *Facts) set {
-	if r, ok := s.programs.rows[f.Program]; ok && f.Program != "" {
-		return r
+	if r := s.programs.named.find(hashID(f.Program), f.Program); r != nil && f.Program != "" {
+		return *r
 	}
-	return row(&s.programs, programOf(f))
+	program := programOf(f)
+	return s.programs.row(hashID(program), program)
 }
 
-func row[K comparable](t *table[K], k K) set {
-	if r, ok := t.rows[k]; ok {
-		return r
+func (t *table[K]) row(hash uint64, k K) set {
+	if r := t.named.find(hash, k); r != nil {
+		return *r
 	}
 	return t.other
 }

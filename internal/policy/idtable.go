@@ -2,57 +2,71 @@ package policy
 
 import "math/bits"
 
-// idTable finds what is said of an id. Every decision asks it once for the
-// person and once for each group, and ids are long and alike at their
-// beginning, so it hashes their ends only; a map takes three times as long.
-type idTable struct {
-	slots []idSlot // a power of two, at most half of them taken
+// idTable finds what is said of an id or a number. Every decision asks several,
+// once for the person and once for each group, and ids are long and alike at
+// their beginning, so they are hashed by their ends only; a map takes three
+// times as long.
+type idTable[K comparable, V any] struct {
+	slots []idSlot[K, V] // a power of two, at most half of them taken
 }
 
-type idSlot struct {
-	hash  uint64
-	id    string
-	marks *marks // nil is a free slot
+type idSlot[K comparable, V any] struct {
+	hash uint64 // 0 is a free slot
+	key  K
+	said V
 }
 
-func newIDTable(of map[string]*marks) idTable {
+func newIDTable[K comparable, V any](of map[K]V, hash func(K) uint64) (t idTable[K, V]) {
 	size := 2
 	for size < 2*len(of) {
 		size *= 2
 	}
-	t := idTable{make([]idSlot, size)}
-	for id, m := range of {
-		at := hashID(id)
-		for t.slots[at&uint64(size-1)].marks != nil {
+	t.slots = make([]idSlot[K, V], size)
+	for key, v := range of {
+		at := hash(key)
+		for t.slots[at&uint64(size-1)].hash != 0 {
 			at++
 		}
-		t.slots[at&uint64(size-1)] = idSlot{hashID(id), id, m}
+		t.slots[at&uint64(size-1)] = idSlot[K, V]{hash(key), key, v}
 	}
 	return t
 }
 
-func (t *idTable) find(id string) *marks {
-	hash, mask := hashID(id), uint64(len(t.slots)-1)
+// find is asked with the key's hash; nil is nothing said.
+func (t *idTable[K, V]) find(hash uint64, key K) *V {
+	mask := uint64(len(t.slots) - 1)
 	for at := hash; ; at++ {
 		s := &t.slots[at&mask]
-		if s.marks == nil || s.hash == hash && s.id == id {
-			return s.marks
+		if s.hash == 0 {
+			return nil
+		}
+		if s.hash == hash && s.key == key {
+			return &s.said
 		}
 	}
 }
 
+// taken is the mark of a hash, by which it is never 0.
+const taken = 1 << 63
+
 // hashID mixes the length, the first byte and the last sixteen; shorter ids
 // are mixed whole.
 func hashID(id string) uint64 {
-	h := uint64(len(id))
-	if n := len(id); n >= 16 {
-		return mix(mix(h^uint64(id[0])<<32, eight(id[n-16:])), eight(id[n-8:]))
+	n := len(id)
+	switch {
+	case n >= 16:
+		return mix(eight(id[n-16:])^uint64(n), eight(id[n-8:])^uint64(id[0])<<56) | taken
+	case n >= 8:
+		return mix(eight(id)^uint64(n), eight(id[n-8:])) | taken
 	}
-	for i := range len(id) {
-		h = mix(h, uint64(id[i]))
+	h := uint64(n)
+	for i := range n {
+		h = h<<8 | uint64(id[i])
 	}
-	return h
+	return mix(h, 0) | taken
 }
+
+func hashNumber(n uint32) uint64 { return mix(uint64(n), 0) | taken }
 
 // mix is a multiplication to 128 bits, folded: every bit moves every other.
 func mix(a, b uint64) uint64 {

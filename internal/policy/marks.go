@@ -71,6 +71,15 @@ func (m *marks) add(policy int, exclude bool) {
 	}
 }
 
+// settled are marks to which nothing will be added.
+func settled(of map[string]*marks) map[string]marks {
+	all := map[string]marks{}
+	for id, m := range of {
+		all[id] = *m
+	}
+	return all
+}
+
 func (m *marks) apply(at time.Time, in, out []uint64) {
 	for _, w := range m.words {
 		in[w.word] |= w.in
