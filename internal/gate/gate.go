@@ -79,12 +79,16 @@ type Options struct {
 	Enrolled func(person string) bool
 	// Fault is told of our own trouble, for the operator's log; it may be nil.
 	Fault func(a signin.Attempt, step signin.StepName, err error)
+	// Slow is told that a wrong password took longer than a listener's floor,
+	// which has been raised; it may be nil.
+	Slow func(listener string, took, floor time.Duration)
 }
 
 // Gate decides sign-ins. It is safe for concurrent use.
 type Gate struct {
 	Options
 	snapshot atomic.Pointer[policy.Snapshot]
+	floors   floors
 }
 
 // New makes a gate that judges by s.

@@ -290,7 +290,8 @@ func (t *telling) finish(ctx context.Context) signin.Outcome {
 	t.out.Reference = t.g.Log.Refusal(t.event())
 	t.ask()
 	t.out.Reply = t.g.reply(t.s, &t.out)
-	wait(ctx, t.out.Attempt.At.Add(t.g.Words.Floor(t.out.Attempt.Listener)))
+	t.learnFloor()
+	wait(ctx, t.out.Attempt.At.Add(t.g.Floor(t.out.Attempt.Listener)))
 	return t.out
 }
 

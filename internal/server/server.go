@@ -202,7 +202,7 @@ func (s *Server) openGate(ctx context.Context) error {
 		s.Log.Warn("rule is not enforced as it stands", "what", w.String())
 	}
 	s.gate = gate.New(gate.Options{Names: s.names, People: s.people, Guard: s.guard, Fingerprint: func(b []byte) secret.Print { return prints.Of(b) },
-		Verifier: s.verifier(), Log: s.events, Places: s.places, Words: s.words(), Fault: s.fault}, snap)
+		Verifier: s.verifier(), Log: s.events, Places: s.places, Words: s.words(), Fault: s.fault, Slow: s.slow}, snap)
 	s.keeper.gate = s.gate
 	s.sessions.Refresh = s.keeper.refresh
 	s.sessions.Install(snap)

@@ -192,3 +192,10 @@ func (s *Server) rotateKeys() (any, error) {
 func (s *Server) fault(a signin.Attempt, step signin.StepName, err error) {
 	s.Log.Error("sign-in failed through our own trouble", "listener", a.Listener, "client", a.Client.String(), "step", string(step), "err", err)
 }
+
+// slow tells the operator that refusals wait longer than configured, and what
+// makes wrong passwords faster.
+func (s *Server) slow(listener string, took, floor time.Duration) {
+	s.Log.Warn("wrong passwords take longer than refusals.floor; every refusal waits as long from now on. backends[].auth_socket makes them faster (docs/backends.md)",
+		"listener", listener, "took", took.Round(time.Millisecond), "floor", floor.Round(time.Millisecond))
+}
