@@ -66,20 +66,26 @@ func (d documents) check(r *http.Request, x *store.Document, text []byte) ([]pol
 	return notes, nil
 }
 
-// warningsOf are the warnings of one object now in force.
-func (a *api) warningsOf(id string, else_ []policy.Warning) []policy.Warning {
+// warningsOf are the warnings of one object now in force, and those seen when
+// it was read.
+func (a *api) warningsOf(id string, seen []policy.Warning) []policy.Warning {
 	var mine []policy.Warning
 	for _, w := range a.Warnings() {
 		if w.ID == id {
 			mine = append(mine, w)
 		}
 	}
-	for _, w := range else_ {
-		if !slices.Contains(mine, w) {
-			mine = append(mine, w)
+	return joined(mine, seen)
+}
+
+// joined are the warnings of both lists, each once.
+func joined(all, more []policy.Warning) []policy.Warning {
+	for _, w := range more {
+		if !slices.Contains(all, w) {
+			all = append(all, w)
 		}
 	}
-	return mine
+	return all
 }
 
 // badObject is what is wrong with an object; targets are JSON pointers.

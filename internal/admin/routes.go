@@ -66,6 +66,7 @@ func (a *api) graphRoutes(handle func(pattern string, h handler)) {
 		d := documents{a, kind}
 		handle("GET "+path, d.list)
 		handle("POST "+path, d.add)
+		handle("POST "+path+"/import", d.imports)
 		handle("GET "+path+"/{id}", d.show)
 		handle("PUT "+path+"/{id}", d.put)
 		handle("PATCH "+path+"/{id}", d.patch)

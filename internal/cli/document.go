@@ -1,22 +1,22 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/portreeve/portreeve/internal/policyfile"
-	"github.com/portreeve/portreeve/internal/signin"
 )
 
 // objects are the documents of one kind that are kept in Graph's JSON.
@@ -98,22 +98,20 @@ func (d objects) imports() *cobra.Command {
 		if reportOnly {
 			o.state = "enabledForReportingButNotEnforced"
 		}
+		var all []*policyfile.Document
 		for _, name := range args {
 			docs, err := policyfile.Read(name, d.in)
 			if err != nil {
 				return broken(err)
 			}
-			for _, doc := range docs {
-				if err := d.importDocument(cmd.Context(), doc, o); err != nil {
-					return err
-				}
-			}
+			all = append(all, docs...)
 		}
-		return nil
+		return d.importAll(cmd.Context(), all, o)
 	})
 	c.Long = `Make or replace each ` + d.word + ` of a file: one object, a list of objects, or a
 collection as Microsoft Graph gives it (a member "value"). One with an id that is known, or
 else with a displayName that is known, is replaced. FILE may be -, for standard input.
+All objects of all files come in as one change, or none of them does.
 Every member is kept as it is written, also those that are not known here.`
 	spreadFlag(c, &o.spread)
 	c.Flags().BoolVar(&o.strict, "strict", false, "refuse what cannot be enforced as it stands")
@@ -172,62 +170,78 @@ func firstByte(b []byte) byte {
 	return s[0]
 }
 
-func (d objects) importDocument(ctx context.Context, doc *policyfile.Document, o importing) error {
-	all, err := parts(doc.JSON())
-	if err != nil {
-		return broken(doc.Fault("", "an object, a list of objects, or a collection with \"value\" is expected"))
+// arrival is one object on its way in and where it stands.
+type arrival struct {
+	doc  *policyfile.Document
+	part part
+}
+
+// importAll brings in all objects of all files, in one change or not at all.
+func (d objects) importAll(ctx context.Context, docs []*policyfile.Document, o importing) error {
+	var all []arrival
+	var texts [][]byte
+	for _, doc := range docs {
+		found, err := parts(doc.JSON())
+		if err != nil {
+			return broken(doc.Fault("", "an object, a list of objects, or a collection with \"value\" is expected"))
+		}
+		for _, p := range found {
+			all, texts = append(all, arrival{doc, p}), append(texts, p.text)
+		}
 	}
-	for _, p := range all {
-		if err := d.importPart(ctx, doc, p, o); err != nil {
+	var answer struct {
+		Value []struct {
+			Object json.RawMessage `json:"object"`
+			New    bool            `json:"new"`
+		} `json:"value"`
+	}
+	q := values("spread", o.spread, "state", o.state, "strict", truth(o.strict), "dryRun", truth(o.dry))
+	// The list is put together by hand: encoding/json would take out the spaces,
+	// and every byte of an object is kept as it was written.
+	list := json.RawMessage(slices.Concat([]byte("["), bytes.Join(texts, []byte(",")), []byte("]")))
+	err := d.client().do(ctx, http.MethodPost, d.resource+"/import", q, list, &answer)
+	var api *apiError
+	if errors.As(err, &api) && (api.Status == http.StatusBadRequest || api.Status == http.StatusConflict) {
+		return d.placed(all, api)
+	}
+	if err != nil {
+		return err
+	}
+	for _, one := range answer.Value {
+		word := map[bool]string{true: "added", false: "kept"}[one.New]
+		if o.dry {
+			word = "checked"
+		}
+		if err := d.told(one.Object, word); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (d objects) importPart(ctx context.Context, doc *policyfile.Document, p part, o importing) error {
-	method, target, err := d.target(ctx, p.text)
-	if err != nil {
-		return err
-	}
-	q := values("spread", o.spread, "state", o.state, "strict", truth(o.strict), "dryRun", truth(o.dry))
-	var raw json.RawMessage
-	err = d.client().do(ctx, method, target, q, p.text, &raw)
-	var api *apiError
-	if errors.As(err, &api) && (api.Status == http.StatusBadRequest || api.Status == http.StatusConflict) {
-		return faults(doc, p.pointer, api)
-	}
-	if err != nil {
-		return err
-	}
-	word := map[string]string{http.MethodPost: "added", http.MethodPut: "kept"}[method]
-	if o.dry {
-		word = "checked"
-	}
-	return d.told(raw, word)
-}
-
-// target finds out whether an object is there already.
-func (d objects) target(ctx context.Context, text []byte) (method, target string, err error) {
-	var known struct {
-		ID   string `json:"id"`
-		Name string `json:"displayName"`
-	}
-	_ = json.Unmarshal(text, &known) // what is wrong with it is said by the server, with its place
-	if _, err := signin.ParseID(known.ID); err == nil {
-		return http.MethodPut, path(d.resource, known.ID), nil
-	}
-	if known.ID == "" && known.Name != "" {
-		r, err := d.client().object(ctx, path(d.resource, known.Name), nil)
-		var api *apiError
-		switch {
-		case err == nil:
-			return http.MethodPut, path(d.resource, printable(fmt.Sprint(r.fields["id"]))), nil
-		case !errors.As(err, &api) || api.Status != http.StatusNotFound:
-			return "", "", err
+// placed shows a fault in the file that it is in: the server tells it with the
+// object's place among all that were sent.
+func (d objects) placed(all []arrival, api *apiError) error {
+	split := func(target string) (int, string) {
+		first, rest, _ := strings.Cut(strings.TrimPrefix(target, "/"), "/")
+		n, err := strconv.Atoi(first)
+		if err != nil || n >= len(all) || n < 0 {
+			return -1, target
 		}
+		if rest != "" {
+			rest = "/" + rest
+		}
+		return n, rest
 	}
-	return http.MethodPost, d.resource, nil
+	n, target := split(api.Error_.Target)
+	if n < 0 {
+		return api
+	}
+	api.Error_.Target = target
+	for i := range api.Error_.Details {
+		_, api.Error_.Details[i].Target = split(api.Error_.Details[i].Target)
+	}
+	return faults(all[n].doc, all[n].part.pointer, api)
 }
 
 // faults shows what is wrong in the file, each with its line and a caret.

@@ -2,9 +2,11 @@ package store
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 )
 
@@ -17,14 +19,49 @@ type Snapshot struct {
 
 func scanSnapshot(r scanner) (s Snapshot, err error) {
 	var created int64
-	err = r.Scan(&s.Version, &created, &s.Source)
+	var kept []byte
+	if err = r.Scan(&s.Version, &created, &kept); err != nil {
+		return s, err
+	}
 	s.Created = fromNanos(created)
+	s.Source, err = unpacked(kept)
 	return s, err
+}
+
+// packed is how a source is kept: each version has all the rules, most of which
+// are those of the version before, and they are words that repeat.
+func packed(source []byte) []byte {
+	var b bytes.Buffer
+	w, err := gzip.NewWriterLevel(&b, gzip.BestSpeed)
+	if err == nil {
+		_, err = w.Write(source)
+	}
+	if err != nil || w.Close() != nil {
+		return source // nothing fails in memory; if it does, it is kept as it is
+	}
+	return b.Bytes()
+}
+
+// unpacked is packed's inverse. What was kept before there was packing is JSON.
+func unpacked(kept []byte) ([]byte, error) {
+	if len(kept) == 0 || kept[0] == '{' {
+		return kept, nil
+	}
+	r, err := gzip.NewReader(bytes.NewReader(kept))
+	if err != nil {
+		return nil, fmt.Errorf("unpacking a policy snapshot: %w", err)
+	}
+	source, err := io.ReadAll(r)
+	if err != nil {
+		return nil, fmt.Errorf("unpacking a policy snapshot: %w", err)
+	}
+	return source, nil
 }
 
 // SaveSnapshot keeps a source and returns its version. The latest source again
 // keeps the latest version, so a restart makes none.
 func (s *Store) SaveSnapshot(ctx context.Context, source []byte) (version uint64, err error) {
+	kept := packed(source)
 	err = s.Write(ctx, func(tx *Tx) error {
 		last, err := oneIn(tx, scanSnapshot, `SELECT version, created, source FROM snapshots ORDER BY version DESC LIMIT 1`)
 		if err != nil && !errors.Is(err, ErrNotFound) {
@@ -34,7 +71,7 @@ func (s *Store) SaveSnapshot(ctx context.Context, source []byte) (version uint64
 			return nil
 		}
 		version++
-		return tx.exec(`INSERT INTO snapshots (version, created, source) VALUES (?, ?, ?)`, version, nanos(time.Now()), source)
+		return tx.exec(`INSERT INTO snapshots (version, created, source) VALUES (?, ?, ?)`, version, nanos(time.Now()), kept)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("keeping a policy snapshot: %w", err)
@@ -46,8 +83,9 @@ func (s *Store) SaveSnapshot(ctx context.Context, source []byte) (version uint64
 // returns at once; the write comes before every one that is asked for later.
 // wait returns once it is durable, or why it cannot be.
 func (s *Store) QueueSnapshot(ctx context.Context, version uint64, source []byte) (wait func() error) {
+	kept := packed(source)
 	done := s.w.queue(ctx, func(tx *Tx) error {
-		return tx.exec(`INSERT OR REPLACE INTO snapshots (version, created, source) VALUES (?, ?, ?)`, version, nanos(time.Now()), source)
+		return tx.exec(`INSERT OR REPLACE INTO snapshots (version, created, source) VALUES (?, ?, ?)`, version, nanos(time.Now()), kept)
 	})
 	return func() error {
 		if err := done(); err != nil {
