@@ -12,7 +12,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"time"
 
@@ -20,6 +19,7 @@ import (
 	"github.com/portreeve/portreeve/internal/directory"
 	"github.com/portreeve/portreeve/internal/lockout"
 	"github.com/portreeve/portreeve/internal/policy"
+	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/secret"
 	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/token"
@@ -74,9 +74,10 @@ type Factors interface {
 	Pass(ctx context.Context, person string, secret []byte) (policy.Methods, error)
 }
 
-// Delegates says whether one person may open another's mailbox.
+// Delegates says whether one person may open another's mailbox over a
+// protocol at a time, and until when; zero is without end.
 type Delegates interface {
-	MayOpen(ctx context.Context, person, mailbox string) (bool, error)
+	MayOpen(person, mailbox string, p protocol.Protocol, at time.Time) (until time.Time, may bool)
 }
 
 // Networks says whether a person has signed in from a network before.
@@ -121,16 +122,17 @@ type claim struct {
 	cred    signin.Credential
 	mailbox directory.Person // whose mailbox is asked for; its Address is set even if nobody has it
 	known   bool
+	until   time.Time // when the right to open it ends; zero is never
 }
 
-// Verify says who showed c. p is the person whose mailbox is asked for, which
-// is the credential's authorization identity if it has one; known is false if
-// nobody has that name.
+// Verify says who showed c, who is a delegate if not p: the person whose mailbox
+// is asked for, which is the credential's authorization identity if it has one;
+// known is false if nobody has that name.
 func (v *Verifier) Verify(ctx context.Context, a signin.Attempt, p directory.Person, known bool, c signin.Credential) (signin.Principal, error) {
 	if err := readable(c); err != nil {
 		return signin.Principal{}, err
 	}
-	q := &claim{a, c, p, known}
+	q := &claim{attempt: a, cred: c, mailbox: p, known: known}
 	if !known {
 		address, err := v.Names.Canonical(a.Listener, c.Name())
 		if err != nil {
@@ -197,30 +199,34 @@ func (v *Verifier) authenticating(q *claim) (string, error) {
 
 // mayOpen refuses with code unless who is the mailbox's person or has the right
 // to open it.
-func (v *Verifier) mayOpen(ctx context.Context, who directory.Person, q *claim, code signin.Code) error {
+func (v *Verifier) mayOpen(who directory.Person, q *claim, code signin.Code) error {
 	if who.Address == q.mailbox.Address {
 		return nil
 	}
-	if v.Delegates == nil || who.ID == "" || !q.known {
-		return refuse(code, "%s is not %s", who.Address, q.mailbox.Address)
+	if v.Delegates != nil && who.ID != "" && q.known {
+		if until, may := v.Delegates.MayOpen(who.ID, q.mailbox.ID, q.attempt.Protocol, q.attempt.At); may {
+			q.until = until
+			return nil
+		}
 	}
-	may, err := v.Delegates.MayOpen(ctx, who.ID, q.mailbox.ID)
-	if err != nil {
-		return trouble(signin.DirectoryAway, fmt.Errorf("asking for the delegates of %s: %w", q.mailbox.Address, err))
-	}
-	if !may {
-		return refuse(code, "%s may not open %s", who.Address, q.mailbox.Address)
-	}
-	return nil
+	return refuse(code, "%s may not open %s", who.Address, q.mailbox.Address)
 }
 
-// principal is the mailbox's person, proven. Its code keeps a disabled person
-// out whatever was shown.
-func (q *claim) principal(methods policy.Methods) (signin.Principal, error) {
-	if q.mailbox.Disabled {
-		return signin.Principal{}, refuse(signin.UserDisabled, "%s is disabled", q.mailbox.Address)
+// principal is who, proven. A disabled person is kept out whatever was shown;
+// that a mailbox's own person is disabled keeps no delegate out.
+func (q *claim) principal(who directory.Person, methods policy.Methods) (signin.Principal, error) {
+	if who.Disabled {
+		return signin.Principal{}, refuse(signin.UserDisabled, "%s is disabled", who.Address)
 	}
-	return signin.Principal{Person: q.mailbox.ID, Address: q.mailbox.Address, Methods: methods, AuthTime: q.attempt.At}, nil
+	return signin.Principal{Person: who.ID, Address: who.Address, Methods: methods, AuthTime: q.attempt.At, Until: q.until}, nil
+}
+
+// earlier is the earlier of two times of which zero is never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 func (v *Verifier) source(q *claim, who directory.Person) secret.Source {

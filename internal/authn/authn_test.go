@@ -26,7 +26,8 @@ type world struct {
 	passwords map[string]string // by address; absent: the directory keeps none
 	mail      map[string]string // passwords that the mail server knows
 	tokens    map[string]token.Claims
-	rights    map[[2]string]bool // person and mailbox, ids
+	rights    map[[2]string]bool // person and mailbox, ids; over IMAP
+	right     time.Time          // when they end
 	revoked   map[string]bool
 	fault     error
 	mailFault error
@@ -37,7 +38,7 @@ type world struct {
 }
 
 func newWorld() *world {
-	w := &world{people: map[string]directory.Person{}, held: map[signin.ID]string{}, rights: map[[2]string]bool{{"id-sec", "id-mary"}: true},
+	w := &world{people: map[string]directory.Person{}, held: map[signin.ID]string{}, rights: map[[2]string]bool{{"id-sec", "id-mary"}: true, {"id-sec", "id-off"}: true},
 		passwords: map[string]string{"mary@example.org": "word", "sec@example.org": "word", "off@example.org": "word", "omar@example.org": "other"},
 		mail:      map[string]string{"pete@example.org": "mailword", "new@example.org": "newword", "mary@example.org": "mailword"},
 		tokens:    map[string]token.Claims{}, revoked: map[string]bool{}}
@@ -108,8 +109,8 @@ func (w *world) Verify(_ context.Context, bearer []byte) (token.Claims, error) {
 	return c, nil
 }
 
-func (w *world) MayOpen(_ context.Context, person, mailbox string) (bool, error) {
-	return w.rights[[2]string{person, mailbox}], w.fault
+func (w *world) MayOpen(person, mailbox string, p protocol.Protocol, _ time.Time) (time.Time, bool) {
+	return w.right, w.rights[[2]string{person, mailbox}] && p == protocol.IMAP
 }
 
 func (w *world) Revoked(_, grant string, _ time.Time) bool { return w.revoked[grant] }
@@ -194,7 +195,7 @@ func TestPasswords(t *testing.T) {
 		{"another's identity, wrong", "omar", "mary", "wrong", signin.IdentityOfAnother, "", false, ""},
 		{"unknown as another", "nobody", "mary", "word", signin.IdentityOfAnother, "", false, ""},
 		{"as somebody unknown", "mary", "nobody", "word", signin.IdentityOfAnother, "", false, ""},
-		{"delegate", "sec", "mary", "word", signin.OK, "id-mary", false, "sec@example.org"},
+		{"delegate", "sec", "mary", "word", signin.OK, "id-sec", false, "sec@example.org"},
 		{"delegate, wrong", "sec", "mary", "wrong", signin.WrongCredentials, "", false, "sec@example.org"},
 		{"NUL in the password", "mary", "", "wo\x00rd", signin.CredentialMalformed, "", false, ""},
 		{"CR in the password", "mary", "", "word\r", signin.CredentialMalformed, "", false, ""},
@@ -304,7 +305,11 @@ func TestTokens(t *testing.T) {
 		{"empty", "mary", "", "", signin.TokenExpired, ""},
 		{"of another", "mary", "", "omar-token", signin.TokenOfAnother, ""},
 		{"of another, own name beside it", "omar", "mary", "omar-token", signin.TokenOfAnother, ""},
-		{"of a delegate", "mary", "", "sec-token", signin.OK, "id-mary"},
+		{"of a delegate", "mary", "", "sec-token", signin.OK, "id-sec"},
+		{"of a delegate, named", "sec", "mary", "sec-token", signin.OK, "id-sec"},
+		{"of a delegate, another named", "omar", "mary", "sec-token", signin.TokenOfAnother, ""},
+		{"the mailbox's own, a delegate named", "sec", "mary", "mary-token", signin.TokenOfAnother, ""},
+		{"of a delegate of somebody disabled", "off", "", "sec-token", signin.OK, "id-sec"},
 		{"the other way round", "sec", "", "mary-token", signin.TokenOfAnother, ""},
 		{"of somebody unknown here", "mary", "", "new-token", signin.TokenOfAnother, ""},
 		{"for a name nobody has", "nobody", "", "mary-token", signin.TokenOfAnother, ""},
@@ -327,6 +332,31 @@ func TestTokens(t *testing.T) {
 		if errors.As(err, &r) && r.WrongSecret() {
 			t.Errorf("%s: counted as a guess", c.name)
 		}
+	}
+}
+
+// A delegate's sign-in ends with the right, or with the token if that is sooner,
+// and the right holds for its protocol only.
+func TestARightEnds(t *testing.T) {
+	for _, c := range []struct{ right, want time.Duration }{{0, time.Hour}, {time.Minute, time.Minute}, {2 * time.Hour, time.Hour}} {
+		w := newWorld()
+		if c.right > 0 {
+			w.right = knock.At.Add(c.right)
+		}
+		p, err := w.show(w.verifier(), policy.CredentialBearer, "mary", "", "sec-token")
+		if err != nil || p.Until != knock.At.Add(c.want) || p.Address != "sec@example.org" {
+			t.Errorf("a right of %v: %+v, %v", c.right, p, err)
+		}
+		q, err := w.show(w.verifier(), policy.CredentialPassword, "sec", "mary", "word")
+		if err != nil || q.Until != w.right {
+			t.Errorf("a right of %v: %+v, %v", c.right, q, err)
+		}
+	}
+	w, a := newWorld(), knock
+	a.Protocol = protocol.POP3
+	c := signin.NewCredential(policy.CredentialPassword, "PLAIN", "sec", "mary", []byte("word"))
+	if _, err := w.verifier().Verify(t.Context(), a, w.people["mary@example.org"], true, c); codeOf(err) != signin.IdentityOfAnother || len(w.checked) > 0 {
+		t.Errorf("over another protocol: %v, compared with %v", err, w.checked)
 	}
 }
 
@@ -425,7 +455,7 @@ func TestCertificates(t *testing.T) {
 		{"right", "mary", "mary@example.org", "imap-993", signin.OK},
 		{"one of several names", "Mary", "m@example.net mary@example.org", "imap-993", signin.OK},
 		{"another's", "mary", "omar@example.org", "imap-993", signin.CertificateInvalid},
-		{"a delegate's", "mary", "sec@example.org", "imap-993", signin.CertificateInvalid},
+		{"a delegate's", "mary", "omar@example.org sec@example.org", "imap-993", signin.OK},
 		{"nobody's", "mary", " ", "imap-993", signin.CertificateInvalid},
 		{"a name that is none", "mary", "*", "imap-993", signin.CertificateInvalid},
 		{"of somebody unknown", "new", "new@example.org", "imap-993", signin.UserUnknown},
@@ -446,7 +476,7 @@ func TestCertificates(t *testing.T) {
 		if codeOf(err) != c.want {
 			t.Errorf("%s: %+v, %v; want %s", c.name, p, err, c.want)
 		}
-		if err == nil && (p.Person != "id-mary" || p.Methods != policy.MethodX509SingleFactor || p.AuthTime != knock.At) {
+		if err == nil && (p.Person != "id-mary" && c.name != "a delegate's" || p.Methods != policy.MethodX509SingleFactor || p.AuthTime != knock.At) {
 			t.Errorf("%s: %+v", c.name, p)
 		}
 		a.TLS.Resumed = true

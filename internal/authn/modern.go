@@ -16,8 +16,8 @@ import (
 // waste costs what checking a password costs.
 func (q *claim) waste() { secret.Waste(q.cred.Secret()) }
 
-// bearer verifies a token. Its person must be the mailbox asked for, whatever
-// name was sent beside it.
+// bearer verifies a token. Its person must be the mailbox asked for or a
+// delegate, and who was named as the one who signs in, if somebody was.
 func (v *Verifier) bearer(ctx context.Context, q *claim) (signin.Principal, error) {
 	if v.Tokens == nil {
 		return signin.Principal{}, refuse(signin.TokenInvalid, "no token issuer is configured")
@@ -30,17 +30,20 @@ func (v *Verifier) bearer(ctx context.Context, q *claim) (signin.Principal, erro
 	if err != nil {
 		return signin.Principal{}, err
 	}
-	if err := v.mayOpen(ctx, who, q, signin.TokenOfAnother); err != nil {
+	if err := v.mayOpen(who, q, signin.TokenOfAnother); err != nil {
 		return signin.Principal{}, err
+	}
+	if named, err := v.authenticating(q); err != nil || named != q.mailbox.Address && named != who.Address {
+		return signin.Principal{}, refuse(signin.TokenOfAnother, "the token is of %s, who is not named beside it", who.Address)
 	}
 	grant := grantOf(&claims)
 	if v.Revocations != nil && v.Revocations.Revoked(who.ID, grant, claims.Issued) {
 		return signin.Principal{}, refuse(signin.TokenInvalid, "the grant %q was revoked", grant)
 	}
-	p, err := q.principal(claims.Methods)
+	p, err := q.principal(who, claims.Methods)
 	p.Issuer, p.AuthTime, p.Grant = claims.Issuer, claims.AuthTime, grant
 	if claims.Session > 0 {
-		p.Until = q.attempt.At.Add(claims.Session)
+		p.Until = earlier(q.until, q.attempt.At.Add(claims.Session))
 	}
 	return p, err
 }
@@ -85,7 +88,7 @@ func tokenError(err error) error {
 }
 
 // certificate verifies a client certificate, which the handshake has chained to
-// the listener's client CA. Its person must be the mailbox asked for.
+// the listener's client CA. Its person must be the mailbox asked for, or a delegate.
 func (v *Verifier) certificate(ctx context.Context, q *claim) (signin.Principal, error) {
 	if v.Certificates == nil || len(q.attempt.TLS.Certificate) == 0 {
 		return signin.Principal{}, refuse(signin.CertificateInvalid, "no client certificate was shown, or none is accepted here")
@@ -94,25 +97,41 @@ func (v *Verifier) certificate(ctx context.Context, q *claim) (signin.Principal,
 	if err != nil {
 		return signin.Principal{}, err
 	}
-	if !v.names(q, named) {
-		return signin.Principal{}, refuse(signin.CertificateInvalid, "the certificate is of %.200q, the mailbox is %s", named, q.mailbox.Address)
+	who, err := v.certified(ctx, q, named)
+	if err != nil {
+		return signin.Principal{}, err
 	}
-	if !q.known {
+	if who.ID == "" {
 		return signin.Principal{}, refuse(signin.UserUnknown, "nobody has the certificate's name")
 	}
-	p, err := q.principal(policy.MethodX509SingleFactor)
+	p, err := q.principal(who, policy.MethodX509SingleFactor)
 	if q.attempt.TLS.Resumed {
 		p.AuthTime = time.Time{} // the key was proven in an earlier handshake, nobody knows when
 	}
 	return p, err
 }
 
-// names says whether one of the names leads to the mailbox.
-func (v *Verifier) names(q *claim, named []string) bool {
+// certified is whoever of the certificate's names may open the mailbox: its
+// own person first.
+func (v *Verifier) certified(ctx context.Context, q *claim, named []string) (directory.Person, error) {
+	var addresses []string
 	for _, n := range named {
-		if address, err := v.Vouchers.Vouched(q.attempt.Listener, n); err == nil && address == q.mailbox.Address {
-			return true
+		address, err := v.Vouchers.Vouched(q.attempt.Listener, n)
+		if err == nil && address == q.mailbox.Address {
+			return q.mailbox, nil
+		}
+		if err == nil {
+			addresses = append(addresses, address)
 		}
 	}
-	return false
+	for _, address := range addresses {
+		who, known, err := v.Directory.Lookup(ctx, address)
+		if err != nil {
+			return directory.Person{}, trouble(signin.DirectoryAway, fmt.Errorf("looking up %s: %w", address, err))
+		}
+		if known && v.mayOpen(who, q, signin.CertificateInvalid) == nil {
+			return who, nil
+		}
+	}
+	return directory.Person{}, refuse(signin.CertificateInvalid, "the certificate is of %.200q, the mailbox is %s", named, q.mailbox.Address)
 }

@@ -33,7 +33,7 @@ func (v *Verifier) password(ctx context.Context, q *claim) (signin.Principal, er
 	}
 	switch {
 	case err == nil:
-		return q.principal(policy.MethodPassword)
+		return q.principal(who, policy.MethodPassword)
 	case errors.Is(err, directory.ErrWrong):
 		return signin.Principal{}, refuse(signin.WrongCredentials, "wrong password")
 	case !errors.Is(err, directory.ErrNoPassword):
@@ -60,7 +60,7 @@ func (v *Verifier) whose(ctx context.Context, q *claim) (directory.Person, bool,
 	if !known {
 		who = directory.Person{Address: address}
 	}
-	return who, known, v.mayOpen(ctx, who, q, signin.IdentityOfAnother)
+	return who, known, v.mayOpen(who, q, signin.IdentityOfAnother)
 }
 
 // nobody spends on a name without a password what a real check costs.
@@ -88,8 +88,8 @@ func (v *Verifier) appPassword(ctx context.Context, q *claim) (signin.Principal,
 	if err != nil {
 		return signin.Principal{}, err
 	}
-	p, err := q.principal(checked.Methods)
-	p.Grant, p.Until, p.Sending = checked.Grant, checked.Until, checked.Sending
+	p, err := q.principal(who, checked.Methods)
+	p.Grant, p.Until, p.Sending = checked.Grant, earlier(q.until, checked.Until), checked.Sending
 	return p, err
 }
 
@@ -107,7 +107,7 @@ func (v *Verifier) factor(ctx context.Context, q *claim) (signin.Principal, erro
 	if err != nil {
 		return signin.Principal{}, err
 	}
-	return q.principal(methods)
+	return q.principal(q.mailbox, methods)
 }
 
 // atBackend lets the mail server check the password. Its first yes makes the
@@ -125,7 +125,7 @@ func (v *Verifier) atBackend(ctx context.Context, q *claim, who directory.Person
 			return signin.Principal{}, err
 		}
 	}
-	p, err := q.principal(policy.MethodPassword)
+	p, err := q.principal(who, policy.MethodPassword)
 	if p.Held = err == nil && who.ID == q.mailbox.ID; !p.Held {
 		v.Release(a.ID) // signed in as somebody else than whose mailbox is opened, or not to be opened at all
 	}
