@@ -32,6 +32,7 @@ openssl=openssl
 cyrus-common=/usr/lib/cyrus/bin/master
 sasl2-bin=/usr/sbin/saslpasswd2
 adduser=adduser
+chromium=chromium
 slapd=/usr/sbin/slapd
 ldap-utils=ldapmodify
 '
