@@ -106,13 +106,13 @@ func or(into []uint64, s set) {
 	}
 }
 
-// tell writes down each policy's result: nothing is cut short.
+// tell writes down the result of each policy that applied: nothing is cut short.
 func (w *scratch) tell(b *Bits) {
 	n := len(w.in)
 	bad, ask := w.answer.bad[:n], w.answer.ask[:n]
-	applied, satisfied, asking := b.Applied[:n], b.Satisfied[:n], b.Interrupted[:n]
+	satisfied, asking := b.Satisfied[:n], b.Interrupted[:n]
 	for i, in := range w.in {
-		applied[i], satisfied[i], asking[i] = in, in&^(bad[i]|ask[i]), in&ask[i]
+		satisfied[i], asking[i] = in&^(bad[i]|ask[i]), in&ask[i]
 	}
 }
 

@@ -20,6 +20,11 @@ func Judge(s *Snapshot, f *Facts, b *Bits) Verdict {
 // policies that applied; it may be nil.
 func Evaluate(s *Snapshot, f *Facts, b *Bits) Verdict {
 	w := s.scratch.Get().(*scratch)
+	own := w.in
+	if b != nil { // what is worked in is then what is told
+		b.size(len(own))
+		w.in = b.Applied
+	}
 	flow, device := s.flows[int(f.Flow)&(flowKinds-1)], s.unregistered
 	if f.Device != nil {
 		device = s.all
@@ -30,10 +35,10 @@ func Evaluate(s *Snapshot, f *Facts, b *Bits) Verdict {
 	}
 	w.decide(s, f)
 	if b != nil {
-		b.size(len(applied))
 		w.tell(b)
 	}
 	v := w.verdict(s, f)
+	w.in = own
 	s.scratch.Put(w)
 	return v
 }
