@@ -169,7 +169,7 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 		e = &Error{Status: http.StatusRequestEntityTooLarge, Code: "RequestEntityTooLarge", Message: "the request is too large"}
 	case errors.Is(err, store.ErrNotFound):
 		e = &Error{Status: http.StatusNotFound, Code: "ResourceNotFound", Message: err.Error()}
-	case errors.Is(err, store.ErrExists):
+	case errors.Is(err, store.ErrExists), errors.Is(err, store.ErrMirrored):
 		e = &Error{Status: http.StatusConflict, Code: "Conflict", Message: err.Error()}
 	case errors.Is(err, store.ErrConflict):
 		e = &Error{Status: http.StatusPreconditionFailed, Code: "PreconditionFailed", Message: err.Error()}

@@ -11,6 +11,7 @@ type Group struct {
 	ID      string    `json:"id"`
 	Name    string    `json:"name"` // unique, in any case
 	Created time.Time `json:"created"`
+	Source  string    `json:"source,omitempty"` // the directory it is mirrored from; empty is our own
 }
 
 // Member is one member of a group.
@@ -22,7 +23,7 @@ type Member struct {
 
 func scanGroup(r scanner) (g Group, err error) {
 	var created int64
-	err = r.Scan(&g.ID, &g.Name, &created)
+	err = r.Scan(&g.ID, &g.Name, &created, &g.Source)
 	g.Created = fromNanos(created)
 	return g, err
 }
@@ -31,10 +32,10 @@ func scanMember(r scanner) (m Member, err error) { return m, r.Scan(&m.Group, &m
 
 // Groups lists all groups by name.
 func (s *Store) Groups(ctx context.Context) ([]Group, error) {
-	return collect(ctx, s, scanGroup, `SELECT id, name, created FROM groups ORDER BY name`)
+	return collect(ctx, s, scanGroup, `SELECT id, name, created, source FROM groups ORDER BY name`)
 }
 
-const groupQuery = `SELECT id, name, created FROM groups WHERE id = ? OR name = ? ORDER BY id = ? DESC LIMIT 1`
+const groupQuery = `SELECT id, name, created, source FROM groups WHERE id = ? OR name = ? ORDER BY id = ? DESC LIMIT 1`
 
 // Group finds a group by id or name; ErrNotFound.
 func (s *Store) Group(ctx context.Context, idOrName string) (Group, error) {
@@ -111,6 +112,9 @@ func (tx *Tx) DeleteGroup(idOrName string) error {
 			return fmt.Errorf("deleting group %q: %w", g.Name, err)
 		}
 	}
+	if err := tx.dropDelegationsTo(GroupOfBoxes, g.ID); err != nil {
+		return err
+	}
 	tx.touched(Groups | Switches | AuthenticationPolicies)
 	return tx.record("delete", "group", g.ID, g.Name, g, nil)
 }
@@ -152,6 +156,9 @@ func (tx *Tx) resolve(m *Member) error {
 	g, err := tx.Group(m.Group)
 	if err != nil {
 		return fmt.Errorf("group %q: %w", m.Group, err)
+	}
+	if g.Source != "" {
+		return fmt.Errorf("group %q: %w", g.Name, ErrMirrored)
 	}
 	m.Group = g.ID
 	if m.IsGroup {

@@ -22,6 +22,8 @@ const (
 	SecretBackend  = "backend"  // none here: the mail server checks
 	SecretArgon2id = "argon2id" // ours
 	SecretImported = "imported" // another program's hash, verified but never made
+	// SecretDirectory: none here, the directory named as source checks.
+	SecretDirectory = "directory"
 )
 
 // Where a person came from.
@@ -44,14 +46,15 @@ type Person struct {
 	Origin      string    `json:"origin"`
 	Backend     string    `json:"backend"` // routes: the backend's name, empty is the domain's
 	Version     int64     `json:"version"`
+	Source      string    `json:"source,omitempty"` // the directory they are mirrored from; empty is our own
 }
 
-const personColumns = `id, address, display_name, disabled, guest, secret_kind, secret_hash, created, origin, backend, version`
+const personColumns = `id, address, display_name, disabled, guest, secret_kind, secret_hash, created, origin, backend, version, source`
 
 func scanPerson(r scanner) (p Person, err error) {
 	var created int64
 	var hash string
-	err = r.Scan(&p.ID, &p.Address, &p.DisplayName, &p.Disabled, &p.Guest, &p.SecretKind, &hash, &created, &p.Origin, &p.Backend, &p.Version)
+	err = r.Scan(&p.ID, &p.Address, &p.DisplayName, &p.Disabled, &p.Guest, &p.SecretKind, &hash, &created, &p.Origin, &p.Backend, &p.Version, &p.Source)
 	p.Hash, p.Created = Hash(hash), fromNanos(created)
 	return p, err
 }
@@ -90,8 +93,8 @@ func (tx *Tx) AddPerson(p *Person) error {
 	if p.Origin == "" {
 		p.Origin = OriginLocal
 	}
-	err := tx.exec(`INSERT INTO people (`+personColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, p.ID, p.Address, p.DisplayName,
-		p.Disabled, p.Guest, p.SecretKind, string(p.Hash), nanos(p.Created), p.Origin, p.Backend, p.Version)
+	err := tx.exec(`INSERT INTO people (`+personColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, p.ID, p.Address, p.DisplayName,
+		p.Disabled, p.Guest, p.SecretKind, string(p.Hash), nanos(p.Created), p.Origin, p.Backend, p.Version, p.Source)
 	if err != nil {
 		return fmt.Errorf("adding %s: %w", p.Address, exists(err))
 	}
@@ -130,7 +133,7 @@ func (tx *Tx) PutPerson(p *Person) error {
 			return err
 		}
 	}
-	p.Version, p.Created, p.Origin = before.Version+1, before.Created, before.Origin
+	p.Version, p.Created, p.Origin, p.Source = before.Version+1, before.Created, before.Origin, before.Source
 	err = tx.exec(`UPDATE people SET address = ?, display_name = ?, disabled = ?, guest = ?, secret_kind = ?, secret_hash = ?,
 		backend = ?, version = ? WHERE id = ?`, p.Address, p.DisplayName, p.Disabled, p.Guest, p.SecretKind, string(p.Hash), p.Backend, p.Version, p.ID)
 	if err != nil {
@@ -148,6 +151,12 @@ func (tx *Tx) PutPerson(p *Person) error {
 func (tx *Tx) DeletePerson(id string) error {
 	before, err := tx.Person(id)
 	if err != nil {
+		return err
+	}
+	if _, err := tx.DeleteDelegationsOf(before.ID); err != nil {
+		return err
+	}
+	if err := tx.dropDelegationsTo(OneMailbox, before.ID); err != nil {
 		return err
 	}
 	for _, q := range []string{
