@@ -98,7 +98,7 @@ func (w *Writer) text(e *signin.Event) string {
 	}
 	f := &e.Facts
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s: %s=%s, user=<%s>", f.Protocol, WhyOf(e), addressWord(e), addr(e), escape(cut(f.Address, maxName)))
+	fmt.Fprintf(&b, "%s: %s: %s=%s, user=<%s>", f.Protocol, WhyOf(e), addressWord(e), addr(e), escape(cut(e.User(), maxName)))
 	part := func(name, value string) {
 		if value != "" {
 			fmt.Fprintf(&b, ", %s=%s", name, escape(cut(value, maxField)))
@@ -106,6 +106,9 @@ func (w *Writer) text(e *signin.Event) string {
 	}
 	if e.Typed != f.Address {
 		fmt.Fprintf(&b, ", typed=<%s>", escape(cut(e.Typed, maxName)))
+	}
+	if m := mailboxOf(e); m != "" {
+		fmt.Fprintf(&b, ", mailbox=<%s>", escape(cut(m, maxName)))
 	}
 	part("method", e.Mechanism)
 	part("credential", f.Credential.String())
@@ -125,6 +128,14 @@ func (w *Writer) text(e *signin.Event) string {
 		part("observed", e.Source)
 	}
 	return b.String()
+}
+
+// mailboxOf is the mailbox that was asked for where it is not the user's own.
+func mailboxOf(e *signin.Event) string {
+	if e.Actor == "" {
+		return ""
+	}
+	return e.Facts.Address
 }
 
 func addr(e *signin.Event) string {
@@ -154,6 +165,7 @@ type jsonLine struct {
 	Address    string    `json:"rip,omitempty"`
 	Forwarder  string    `json:"forwarder,omitempty"`
 	User       string    `json:"user"`
+	Mailbox    string    `json:"mailbox,omitempty"` // where it is not the user's own
 	Typed      string    `json:"typed,omitempty"`
 	Person     string    `json:"person,omitempty"`
 	Mechanism  string    `json:"method,omitempty"`
@@ -172,13 +184,14 @@ func jsonText(e *signin.Event) string {
 	f := &e.Facts
 	word := func(s string) string { return cut(s, maxField) }
 	l := jsonLine{Time: e.Last, Event: "signIn", Why: WhyOf(e), Code: e.Code.String(), Reference: string(e.ID.Reference()),
-		Protocol: f.Protocol.String(), Forwarder: word(e.Forwarder), User: cut(f.Address, maxName), Typed: cut(e.Typed, maxName),
+		Protocol: f.Protocol.String(), Forwarder: word(e.Forwarder), User: cut(e.User(), maxName), Typed: cut(e.Typed, maxName),
 		Person: word(f.Person), Mechanism: word(e.Mechanism), Credential: f.Credential.String(), TLS: e.TLS.Version != 0,
 		Country: word(f.Country), Program: word(f.Program), Version: word(f.ProgramVersion), Policy: word(e.Verdict.By),
 		Count: e.Count, Observed: e.Observed, Source: word(e.Source)}
 	if addressWord(e) == "rip" && f.Addr.IsValid() {
 		l.Address = f.Addr.String()
 	}
+	l.Mailbox = cut(mailboxOf(e), maxName)
 	b, err := json.Marshal(l)
 	if err != nil { // nothing in it can fail; a line that says so is better than none
 		return fmt.Sprintf(`{"event":"signIn","code":%q}`, l.Code)

@@ -47,7 +47,7 @@ func (w *Writer) record(e *signin.Event) []byte {
 	f := &e.Facts
 	for _, p := range []struct{ name, value string }{
 		{"WHY", string(why)}, {"CODE", e.Code.String()}, {"REFERENCE", string(e.ID.Reference())}, {"PROTOCOL", f.Protocol.String()},
-		{strings.ToUpper(addressWord(e)), addr(e)}, {"USER", escape(cut(f.Address, maxName))}, {"TYPED", escape(cut(e.Typed, maxName))}, {"PERSON", escape(cut(f.Person, maxField))},
+		{strings.ToUpper(addressWord(e)), addr(e)}, {"USER", escape(cut(e.User(), maxName))}, {"MAILBOX", escape(cut(mailboxOf(e), maxName))}, {"TYPED", escape(cut(e.Typed, maxName))}, {"PERSON", escape(cut(f.Person, maxField))},
 		{"METHOD", escape(cut(e.Mechanism, maxField))}, {"CREDENTIAL", f.Credential.String()}, {"COUNTRY", escape(cut(f.Country, maxField))},
 		{"PROGRAM", escape(cut(f.Program, maxField))}, {"SOURCE", escape(cut(e.Source, maxField))}, {"COUNT", strconv.FormatInt(e.Count, 10)},
 	} {

@@ -17,7 +17,7 @@ const window = time.Hour
 // mergeKey is what makes two sign-ins equal: all that a reader of the log sees
 // but the time, the client's port and the time the steps took.
 type mergeKey struct {
-	person, mailbox, typed           string
+	person, mailbox, typed, actor    string
 	mechanism, program, version      string
 	listener, forwarder, backend     string
 	source, by, detail, ja4, agent   string
@@ -37,7 +37,7 @@ type mergeKey struct {
 func keyOf(e *signin.Event) mergeKey {
 	f := &e.Facts
 	return mergeKey{
-		person: f.Person, mailbox: f.Address, typed: e.Typed,
+		person: f.Person, mailbox: f.Address, typed: e.Typed, actor: e.Actor,
 		mechanism: e.Mechanism, program: f.Program, version: f.ProgramVersion,
 		listener: e.Listener, forwarder: e.Forwarder, backend: e.Backend,
 		source: e.Source, by: e.Verdict.By, detail: e.Detail, ja4: e.TLS.JA4, agent: e.Hints.UserAgent,

@@ -18,6 +18,7 @@ type Event struct {
 	Observed    bool   // reported by another server, not decided by us
 
 	Typed     string // as typed; for names that belong to nobody a keyed hash after 24 h
+	Actor     string // who signed in, by address, where Facts.Address is a mailbox of somebody else's
 	Mechanism string
 	Facts     policy.Facts
 	Verdict   policy.Verdict
@@ -37,6 +38,14 @@ type Event struct {
 	Hints    Hints
 	Backend  string
 	Methods  policy.Methods
+}
+
+// User is the address of who signed in, or of whom the name typed was meant for.
+func (e *Event) User() string {
+	if e.Actor != "" {
+		return e.Actor
+	}
+	return e.Facts.Address
 }
 
 // Succeeded says that the person was let in.

@@ -13,6 +13,8 @@ type Outcome struct {
 	Typed       string // the name as typed
 	Mechanism   string
 	Facts       policy.Facts // what was judged
+	Actor       string       // address of who signs in, where Facts.Address is a mailbox of somebody else's
+	Backend     string       // the mailbox's mail server by name, empty where the domain's serves
 	Verdict     policy.Verdict
 	Code        Code   // why, for the log; 0 is success
 	Detail      string // for administrators: what went wrong in our own trouble

@@ -56,6 +56,8 @@ const (
 	tagAuthTime       = 15
 	tagFlow           = 16
 	tagDevice         = 17
+	tagMailboxID      = 18 // where it is not the person's own
+	tagMailboxGroups  = 19
 	tagEffect         = 20
 	tagStage          = 21
 	tagBy             = 22
@@ -82,6 +84,7 @@ const (
 	tagUserAgent      = 44
 	tagBackend        = 45
 	tagEventMethods   = 46 // only if it differs
+	tagActor          = 47
 )
 
 // Bits of tagFlags.
@@ -315,6 +318,8 @@ func (e *encoder) facts(ev *signin.Event) {
 	if f.Device != nil {
 		e.bytes(tagDevice, appendDevice(nil, f.Device))
 	}
+	e.id(tagMailboxID, f.Mailbox)
+	e.ids(tagMailboxGroups, f.MailboxGroups)
 }
 
 func (e *encoder) verdict(ev *signin.Event) {
@@ -366,6 +371,7 @@ func (e *encoder) connection(ev *signin.Event) {
 	if ev.Methods != ev.Facts.Methods {
 		e.always(tagEventMethods, uint64(ev.Methods))
 	}
+	e.text(tagActor, ev.Actor)
 }
 
 // portOf says that the client is the address judged and a port, and which.

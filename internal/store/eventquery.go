@@ -42,6 +42,7 @@ type EventFilter struct {
 	Program     string       // in any case
 	Network     netip.Prefix // the client's address lies in it
 	Correlation signin.ID
+	Mailbox     string // address of the mailbox opened
 	Text        string // part of a name, program, detail, address, country or what the program said, in any case
 
 	person string   // of User, once resolved
@@ -74,6 +75,7 @@ func (f *EventFilter) Match(ev *signin.Event) bool {
 	switch {
 	case !f.From.IsZero() && ev.At.Before(f.From), !f.To.IsZero() && !ev.At.Before(f.To):
 	case f.User != "" && fs.Person != f.person && !slices.Contains(f.names, fs.Address):
+	case f.Mailbox != "" && f.Mailbox != fs.Address:
 	case len(f.Protocols) > 0 && !slices.Contains(f.Protocols, fs.Protocol):
 	case len(f.Credentials) > 0 && !slices.Contains(f.Credentials, fs.Credential):
 	case !f.Outcome.match(ev.Code):
@@ -103,7 +105,7 @@ func (o Outcome) match(c signin.Code) bool {
 var troubles = []signin.Code{signin.BackendAway, signin.BackendName, signin.LogUnavailable, signin.Busy, signin.DirectoryAway, signin.InternalFault}
 
 func matchText(ev *signin.Event, lower string) bool {
-	for _, s := range []string{ev.Facts.Address, ev.Typed, ev.Facts.Program, ev.Detail, ev.Client, ev.Facts.Country, ev.NetOwner,
+	for _, s := range []string{ev.Facts.Address, ev.Typed, ev.Actor, ev.Facts.Program, ev.Detail, ev.Client, ev.Facts.Country, ev.NetOwner,
 		ev.Listener, ev.Backend, ev.Hints.EHLO, ev.Hints.UserAgent, ev.TLS.JA4, ev.TLS.ServerName} {
 		if strings.Contains(strings.ToLower(s), lower) {
 			return true
@@ -129,6 +131,9 @@ func (f *EventFilter) where() (string, []any) {
 	}
 	if f.User != "" {
 		add("(person <> '' AND person = ? OR mailbox IN ("+marks(len(f.names))+"))", append([]any{f.person}, anys(f.names, func(s string) any { return s })...)...)
+	}
+	if f.Mailbox != "" {
+		add("mailbox = ?", f.Mailbox)
 	}
 	if len(f.Protocols) > 0 {
 		add("protocol IN ("+marks(len(f.Protocols))+")", anys(f.Protocols, func(p protocol.Protocol) any { return protocolName(p) })...)

@@ -260,6 +260,10 @@ func (r *reader) field(f field) (err error) {
 		fs.Flow = small[policy.TransferMethods](f)
 	case tagDevice:
 		fs.Device, err = readDevice(f.bytes, f.in)
+	case tagMailboxID:
+		fs.Mailbox = f.objectID()
+	case tagMailboxGroups:
+		fs.MailboxGroups, err = f.ids()
 	}
 	return err
 }
@@ -330,6 +334,8 @@ func (r *reader) connection(f field) {
 		ev.Hints.UserAgent = f.text()
 	case tagBackend:
 		ev.Backend = f.text()
+	case tagActor:
+		ev.Actor = f.text()
 	}
 }
 

@@ -100,6 +100,7 @@ func (s *Store) ErasePerson(ctx context.Context, person string) error {
 	return s.rewrite(ctx, "erasing a person", `person = ? AND names = 0`, person, func(ev *signin.Event) {
 		ev.Facts.Address, ev.Typed = s.hashed(ev.Facts.Address), s.hashed(ev.Typed)
 		ev.Detail, ev.Hints, ev.Facts.Device = "", signin.Hints{}, nil
+		ev.Actor = s.hashed(ev.Actor)
 		ev.TLS.Certificate = nil
 		clearAddress(ev)
 	})
