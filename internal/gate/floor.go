@@ -18,6 +18,10 @@ const maxFloor = 10 * time.Second
 const (
 	slowInARow = 3
 	marginPart = 10
+	// quiet is how many credentials may be under way for one to say what it takes
+	// by itself: a burst of guesses makes a mail server slow, and must not make
+	// everybody's refusals slow from then on.
+	quiet = 4
 )
 
 // floors are, by listener, how long refusals wait where wrong passwords were
@@ -67,7 +71,7 @@ func (f *floors) learn(listener string, floor, took time.Duration) time.Duration
 // learnFloor tells the floors how long a wrong password took.
 func (t *telling) learnFloor() {
 	steps := t.out.Steps
-	if t.out.Code != signin.WrongCredentials || len(steps) == 0 || steps[len(steps)-1].Name != signin.StepVerify {
+	if t.crowd > quiet || t.out.Code != signin.WrongCredentials || len(steps) == 0 || steps[len(steps)-1].Name != signin.StepVerify {
 		return
 	}
 	g, listener, took := t.g, t.out.Attempt.Listener, time.Since(t.out.Attempt.At)

@@ -89,6 +89,7 @@ type Gate struct {
 	Options
 	snapshot atomic.Pointer[policy.Snapshot]
 	floors   floors
+	underWay atomic.Int32 // credentials being verified
 }
 
 // New makes a gate that judges by s.

@@ -22,7 +22,8 @@ type telling struct {
 	person  directory.Person
 	known   bool
 	knock   lockout.Key
-	passed  bool // the guard let it through and has not been told yet what it came to
+	crowd   int32 // credentials under way when this one was, itself included
+	passed  bool  // the guard let it through and has not been told yet what it came to
 	out     signin.Outcome
 	started time.Time
 }
@@ -169,7 +170,9 @@ func (t *telling) unproven(ctx context.Context) bool {
 	if t.known && t.person.Disabled {
 		return t.refuse(signin.StepVerify, signin.UserDisabled, "")
 	}
+	t.crowd = t.g.underWay.Add(1)
 	p, err := t.g.Verifier.Verify(ctx, t.out.Attempt, t.person, t.known, t.cred)
+	t.g.underWay.Add(-1)
 	var refusal *authn.Refusal
 	switch {
 	case errors.As(err, &refusal):
