@@ -84,6 +84,9 @@ func (i *issuer) judge(c *claimSet, now time.Time) (Claims, error) {
 	if err := i.meant(c, &out); err != nil {
 		return Claims{}, err
 	}
+	if c.has("events") { // RFC 8417: a security event, such as a logout token
+		return Claims{}, refuse(signin.TokenInvalid, "a security event is no sign-in")
+	}
 	if out.Subject, err = c.text("sub"); err != nil {
 		return Claims{}, err
 	}
@@ -176,9 +179,16 @@ func (i *issuer) address(c *claimSet) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if i.Address == defaultAddressClaim && c.has("email_verified") {
-		if v := string((*c)["email_verified"]); v != "true" && v != `"true"` { // Cognito writes a text
+	said := c.has("email_verified")
+	yes := said && (string((*c)["email_verified"]) == "true" || string((*c)["email_verified"]) == `"true"`) // Cognito writes a text
+	switch i.Verified {
+	case VerifiedUnlessSaid:
+		if i.Address == defaultAddressClaim && said && !yes {
 			return "", refuse(signin.TokenInvalid, "the issuer has not verified the address")
+		}
+	case VerifiedBySaying:
+		if !yes {
+			return "", refuse(signin.TokenInvalid, "the issuer does not say that it has verified the address")
 		}
 	}
 	if !strings.Contains(address, "@") && i.Domain != "" {
@@ -207,6 +217,11 @@ func (i *issuer) facts(c *claimSet, out *Claims) error {
 	for _, value := range amr {
 		out.Methods |= i.AMR[value]
 	}
+	if i.Groups != "" {
+		if err := i.groups(c, out); err != nil {
+			return err
+		}
+	}
 	if !i.AuthTime || !c.has("auth_time") {
 		return nil
 	}
@@ -215,6 +230,21 @@ func (i *issuer) facts(c *claimSet, out *Claims) error {
 		return refuse(signin.TokenInvalid, "auth_time lies in the future")
 	}
 	out.AuthTime = at
+	return err
+}
+
+// groups takes the groups that the issuer says. One that has too many for a
+// token says where they can be asked for instead (OpenID Connect Core, section
+// 5.6.2; Entra does so above 200): who is in which is then not known.
+func (i *issuer) groups(c *claimSet, out *Claims) error {
+	if elsewhere, ok := (*c)["_claim_names"]; ok {
+		var names map[string]json.RawMessage
+		if json.Unmarshal(elsewhere, &names) != nil || names[i.Groups] != nil {
+			return refuse(signin.TokenInvalid, "the person has more groups than the issuer puts into a token: have it send only those that matter here")
+		}
+	}
+	var err error
+	out.Groups, err = c.list(i.Groups)
 	return err
 }
 

@@ -2,6 +2,7 @@ package token
 
 import (
 	"fmt"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -26,6 +27,8 @@ type Issuer struct {
 	Algorithms []string
 	// Address is the claim that holds the person's mail address; empty is email.
 	Address string
+	// Verified says what must be said for an address to be the person's.
+	Verified Verified
 	// Domain is added to an address without one (upn and preferred_username may
 	// be bare names).
 	Domain string
@@ -37,11 +40,25 @@ type Issuer struct {
 	// mapped proves nothing. Always is proven by any token of this issuer.
 	AMR, ACR map[string]policy.Methods
 	Always   policy.Methods
+	// Groups is the claim with the person's groups; empty: none is read.
+	Groups string
 	// AuthTime says that the claim auth_time is taken for a fact.
 	AuthTime bool
 	// SessionMax is how long a sign-in lasts at most; 0 is 24 h.
 	SessionMax time.Duration
+	// Client fetches the keys; nil is an ordinary one.
+	Client *http.Client
 }
+
+// Verified says whose word an address is taken on.
+type Verified uint8
+
+// The rules. The zero value is for issuers whose tokens programs hold.
+const (
+	VerifiedUnlessSaid Verified = iota // email, unless email_verified says no; any other claim
+	VerifiedBySaying                   // only if email_verified says yes, whatever the claim
+	VerifiedAnyhow                     // the issuer answers for its addresses, whatever it says
+)
 
 const (
 	defaultAddressClaim = "email"
@@ -81,7 +98,7 @@ func newIssuer(o Issuer) (*issuer, error) {
 		}
 		i.algorithms = append(i.algorithms, a)
 	}
-	keys, err := newKeySource(o.Keys)
+	keys, err := newKeySource(o.Keys, o.Client)
 	if err != nil {
 		return nil, fmt.Errorf("issuer %s: %w", o.Name, err)
 	}

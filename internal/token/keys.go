@@ -54,7 +54,7 @@ type keySource struct {
 	fault   error      // of the last attempt
 }
 
-func newKeySource(where string) (*keySource, error) {
+func newKeySource(where string, client *http.Client) (*keySource, error) {
 	if where == "" {
 		return nil, errors.New("no keys are configured")
 	}
@@ -62,6 +62,9 @@ func newKeySource(where string) (*keySource, error) {
 	if isURL(where) {
 		if err := safeURL(where); err != nil {
 			return nil, err
+		}
+		if s.client = client; client != nil {
+			return s, nil
 		}
 		s.client = &http.Client{Timeout: fetchTime, CheckRedirect: func(r *http.Request, via []*http.Request) error {
 			if len(via) > 3 {

@@ -28,6 +28,7 @@ type Claims struct {
 	Issued   time.Time
 	Expires  time.Time
 	Methods  policy.Methods
+	Groups   []string  // of the configured claim
 	AuthTime time.Time // zero is unknown
 	// Session is how long a sign-in with this token lasts at most, from the issuer's session_max.
 	Session time.Duration

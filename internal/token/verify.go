@@ -61,15 +61,8 @@ func (v *Verifier) Verify(ctx context.Context, bearer []byte) (Claims, error) {
 		return c, nil
 	}
 	generation := v.seen.generation()
-	t, err := parse(string(bearer))
+	t, i, err := v.signed(ctx, bearer, plainType)
 	if err != nil {
-		return Claims{}, err
-	}
-	i, err := v.issuerOf(t)
-	if err != nil {
-		return Claims{}, err
-	}
-	if err := v.checkSignature(ctx, i, t); err != nil {
 		return Claims{}, err
 	}
 	c, err := i.judge(&t.claims, now)
@@ -80,10 +73,24 @@ func (v *Verifier) Verify(ctx context.Context, bearer []byte) (Claims, error) {
 	return c, nil
 }
 
+// signed takes a token apart and returns it with its issuer once its signature
+// is that issuer's.
+func (v *Verifier) signed(ctx context.Context, raw []byte, fits func(typ string) bool) (*parsed, *issuer, error) {
+	t, err := parse(string(raw), fits)
+	if err != nil {
+		return nil, nil, err
+	}
+	i, err := v.issuerOf(t)
+	if err != nil {
+		return nil, nil, err
+	}
+	return t, i, v.checkSignature(ctx, i, t)
+}
+
 // Run keeps the keys fresh until ctx ends. A failure keeps the old ones and is
 // told by States.
 func (v *Verifier) Run(ctx context.Context) error {
-	v.refresh(ctx)
+	v.Refresh(ctx)
 	tick := time.NewTicker(refreshEach)
 	defer tick.Stop()
 	for {
@@ -91,12 +98,13 @@ func (v *Verifier) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			v.refresh(ctx)
+			v.Refresh(ctx)
 		}
 	}
 }
 
-func (v *Verifier) refresh(ctx context.Context) {
+// Refresh fetches the keys that are old.
+func (v *Verifier) Refresh(ctx context.Context) {
 	for _, i := range v.issuers {
 		if !i.keys.stale() {
 			continue
@@ -153,7 +161,7 @@ type parsed struct {
 // parse takes apart a compact JWS (RFC 7515 section 7.1). It is strict where
 // the library is lenient: one spelling of each token, and no header that brings
 // a key or a rule of its own.
-func parse(s string) (*parsed, error) {
+func parse(s string, fits func(typ string) bool) (*parsed, error) {
 	if err := compact(s); err != nil {
 		return nil, err
 	}
@@ -171,7 +179,7 @@ func parse(s string) (*parsed, error) {
 	for name, value := range h.ExtraHeaders {
 		switch name {
 		case "typ":
-			if t, ok := value.(string); !ok || !plainType(t) {
+			if t, ok := value.(string); !ok || !fits(t) {
 				return nil, refuse(signin.TokenInvalid, "a token of type %.40q", fmt.Sprint(value))
 			}
 		case "jku", "x5u", "crit", "b64", "cty", "zip", "enc":

@@ -424,7 +424,7 @@ func TestOldKeysStayGoodWhileNewOnesCannotBeHad(t *testing.T) {
 	} {
 		server.set(bad.code, bad.body)
 		age(v, 2*keysFresh)
-		v.refresh(t.Context())
+		v.Refresh(t.Context())
 		check(name, ecPair(), signin.OK)
 		if st := v.States()[0]; st.Keys != 1 || st.Fault == "" {
 			t.Errorf("%s: state %+v", name, st)
@@ -432,7 +432,7 @@ func TestOldKeysStayGoodWhileNewOnesCannotBeHad(t *testing.T) {
 	}
 	server.set(200, keySet(t, rsaPair()))
 	age(v, 2*keysFresh)
-	v.refresh(t.Context())
+	v.Refresh(t.Context())
 	check("a key that was withdrawn", ecPair(), signin.TokenInvalid)
 	check("its follower", rsaPair(), signin.OK)
 }
@@ -450,7 +450,7 @@ func TestAWithdrawnKeysTokensAreForgotten(t *testing.T) {
 		t.Errorf("seen before: %v", err)
 	}
 	age(v, 2*keysFresh)
-	v.refresh(t.Context())
+	v.Refresh(t.Context())
 	if _, err := verify(v, s); codeOf(err) != signin.TokenInvalid {
 		t.Errorf("after the key was withdrawn: %v", err)
 	}
