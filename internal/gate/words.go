@@ -78,7 +78,7 @@ func stranger(f policy.Facts) policy.Facts {
 // told in the words of a wrong password, or programs forget right ones.
 func trouble(c signin.Code) bool {
 	switch c {
-	case signin.BackendAway, signin.BackendName, signin.LogUnavailable, signin.Busy, signin.DirectoryAway, signin.InternalFault, signin.NoBackend:
+	case signin.BackendAway, signin.BackendName, signin.LogUnavailable, signin.Busy, signin.DirectoryAway, signin.InternalFault, signin.NoBackend, signin.AppPasswordBackend:
 		return true
 	}
 	return false

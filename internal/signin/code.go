@@ -49,6 +49,7 @@ const (
 	AppPasswordOfAnother Code = 1078
 	AppPasswordUnknown   Code = 1079
 	AppPasswordIdle      Code = 1080
+	AppPasswordBackend   Code = 1081
 	SourceDenied         Code = 1082
 	PassUsedUp           Code = 1083
 	PassExpired          Code = 1084
@@ -119,6 +120,7 @@ var meanings = []Meaning{
 	{AppPasswordOfAnother, "App password of somebody else", "Sign-in failed.", "The app password was right, but it is another person's."},
 	{AppPasswordUnknown, "No such app password", "Sign-in failed.", "It looks like one of our app passwords, but nobody has it."},
 	{AppPasswordIdle, "App password unused too long", "Sign-in failed.", "The app password was right, but it was not used for longer than it may be."},
+	{AppPasswordBackend, "App password: no way into the mail server", "The mail server cannot be reached with this kind of password. Nothing is wrong with it; ask your administrator.", "The app password was right, but the backend's login is password: only the person's own password signs in there. Set backends.NAME.login to master or token."},
 	{SourceDenied, "Source denied by its owner", "Sign-in failed.", "The person said of an earlier sign-in from here that it was not theirs; their password is no longer looked at from this network."},
 	{PassUsedUp, "Pass used up", "This pass has been used already. Ask for a new one.", "The temporary access pass was right, but it was used before."},
 	{PassExpired, "Pass expired", "This pass is not valid now. Ask for a new one.", "The temporary access pass was right, but its time has not come or is over."},

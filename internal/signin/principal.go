@@ -25,9 +25,3 @@ type Principal struct {
 	// Held says that the backend login made to check the password is kept under the attempt's id.
 	Held bool
 }
-
-// Sending is what an app password may send.
-type Sending struct {
-	Senders []string // envelope senders, canonical; empty: any
-	PerHour int      // recipients within an hour over all its sessions; 0: any number
-}
