@@ -119,12 +119,14 @@ func (tx *Tx) DeleteGroup(idOrName string) error {
 	return tx.record("delete", "group", g.ID, g.Name, g, nil)
 }
 
-// AddMember puts a person or a group into a group; both must exist.
+// AddMember puts a person or a group into a group; both must exist. A
+// membership that a provider gave becomes our own.
 func (tx *Tx) AddMember(m Member) error {
 	if err := tx.resolve(&m); err != nil {
 		return err
 	}
-	n, err := tx.affected(`INSERT OR IGNORE INTO members (group_id, kind, member) VALUES (?, ?, ?)`, m.Group, m.kind(), m.Member)
+	n, err := tx.affected(`INSERT INTO members (group_id, kind, member) VALUES (?, ?, ?)
+		ON CONFLICT (group_id, kind, member) DO UPDATE SET origin = '' WHERE origin <> ''`, m.Group, m.kind(), m.Member)
 	if err != nil {
 		return fmt.Errorf("adding a member: %w", err)
 	}

@@ -24,21 +24,38 @@ func (s *Store) Revocations(ctx context.Context, now time.Time) ([]Revocation, e
 	}, `SELECT grant_id, person, at, until FROM revocations WHERE until = 0 OR until > ? ORDER BY at`, nanos(now))
 }
 
-// Revoke keeps a revocation.
+// Revoke keeps a revocation, and ends all sessions of its person.
 func (tx *Tx) Revoke(r Revocation) error {
+	fresh, err := tx.keepRevocation(&r)
+	if fresh {
+		tx.touched(Revocations, r.Person)
+	}
+	return err
+}
+
+// EndGrant keeps a revocation of what only some of a person's sessions hang
+// on: those end with the commit, and the person's others go on.
+func (tx *Tx) EndGrant(r Revocation) error {
+	fresh, err := tx.keepRevocation(&r)
+	if fresh {
+		tx.ended(Revocations, r.Grant)
+	}
+	return err
+}
+
+func (tx *Tx) keepRevocation(r *Revocation) (fresh bool, err error) {
 	if tx.audit == nil {
-		return errUnaudited
+		return false, errUnaudited
 	}
 	r.At = tx.audit.at
 	n, err := tx.affected(`INSERT OR IGNORE INTO revocations (grant_id, person, at, until) VALUES (?, ?, ?, ?)`, r.Grant, r.Person, nanos(r.At), nanos(r.Until))
 	if err != nil {
-		return fmt.Errorf("revoking: %w", err)
+		return false, fmt.Errorf("revoking: %w", err)
 	}
 	if n == 0 {
-		return nil
+		return false, nil
 	}
-	tx.touched(Revocations, r.Person)
-	return tx.record("create", "revocation", r.Grant, r.Person, nil, r)
+	return true, tx.record("create", "revocation", r.Grant, r.Person, nil, r)
 }
 
 func (tx *Tx) forgetRevocations(now time.Time) error {
