@@ -82,7 +82,7 @@ func TestRefusalsAreNoListOfTheExempt(t *testing.T) {
 	for _, c := range []struct {
 		policy, code string
 		protocols    []string
-	}{{"Blocked group", "PR50126", []string{"imap", "pop3", "submission", "sieve"}}, {"All but exempt", "PR53003", []string{"imap"}}} {
+	}{{"Blocked group", "PR50126", []string{"imap", "pop3", "submission", "sieve"}}, {"All but exempt", "PR53003", []string{"imap", "pop3", "submission", "sieve"}}} {
 		s.do(t, "policy", "enable", c.policy)
 		for _, protocol := range c.protocols {
 			t.Run(c.policy+"/"+protocol, func(t *testing.T) {
