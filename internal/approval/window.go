@@ -1,0 +1,296 @@
+package approval
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/portreeve/portreeve/internal/policy"
+	"github.com/portreeve/portreeve/internal/store"
+)
+
+// index is the windows and denials in memory, by person.
+type index struct {
+	idle time.Duration // unused for so long, a window is no longer open
+
+	mu      sync.RWMutex
+	windows map[string][]*held
+	denied  map[string]map[netip.Prefix]time.Time // until when
+
+	usesMu sync.Mutex
+	uses   map[string]time.Time // by window, to be written
+}
+
+// held is one window and when it was last used, as far as is known here.
+type held struct {
+	Window
+	mu   sync.Mutex
+	used time.Time
+}
+
+// useGrain is how exactly the last use is kept.
+const useGrain = time.Hour
+
+// Open finds what was granted to a knock whose password was right. An approval
+// is preferred to what was only seen in use.
+func (s *Service) Open(k Knock) (Pass, bool) {
+	k = k.cleaned()
+	w := s.index.find(&k)
+	if w == nil {
+		return Pass{}, false
+	}
+	s.index.use(w, k.At)
+	p := Pass{Methods: policy.MethodKnownProgram, Grant: store.GrantOfWindow(w.ID), Until: w.Expires}
+	if w.Kind == store.ApprovalWindow {
+		p.Methods = policy.MethodApprovalWindow
+	}
+	return p, true
+}
+
+// Denied says that the person has said of this source that it is not them.
+func (s *Service) Denied(person string, addr netip.Addr) bool {
+	network := networkOf(addr)
+	s.index.mu.RLock()
+	defer s.index.mu.RUnlock()
+	until, marked := s.index.denied[person][network]
+	return marked && time.Now().Before(until)
+}
+
+// cleaned puts a knock into the form in which windows are kept.
+func (k Knock) cleaned() Knock {
+	if k.At.IsZero() {
+		k.At = time.Now()
+	}
+	k.Program, k.Addr = programOf(k.Program), k.Addr.Unmap()
+	return k
+}
+
+// programOf is a program's family as it is pinned; a program that was not
+// recognised is none.
+func programOf(family string) string {
+	if family = strings.ToLower(family); family == "unknown" {
+		return ""
+	}
+	return family
+}
+
+// networkOf is an address's /24 or /48.
+func networkOf(addr netip.Addr) netip.Prefix {
+	addr = addr.Unmap()
+	bits := 48
+	if addr.Is4() {
+		bits = 24
+	}
+	p, err := addr.WithZone("").Prefix(bits)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return p
+}
+
+// tight says that a network is no wider than one /24 or /48.
+func tight(p netip.Prefix) bool {
+	return p.IsValid() && (p.Addr().Is4() && p.Bits() >= 24 || !p.Addr().Is4() && p.Bits() >= 48)
+}
+
+func (x *index) find(k *Knock) *held {
+	if k.Person == "" || !k.Addr.IsValid() {
+		return nil
+	}
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	var found *held
+	for _, w := range x.windows[k.Person] {
+		if !x.live(w, k.At) || !admits(&w.Window, k) {
+			continue
+		}
+		if w.Kind == store.ApprovalWindow {
+			return w
+		}
+		if found == nil {
+			found = w
+		}
+	}
+	return found
+}
+
+// live says that a window is open at a time.
+func (x *index) live(w *held, at time.Time) bool {
+	return x.why(w, at) == ""
+}
+
+// why says what has ended a window by a time, nothing if it is open.
+func (x *index) why(w *held, at time.Time) string {
+	w.mu.Lock()
+	used := w.used
+	w.mu.Unlock()
+	switch {
+	case !w.Expires.IsZero() && !at.Before(w.Expires):
+		return "its time is over"
+	case !at.Before(used.Add(x.idle)):
+		return "it was not used for too long"
+	}
+	return ""
+}
+
+// admits says that a knock shows everything that a window pins. What a knock
+// does not show is a no, and a window that is pinned to no place admits nobody.
+func admits(w *Window, k *Knock) bool {
+	switch {
+	case !slices.Contains(w.Protocols, k.Protocol):
+	case !w.Network.IsValid() && (w.ASN == 0 || w.Country == ""):
+	case w.Program != "" && w.Program != k.Program:
+	case w.JA4 != "" && !sameHello(w, k.JA4):
+	case w.Network.IsValid() && !w.Network.Contains(k.Addr):
+	case w.ASN != 0 && w.ASN != k.ASN:
+	case w.Country != "" && w.Country != k.Country:
+	default:
+		return true
+	}
+	return false
+}
+
+// sameHello says that a TLS hello is the one that a window pins. Where the
+// place is pinned as tightly as can be, a new version of the same TLS library
+// will do: programs are updated, and their owner shall not have to ask again.
+func sameHello(w *Window, ja4 string) bool {
+	if w.JA4 == ja4 {
+		return true
+	}
+	library := libraryOf(w.JA4)
+	return tight(w.Network) && library != "" && library == libraryOf(ja4)
+}
+
+// libraryOf is the middle part of a JA4, the hash of the cipher suites: it
+// changes with the TLS library and seldom with its version.
+func libraryOf(ja4 string) string {
+	_, rest, ok := strings.Cut(ja4, "_")
+	if !ok {
+		return ""
+	}
+	middle, last, ok := strings.Cut(rest, "_")
+	if !ok || last == "" {
+		return ""
+	}
+	return middle
+}
+
+// use notes that a window was used.
+func (x *index) use(w *held, at time.Time) {
+	w.mu.Lock()
+	news := at.Sub(w.used) >= useGrain
+	if news {
+		w.used = at
+	}
+	w.mu.Unlock()
+	if !news {
+		return
+	}
+	x.usesMu.Lock()
+	defer x.usesMu.Unlock()
+	if x.uses == nil {
+		x.uses = map[string]time.Time{}
+	}
+	x.uses[w.ID] = at
+}
+
+func (x *index) takeUses() map[string]time.Time {
+	x.usesMu.Lock()
+	defer x.usesMu.Unlock()
+	all := x.uses
+	x.uses = nil
+	return all
+}
+
+// giveBack returns uses that could not be written.
+func (x *index) giveBack(all map[string]time.Time) {
+	x.usesMu.Lock()
+	defer x.usesMu.Unlock()
+	if x.uses == nil {
+		x.uses = map[string]time.Time{}
+	}
+	for id, at := range all {
+		if at.After(x.uses[id]) {
+			x.uses[id] = at
+		}
+	}
+}
+
+// learn takes up one person's windows and denials, or everybody's.
+func (x *index) learn(person string, windows []Window, denials []Denial) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	before := map[string]*held{}
+	for _, list := range x.forget(person) {
+		for _, w := range list {
+			before[w.ID] = w
+		}
+	}
+	for _, w := range windows {
+		h := &held{Window: w, used: w.LastUsed}
+		if w.Created.After(h.used) {
+			h.used = w.Created
+		}
+		if old := before[w.ID]; old != nil {
+			old.mu.Lock()
+			if old.used.After(h.used) {
+				h.used = old.used
+			}
+			old.mu.Unlock()
+		}
+		x.windows[w.Person] = append(x.windows[w.Person], h)
+	}
+	for _, d := range denials {
+		if x.denied[d.Person] == nil {
+			x.denied[d.Person] = map[netip.Prefix]time.Time{}
+		}
+		x.denied[d.Person][d.Network] = d.Until
+	}
+}
+
+// forget empties what is known of one person, or of everybody, and returns the windows.
+func (x *index) forget(person string) (gone [][]*held) {
+	if person != "" && x.windows != nil {
+		gone = append(gone, x.windows[person])
+		delete(x.windows, person)
+		delete(x.denied, person)
+		return gone
+	}
+	for _, list := range x.windows {
+		gone = append(gone, list)
+	}
+	x.windows, x.denied = map[string][]*held{}, map[string]map[netip.Prefix]time.Time{}
+	return gone
+}
+
+// ended is a window that has run out.
+type ended struct{ id, person, why string }
+
+func (x *index) over(now time.Time) (all []ended) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	for _, list := range x.windows {
+		for _, w := range list {
+			if why := x.why(w, now); why != "" {
+				all = append(all, ended{w.ID, w.Person, why})
+			}
+		}
+	}
+	return all
+}
+
+// count is how many windows a person has.
+func (x *index) count(person string) int {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return len(x.windows[person])
+}
+
+// tightAt says that a person has a window that is pinned to a network or a part of it.
+func (x *index) tightAt(person string, network netip.Prefix) bool {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return slices.ContainsFunc(x.windows[person], func(w *held) bool { return tight(w.Network) && network.Overlaps(w.Network) })
+}
