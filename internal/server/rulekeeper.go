@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -24,12 +25,13 @@ import (
 // snapshot, gives it to the gate, and has every open session judged again.
 // Changes are taken one at a time; those that come meanwhile are taken together.
 type keeper struct {
-	store    *store.Store
-	people   *directory.Local
-	sessions *session.Registry
-	guard    *lockout.Guard
-	log      *slog.Logger
-	ended    authn.Ended // what was revoked
+	store     *store.Store
+	people    *directory.Local
+	sessions  *session.Registry
+	guard     *lockout.Guard
+	log       *slog.Logger
+	ended     authn.Ended // what was revoked
+	followers []follower  // what else is held in memory
 
 	gate    *gate.Gate
 	changes <-chan store.Change
@@ -140,6 +142,9 @@ func (k *keeper) run(ctx context.Context) error {
 				return nil
 			}
 			if c.Families&relevant == 0 && len(c.Grants) == 0 {
+				if err := k.follow(ctx, c); err != nil {
+					k.log.Error("cannot put a change in force", "err", err)
+				}
 				continue
 			}
 			r, asked := k.asked(ctx)
@@ -203,6 +208,9 @@ func (k *keeper) take(ctx context.Context, c store.Change, spread time.Duration)
 	if _, err := k.people.Apply(ctx, c); err != nil {
 		return session.Report{}, fmt.Errorf("bringing people up to date: %w", err)
 	}
+	if err := k.follow(ctx, c); err != nil {
+		return session.Report{}, err
+	}
 	if c.Families&store.Revocations != 0 {
 		if err := k.readEnded(ctx); err != nil {
 			return session.Report{}, err
@@ -231,6 +239,15 @@ func (k *keeper) take(ctx context.Context, c store.Change, spread time.Duration)
 		k.log.Info("rules in force", "version", snap.Version(), "judged", report.Judged, "closed", report.Ended, "took", report.Took)
 	}
 	return report, wait()
+}
+
+// follow tells the followers of a change.
+func (k *keeper) follow(ctx context.Context, c store.Change) error {
+	var all []error
+	for _, f := range k.followers {
+		all = append(all, f(ctx, c))
+	}
+	return errors.Join(all...)
 }
 
 // end closes the sessions of people whose password was changed or whose grants

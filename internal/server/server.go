@@ -19,6 +19,7 @@ import (
 
 	"github.com/portreeve/portreeve/internal/admin"
 	"github.com/portreeve/portreeve/internal/adminlog"
+	"github.com/portreeve/portreeve/internal/apppassword"
 	"github.com/portreeve/portreeve/internal/authn"
 	"github.com/portreeve/portreeve/internal/backend"
 	"github.com/portreeve/portreeve/internal/certs"
@@ -78,6 +79,10 @@ type Server struct {
 	public  net.Listener
 	observe net.Listener
 	doors   []door
+
+	appPasswords *apppassword.Service
+	followers    []follower                    // told of every change
+	runs         []func(context.Context) error // further parts that own goroutines
 
 	closers []func() error // in the order in which things were opened
 }
@@ -186,6 +191,9 @@ func (s *Server) openIdentity(ctx context.Context) (err error) {
 			s.cas[l.Name] = ca
 		}
 	}
+	if err := s.openAppPasswords(ctx); err != nil {
+		return err
+	}
 	return s.openIssuers()
 }
 
@@ -193,7 +201,7 @@ func (s *Server) openIdentity(ctx context.Context) (err error) {
 func (s *Server) openGate(ctx context.Context) error {
 	changes, unsubscribe := s.store.Subscribe()
 	s.later(func() error { unsubscribe(); return nil })
-	s.keeper = &keeper{store: s.store, people: s.people, sessions: s.sessions, guard: s.guard, log: s.Log, changes: changes, ask: make(chan request)}
+	s.keeper = &keeper{store: s.store, people: s.people, sessions: s.sessions, guard: s.guard, log: s.Log, changes: changes, ask: make(chan request), followers: s.followers}
 	snap, err := s.keeper.first(ctx)
 	if err != nil {
 		return fmt.Errorf("putting the rules in force: %w", err)
@@ -202,7 +210,7 @@ func (s *Server) openGate(ctx context.Context) error {
 		s.Log.Warn("rule is not enforced as it stands", "what", w.String())
 	}
 	s.gate = gate.New(gate.Options{Names: s.names, People: s.people, Guard: s.guard, Fingerprint: func(b []byte) secret.Print { return prints.Of(b) },
-		Verifier: s.verifier(), Log: s.events, Places: s.places, Words: s.words(), Fault: s.fault, Slow: s.slow}, snap)
+		Verifier: s.verifier(), AppPassword: apppassword.Form, Log: s.events, Places: s.places, Words: s.words(), Fault: s.fault, Slow: s.slow}, snap)
 	s.keeper.gate = s.gate
 	s.sessions.Refresh = s.keeper.refresh
 	s.sessions.Install(snap)
@@ -274,7 +282,7 @@ func (s *Server) rooms() []func(context.Context) error {
 	for _, w := range s.writers {
 		rooms = append(rooms, w.Run)
 	}
-	return rooms
+	return append(rooms, s.runs...)
 }
 
 // carry runs the relay. That it was closed before it began is no fault of a
@@ -325,7 +333,7 @@ func (s *Server) Close() error {
 
 // verifier is what checks credentials.
 func (s *Server) verifier() *authn.Verifier {
-	o := authn.Options{Names: s.names, Vouchers: s.names, Directory: s.people, Networks: s.events, Pool: s.hashing, Revocations: &s.keeper.ended}
+	o := authn.Options{Names: s.names, Vouchers: s.names, Directory: s.people, Networks: s.events, Pool: s.hashing, Revocations: &s.keeper.ended, AppPasswords: s.appPasswords}
 	for _, d := range s.Config.Directories {
 		if d.Kind == "backend" && len(s.Config.Backends) > 0 {
 			o.Backends, o.Newcomers = s.backends, s.people
