@@ -110,7 +110,7 @@ func (s *Service) load(ctx context.Context, person string) error {
 	return nil
 }
 
-// Apply takes up what others have changed: people deleted, windows ended.
+// Apply takes up what others have changed: people deleted, windows ended with them.
 func (s *Service) Apply(ctx context.Context, c store.Change) error {
 	if c.Families&(store.Windows|store.People) == 0 {
 		return nil
@@ -135,10 +135,8 @@ const (
 	forgetAfter = 30 * 24 * time.Hour
 )
 
-// Run writes behind, takes up changes, and ends what has run out, until ctx ends.
+// Run writes behind and ends what has run out, until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
-	changes, unsubscribe := s.Store.Subscribe()
-	defer unsubscribe()
 	flush, uses, prune := time.NewTicker(flushEvery), time.NewTicker(usesEvery), time.NewTicker(pruneEvery)
 	defer flush.Stop()
 	defer uses.Stop()
@@ -152,11 +150,6 @@ func (s *Service) Run(ctx context.Context) error {
 			_ = s.flush(last) // requests come again, uses are approximate
 			_ = s.writeUses(last)
 			return nil
-		case c, open := <-changes:
-			if !open {
-				return nil
-			}
-			err = s.Apply(ctx, c)
 		case <-flush.C:
 			err = s.flush(ctx)
 		case <-uses.C:

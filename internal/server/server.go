@@ -20,11 +20,13 @@ import (
 	"github.com/portreeve/portreeve/internal/admin"
 	"github.com/portreeve/portreeve/internal/adminlog"
 	"github.com/portreeve/portreeve/internal/apppassword"
+	"github.com/portreeve/portreeve/internal/approval"
 	"github.com/portreeve/portreeve/internal/authn"
 	"github.com/portreeve/portreeve/internal/backend"
 	"github.com/portreeve/portreeve/internal/certs"
 	"github.com/portreeve/portreeve/internal/config"
 	"github.com/portreeve/portreeve/internal/decide/dovecot"
+	"github.com/portreeve/portreeve/internal/delegate"
 	"github.com/portreeve/portreeve/internal/directory"
 	"github.com/portreeve/portreeve/internal/eventlog"
 	"github.com/portreeve/portreeve/internal/gate"
@@ -81,6 +83,8 @@ type Server struct {
 	doors   []door
 
 	appPasswords *apppassword.Service
+	approvals    *approval.Service
+	delegates    *delegate.Rights
 	followers    []follower                    // told of every change
 	runs         []func(context.Context) error // further parts that own goroutines
 
@@ -194,6 +198,12 @@ func (s *Server) openIdentity(ctx context.Context) (err error) {
 	if err := s.openAppPasswords(ctx); err != nil {
 		return err
 	}
+	if err := s.openApprovals(ctx); err != nil {
+		return err
+	}
+	if err := s.openDelegates(ctx); err != nil {
+		return err
+	}
 	return s.openIssuers()
 }
 
@@ -201,7 +211,7 @@ func (s *Server) openIdentity(ctx context.Context) (err error) {
 func (s *Server) openGate(ctx context.Context) error {
 	changes, unsubscribe := s.store.Subscribe()
 	s.later(func() error { unsubscribe(); return nil })
-	s.keeper = &keeper{store: s.store, people: s.people, sessions: s.sessions, guard: s.guard, log: s.Log, changes: changes, ask: make(chan request), followers: s.followers}
+	s.keeper = &keeper{store: s.store, people: s.people, delegates: s.delegates, sessions: s.sessions, guard: s.guard, log: s.Log, changes: changes, ask: make(chan request), followers: s.followers}
 	snap, err := s.keeper.first(ctx)
 	if err != nil {
 		return fmt.Errorf("putting the rules in force: %w", err)
@@ -210,7 +220,7 @@ func (s *Server) openGate(ctx context.Context) error {
 		s.Log.Warn("rule is not enforced as it stands", "what", w.String())
 	}
 	s.gate = gate.New(gate.Options{Names: s.names, People: s.people, Guard: s.guard, Fingerprint: func(b []byte) secret.Print { return prints.Of(b) },
-		Verifier: s.verifier(), AppPassword: apppassword.Form, Log: s.events, Places: s.places, Words: s.words(), Fault: s.fault, Slow: s.slow}, snap)
+		Verifier: s.verifier(), AppPassword: apppassword.Form, Windows: s.approvals, Log: s.events, Places: s.places, Delegates: s.delegates, Lends: s.lends, Words: s.words(), Fault: s.fault, Slow: s.slow}, snap)
 	s.keeper.gate = s.gate
 	s.sessions.Refresh = s.keeper.refresh
 	s.sessions.Install(snap)
@@ -333,7 +343,7 @@ func (s *Server) Close() error {
 
 // verifier is what checks credentials.
 func (s *Server) verifier() *authn.Verifier {
-	o := authn.Options{Names: s.names, Vouchers: s.names, Directory: s.people, Networks: s.events, Pool: s.hashing, Revocations: &s.keeper.ended, AppPasswords: s.appPasswords}
+	o := authn.Options{Names: s.names, Vouchers: s.names, Directory: s.people, Networks: s.events, Pool: s.hashing, Delegates: s.delegates, Revocations: &s.keeper.ended, AppPasswords: s.appPasswords}
 	for _, d := range s.Config.Directories {
 		if d.Kind == "backend" && len(s.Config.Backends) > 0 {
 			o.Backends, o.Newcomers = s.backends, s.people

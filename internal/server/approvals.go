@@ -1,0 +1,18 @@
+package server
+
+import (
+	"context"
+
+	"github.com/portreeve/portreeve/internal/approval"
+)
+
+// openApprovals opens what people have granted to programs that know only a password.
+func (s *Server) openApprovals(ctx context.Context) (err error) {
+	s.approvals, err = approval.New(ctx, approval.Options{Store: s.store, Known: s.events.KnownNetwork, Log: s.Log})
+	if err != nil {
+		return err
+	}
+	s.followers = append(s.followers, s.approvals.Apply)
+	s.runs = append(s.runs, s.approvals.Run)
+	return nil
+}
