@@ -51,7 +51,8 @@ type Options struct {
 	ExportKeys    func(dir string) error
 	RotateKeys    func() (any, error)
 	// Replies are how a listener tells refusals; the first of that protocol if none is named.
-	Replies func(p protocol.Protocol, listener string) proxy.Settings
+	Replies      func(p protocol.Protocol, listener string) proxy.Settings
+	AppPasswords AppPasswords
 	// Backends are the mail servers' names in the configuration.
 	Backends []string
 	// Names are the site's rules for names, for past logs.

@@ -80,6 +80,20 @@ type Password struct {
 	PendingSince   time.Time `json:"pendingSince,omitzero"`
 }
 
+// State is what became of it, in a word: active, revoked, expired, idle.
+func (p *Password) State(now time.Time) string {
+	e := entry{row: store.AppPassword{Created: p.Created, Used: p.FirstUsed, Last: p.LastUsed}, scope: p.Scope}
+	switch {
+	case !p.Revoked.IsZero():
+		return "revoked"
+	case e.expired(now):
+		return "expired"
+	case e.idle(now):
+		return "idle"
+	}
+	return "active"
+}
+
 // Store is what the service needs of the store.
 type Store interface {
 	AppPasswords(ctx context.Context) ([]store.AppPassword, error)

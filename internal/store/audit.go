@@ -166,3 +166,15 @@ func (s *Store) VerifyAudit(ctx context.Context) (int64, error) {
 	}
 	return 0, rows.Err()
 }
+
+type reasonKey struct{}
+
+// WithReason carries an administrator's reason to a Change that is given none.
+func WithReason(ctx context.Context, reason string) context.Context {
+	return context.WithValue(ctx, reasonKey{}, reason)
+}
+
+func reasonOf(ctx context.Context) string {
+	reason, _ := ctx.Value(reasonKey{}).(string)
+	return reason
+}

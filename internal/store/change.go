@@ -86,6 +86,9 @@ const changePatience = 5 * time.Second
 func (s *Store) Change(ctx context.Context, who Actor, reason string, do func(*Tx) error) error {
 	ctx, cancel := context.WithTimeout(ctx, changePatience)
 	defer cancel()
+	if reason == "" {
+		reason = reasonOf(ctx)
+	}
 	for {
 		err := s.w.write(ctx, func(tx *Tx) error {
 			audited := *tx

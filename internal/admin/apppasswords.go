@@ -1,0 +1,165 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/portreeve/portreeve/internal/apppassword"
+	"github.com/portreeve/portreeve/internal/directory"
+	"github.com/portreeve/portreeve/internal/store"
+)
+
+// AppPasswords is what the interface needs of the app passwords.
+type AppPasswords interface {
+	Issue(ctx context.Context, who store.Actor, p directory.Person, name string, sc apppassword.Scope) (text string, _ apppassword.Password, err error)
+	List(ctx context.Context, person string) ([]apppassword.Password, error)
+	Revoke(ctx context.Context, who store.Actor, person, id string) error
+	Approve(ctx context.Context, who store.Actor, person, id string) error
+}
+
+// shownAppPassword is how an app password looks here; its text is in the answer
+// that made it and nowhere else.
+type shownAppPassword struct {
+	apppassword.Password
+	User  string `json:"user"`
+	State string `json:"state"`
+	Text  string `json:"password,omitempty"`
+}
+
+func (a *api) appPasswords(r *http.Request) (any, error) {
+	person, err := a.appPasswordOwner(r)
+	if err != nil {
+		return nil, err
+	}
+	all, err := a.AppPasswords.List(r.Context(), person)
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]string{}
+	rows := []shownAppPassword{}
+	for _, p := range all {
+		if names[p.Person] == "" {
+			owner, err := a.Store.Person(r.Context(), p.Person)
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				return nil, err
+			}
+			names[p.Person] = owner.Address
+		}
+		rows = append(rows, shownAppPassword{Password: p, User: names[p.Person], State: p.State(time.Now())})
+	}
+	return list(rows), nil
+}
+
+// appPasswordOwner is the id of the person that the query names, if it does.
+func (a *api) appPasswordOwner(r *http.Request) (string, error) {
+	name := r.URL.Query().Get("user")
+	if name == "" {
+		return "", nil
+	}
+	p, err := a.findPerson(r, name)
+	return p.ID, err
+}
+
+func (a *api) issueAppPassword(r *http.Request) (any, error) {
+	var c struct {
+		User string `json:"user"`
+		Name string `json:"name"`
+		apppassword.Scope
+	}
+	if err := decode(r, &c); err != nil {
+		return nil, err
+	}
+	p, err := a.findPerson(r, c.User)
+	if err != nil {
+		return nil, err
+	}
+	ctx := store.WithReason(r.Context(), r.Header.Get("X-Reason"))
+	text, made, err := a.AppPasswords.Issue(ctx, actor(r), directory.Person{ID: p.ID, Address: p.Address, Backend: p.Backend}, c.Name, c.Scope)
+	if err != nil {
+		return nil, appPasswordError(err)
+	}
+	return created{shownAppPassword{made, p.Address, made.State(time.Now()), text}}, nil
+}
+
+// appPasswordError turns the service's errors into answers.
+func appPasswordError(err error) error {
+	var wrong *apppassword.Invalid
+	var none *apppassword.NoWayIn
+	switch {
+	case errors.As(err, &wrong):
+		return bad(wrong.Member, "%v", err)
+	case errors.As(err, &none):
+		return &Error{Status: http.StatusConflict, Code: "Conflict", Message: none.Error(), Target: "backends." + none.Backend + ".login"}
+	case errors.Is(err, apppassword.ErrTooMany), errors.Is(err, apppassword.ErrNothingPending):
+		return &Error{Status: http.StatusConflict, Code: "Conflict", Message: err.Error()}
+	}
+	return err
+}
+
+// findAppPassword takes an id, or the name of a living one that nobody else's has.
+func (a *api) findAppPassword(r *http.Request) (apppassword.Password, error) {
+	name := r.PathValue("id")
+	person, err := a.appPasswordOwner(r)
+	if err != nil {
+		return apppassword.Password{}, err
+	}
+	all, err := a.AppPasswords.List(r.Context(), person)
+	if err != nil {
+		return apppassword.Password{}, err
+	}
+	var found []apppassword.Password
+	var names []string
+	for _, p := range all {
+		if p.ID == name {
+			return p, nil
+		}
+		if p.Revoked.IsZero() {
+			names = append(names, p.Name)
+			if strings.EqualFold(p.Name, name) {
+				found = append(found, p)
+			}
+		}
+	}
+	switch len(found) {
+	case 0:
+		return apppassword.Password{}, notFound("app password", name, names...)
+	case 1:
+		return found[0], nil
+	}
+	return apppassword.Password{}, bad("id", "%d people have an app password of this name: say its id, or --user", len(found))
+}
+
+func (a *api) appPassword(r *http.Request) (any, error) {
+	p, err := a.findAppPassword(r)
+	if err != nil {
+		return nil, err
+	}
+	owner, err := a.Store.Person(r.Context(), p.Person)
+	if err != nil {
+		return nil, err
+	}
+	return shownAppPassword{Password: p, User: owner.Address, State: p.State(time.Now())}, nil
+}
+
+func (a *api) revokeAppPassword(r *http.Request) (any, error) {
+	return a.onAppPassword(r, a.AppPasswords.Revoke)
+}
+
+func (a *api) approveAppPassword(r *http.Request) (any, error) {
+	return a.onAppPassword(r, a.AppPasswords.Approve)
+}
+
+func (a *api) onAppPassword(r *http.Request, do func(ctx context.Context, who store.Actor, person, id string) error) (any, error) {
+	p, err := a.findAppPassword(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := do(store.WithReason(r.Context(), r.Header.Get("X-Reason")), actor(r), p.Person, p.ID); err != nil {
+		return nil, appPasswordError(err)
+	}
+	_, err = a.Apply(context.WithoutCancel(r.Context()), 0)
+	return p, err
+}
