@@ -27,6 +27,9 @@ import (
 // error means that no name can be made of it (control characters and the like).
 type Names interface {
 	Canonical(listener, typed string) (address string, err error)
+	// Delegated cuts a spelling that names both who signs in and whose mailbox
+	// is meant; ok is false where it names one.
+	Delegated(listener, typed string) (person, mailbox string, ok bool)
 }
 
 // People finds a person by canonical address.
@@ -71,6 +74,11 @@ type Options struct {
 	Log         Recorder
 	Places      Places
 	Words       Words
+	// Delegates may be nil: then nobody opens another's mailbox.
+	Delegates Delegates
+	// Lends says that a mailbox's mail server lets us in for somebody whose
+	// password is not the mailbox's; nil: each does.
+	Lends func(mailbox directory.Person) bool
 	// Windows may be nil: then nothing is granted beforehand.
 	Windows Windows
 	// AppPassword says that a secret has the form of our app passwords; nil: none has.

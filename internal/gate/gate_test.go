@@ -45,6 +45,10 @@ func (h *house) Canonical(_, typed string) (string, error) {
 	return strings.ToLower(typed), nil
 }
 
+func (h *house) Delegated(_, typed string) (person, mailbox string, ok bool) {
+	return strings.Cut(typed, `\`)
+}
+
 func (h *house) Lookup(_ context.Context, address string) (directory.Person, bool, error) {
 	if h.away {
 		return directory.Person{}, false, errors.New("directory away")

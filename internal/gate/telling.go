@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -19,8 +20,11 @@ type telling struct {
 	g       *Gate
 	s       *policy.Snapshot
 	cred    signin.Credential
-	person  directory.Person
+	person  directory.Person // who signs in
 	known   bool
+	mailbox directory.Person // whose mailbox is meant; the person's own unless they are a delegate
+	exists  bool             // somebody has the mailbox
+	named   bool             // who signs in was named beside the mailbox
 	knock   lockout.Key
 	crowd   int32 // credentials under way when this one was, itself included
 	passed  bool  // the guard let it through and has not been told yet what it came to
@@ -36,7 +40,7 @@ func begin(g *Gate, s *policy.Snapshot, a signin.Attempt, c signin.Credential) *
 		c.Kind = policy.CredentialAppPassword // known by its form, to everybody: it tells nothing
 	}
 	return &telling{g: g, s: s, cred: c, started: time.Now(), out: signin.Outcome{
-		Attempt: a, Typed: c.Name(), Mechanism: c.Mechanism, Correlation: a.Correlation,
+		Attempt: a, Typed: typed(c), Mechanism: c.Mechanism, Correlation: a.Correlation,
 		Verdict: policy.Verdict{Version: s.Version()},
 	}}
 }
@@ -75,14 +79,19 @@ func (t *telling) fault(step signin.StepName, code signin.Code, err error) bool 
 func (t *telling) unnamed(ctx context.Context) bool {
 	a := t.out.Attempt
 	t.out.Facts = t.g.facts(a, t.cred.Kind, t.cred.Mechanism)
-	address, err := t.g.Names.Canonical(a.Listener, t.out.Typed)
+	t.split()
+	address, err := t.g.Names.Canonical(a.Listener, t.cred.Name())
 	if err != nil {
 		return t.refuse(signin.StepWho, signin.CredentialMalformed, err.Error())
 	}
 	t.out.Facts.Address, t.out.Facts.Domain = address, domainOf(address)
-	t.person, t.known, err = t.g.People.Lookup(ctx, address)
+	t.mailbox, t.exists, err = t.g.People.Lookup(ctx, address)
 	if err != nil {
 		return t.fault(signin.StepWho, signin.DirectoryAway, err)
+	}
+	t.person, t.known, t.out.Backend = t.mailbox, t.exists, t.mailbox.Backend
+	if t.actsForAnother(ctx) {
+		return true
 	}
 	t.is(t.person, t.known)
 	t.knock = t.g.knock(&t.out, t.cred)
@@ -155,6 +164,10 @@ func (t *telling) note(r lockout.Result) {
 }
 
 func (t *telling) refusedEarly() bool {
+	if t.unsaid() {
+		t.step(signin.StepPreauth, "later")
+		return false
+	}
 	t.out.Verdict = policy.Preauth(t.s, &t.out.Facts)
 	if !t.out.Verdict.Allowed() {
 		policy.Foresee(t.s, &t.out.Facts, &t.out.Applied)
@@ -167,11 +180,11 @@ func (t *telling) refusedEarly() bool {
 // unproven verifies the credential. Only a wrong secret counts with the
 // guard: a right one that policy refuses never does, nor does our own trouble.
 func (t *telling) unproven(ctx context.Context) bool {
-	if t.known && t.person.Disabled {
+	if t.known && t.person.Disabled && !t.unsaid() {
 		return t.refuse(signin.StepVerify, signin.UserDisabled, "")
 	}
 	t.crowd = t.g.underWay.Add(1)
-	p, err := t.g.Verifier.Verify(ctx, t.out.Attempt, t.person, t.known, t.cred)
+	p, err := t.g.Verifier.Verify(ctx, t.out.Attempt, t.mailbox, t.exists, t.cred)
 	t.g.underWay.Add(-1)
 	var refusal *authn.Refusal
 	switch {
@@ -188,9 +201,10 @@ func (t *telling) unproven(ctx context.Context) bool {
 }
 
 // appeared puts what was proven into the facts. Somebody whom the backend
-// knew and we did not has become a person by now.
+// knew and we did not has become a person by now; and whose a token is, only the
+// token says.
 func (t *telling) appeared(ctx context.Context, p signin.Principal) bool {
-	if !t.known {
+	if !t.known || p.Person != t.person.ID {
 		person, known, err := t.g.People.Lookup(ctx, p.Address)
 		if err != nil {
 			return t.fault(signin.StepVerify, signin.DirectoryAway, err)
@@ -198,11 +212,16 @@ func (t *telling) appeared(ctx context.Context, p signin.Principal) bool {
 		if !known || person.ID != p.Person {
 			return t.refuse(signin.StepVerify, signin.UserUnknown, "proven, but nobody here has this name")
 		}
-		t.person, t.known = person, true
+		if t.person, t.known = person, true; !t.exists {
+			t.mailbox, t.exists, t.out.Backend = person, true, person.Backend
+		}
 		t.is(person, true)
 	}
 	f := &t.out.Facts
 	f.Proven, f.Methods, f.AuthTime, f.Flow, f.Device = true, p.Methods, p.AuthTime, p.Flow, p.Device
+	if t.locked() {
+		return true
+	}
 	t.step(signin.StepVerify, "proven")
 	return false
 }
@@ -245,7 +264,7 @@ func (t *telling) unconfirmed(ctx context.Context, prove Proof) bool {
 
 // gone looks at somebody proven once more, who may have changed meanwhile.
 func (t *telling) gone(ctx context.Context) bool {
-	p, known, err := t.g.People.Lookup(ctx, t.out.Facts.Address)
+	p, known, err := t.g.People.Lookup(ctx, cmp.Or(t.out.Actor, t.out.Facts.Address))
 	switch {
 	case err != nil:
 		return t.fault(signin.StepWho, signin.DirectoryAway, err)
@@ -256,7 +275,7 @@ func (t *telling) gone(ctx context.Context) bool {
 	}
 	t.person, t.known = p, true
 	t.is(p, true)
-	return false
+	return t.out.Facts.Mailbox != "" && t.closed(ctx)
 }
 
 func (t *telling) judge() {

@@ -40,6 +40,9 @@ const maxReply = 200
 // trouble (a full pool, a slow mail server) to see who they are.
 func (g *Gate) reply(s *policy.Snapshot, o *signin.Outcome) signin.Reply {
 	f := stranger(o.Facts)
+	if o.Actor != "" {
+		f.Domain = domainOf(o.Actor) // or the words would tell that there is a right to the mailbox
+	}
 	nobody := policy.Preauth(s, &f)
 	if trouble(o.Code) && (nobody.Allowed() || o.Facts.KnownNetwork || o.Facts.Person == "") {
 		return g.say(signin.Trouble, o.Code, o.Reference)

@@ -140,9 +140,9 @@ func (s *Server) letIn(ctx context.Context, c *Conn, d Dialect, cred signin.Cred
 const maxRejudge = 5
 
 func request(c *Conn, cred signin.Credential, out *signin.Outcome) backend.Request {
-	q := backend.Request{ID: out.Attempt.ID, Address: out.Facts.Address, Protocol: c.server.Protocol, Client: c.client, Local: c.local,
+	q := backend.Request{ID: out.Attempt.ID, Address: out.Facts.Address, Backend: out.Backend, Protocol: c.server.Protocol, Client: c.client, Local: c.local,
 		TLS: c.Secure(), EHLO: c.Hints.EHLO}
-	if out.Facts.Credential == policy.CredentialPassword { // a token or an app password is ours to check, and no backend's to see
+	if out.Facts.Credential == policy.CredentialPassword && out.Facts.Mailbox == "" { // a token or an app password is ours to check, and no backend's to see; a delegate's is not the mailbox's
 		q.Password = cred.Secret()
 	}
 	return q

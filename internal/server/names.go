@@ -62,6 +62,11 @@ func (n *names) Canonical(listener, typed string) (string, error) {
 	return a.Full, err
 }
 
+// Delegated cuts a spelling that names who signs in and whose mailbox is meant.
+func (n *names) Delegated(listener, typed string) (person, mailbox string, ok bool) {
+	return n.rules(listener).Delegated(typed)
+}
+
 // Vouched makes one of what a token or a certificate states there.
 func (n *names) Vouched(listener, stated string) (string, error) {
 	a, err := n.rules(listener).Vouched(stated)

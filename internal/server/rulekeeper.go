@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/portreeve/portreeve/internal/authn"
+	"github.com/portreeve/portreeve/internal/delegate"
 	"github.com/portreeve/portreeve/internal/directory"
 	"github.com/portreeve/portreeve/internal/gate"
 	"github.com/portreeve/portreeve/internal/lockout"
@@ -27,6 +28,7 @@ import (
 type keeper struct {
 	store     *store.Store
 	people    *directory.Local
+	delegates *delegate.Rights
 	sessions  *session.Registry
 	guard     *lockout.Guard
 	log       *slog.Logger
@@ -57,7 +59,7 @@ type answer struct {
 
 // relevant are the families of rows whose change can change a verdict.
 const relevant = store.People | store.Groups | store.Policies | store.Locations | store.Strengths |
-	store.AuthenticationPolicies | store.Switches | store.Revocations | store.Settings
+	store.AuthenticationPolicies | store.Switches | store.Revocations | store.Settings | store.Delegations
 
 // first compiles the rules at the start.
 func (k *keeper) first(ctx context.Context) (*policy.Snapshot, error) {
@@ -230,6 +232,7 @@ func (k *keeper) take(ctx context.Context, c store.Change, spread time.Duration)
 		k.gate.SetPolicy(snap)
 	}
 	k.end(c)
+	k.endDelegates(c)
 	var whom map[string]bool // everybody
 	if !changed && c.Families == store.People && len(c.People) > 0 {
 		whom = set(c.People) // as when the mail server makes somebody known: nobody else can be affected
@@ -314,6 +317,9 @@ func (k *keeper) refresh(f *policy.Facts) (signin.Code, bool) {
 		return signin.UserDisabled, false
 	}
 	f.Groups, f.Roles, f.Guest = p.Groups, p.Roles, p.Guest
+	if f.Mailbox != "" {
+		return k.refreshMailbox(f)
+	}
 	return signin.OK, true
 }
 

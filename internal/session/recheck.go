@@ -80,7 +80,7 @@ type leavers struct {
 func (l *leavers) judge(part []*Session, people map[string]bool, s *policy.Snapshot, now time.Time, refresh Refresh) {
 	var room policy.Facts // one for all: judging thousands must not make garbage of each
 	for _, one := range part {
-		if people != nil && !people[one.Facts().Person] {
+		if f := one.Facts(); people != nil && !people[f.Person] && !people[f.Mailbox] {
 			continue
 		}
 		l.judged++
@@ -109,7 +109,7 @@ func (s *Session) judge(snap *policy.Snapshot, now time.Time, refresh Refresh, r
 		if !v.Allowed() {
 			return signin.SessionPolicyChanged, false
 		}
-		if room.Guest != kept.Guest || !slices.Equal(room.Groups, kept.Groups) || !slices.Equal(room.Roles, kept.Roles) {
+		if room.Guest != kept.Guest || !slices.Equal(room.Groups, kept.Groups) || !slices.Equal(room.Roles, kept.Roles) || !slices.Equal(room.MailboxGroups, kept.MailboxGroups) {
 			fresh := *room
 			if !s.facts.CompareAndSwap(kept, &fresh) {
 				continue // something was learned meanwhile

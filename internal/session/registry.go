@@ -29,6 +29,7 @@ type Session struct {
 	Opened    time.Time
 	Protocol  protocol.Protocol
 	Grant     string // what it hangs on: a token's grant, an app password
+	Actor     string // address of who signed in, where the mailbox is somebody else's
 	Client    string
 	Backend   string
 	Listener  string
@@ -45,6 +46,15 @@ type Session struct {
 
 // Facts are the facts the session was last judged on.
 func (s *Session) Facts() *policy.Facts { return s.facts.Load() }
+
+// Of says that the session is a person's, or in their mailbox.
+func (s *Session) Of(person string) bool {
+	f := s.Facts()
+	return f.Person == person || f.Mailbox == person
+}
+
+// Expires is when the proof that the session hangs on runs out; zero is never.
+func (s *Session) Expires() time.Time { return s.proof }
 
 // Registry holds the open sessions. Its zero value is ready.
 type Registry struct {
@@ -96,7 +106,7 @@ func (r *Registry) Open(o *signin.Outcome, backend string, end End) (*Session, b
 // newSession is an outcome as a session.
 func newSession(r *Registry, o *signin.Outcome, backend string, end End) *Session {
 	s := &Session{ID: o.Attempt.ID, Reference: o.Reference, Opened: o.Attempt.At, Protocol: o.Attempt.Protocol,
-		Grant: o.Principal.Grant, Client: o.Attempt.Client.String(), Backend: backend, Listener: o.Attempt.Listener, registry: r, proof: o.Principal.Until, end: end}
+		Grant: o.Principal.Grant, Actor: o.Actor, Client: o.Attempt.Client.String(), Backend: backend, Listener: o.Attempt.Listener, registry: r, proof: o.Principal.Until, end: end}
 	if o.Facts.Credential == policy.CredentialCertificate {
 		s.Certificate = o.Attempt.TLS.Certificate
 	}

@@ -33,6 +33,7 @@ const (
 	CertificateRevoked   Code = 1027
 	CredentialMalformed  Code = 1028
 	NoBackend            Code = 1030
+	NotLent              Code = 1031
 	ObservedRefusal      Code = 1040
 	SessionPolicyChanged Code = 1050
 	SessionEnded         Code = 1051
@@ -54,6 +55,9 @@ const (
 	PassUsedUp           Code = 1083
 	PassExpired          Code = 1084
 	EnrolNotHere         Code = 1085
+	ProviderRefused      Code = 1090
+	ProviderStale        Code = 1091
+	ProviderForAnother   Code = 1092
 )
 
 // Entra's codes that mean the same here.
@@ -104,6 +108,7 @@ var meanings = []Meaning{
 	{CertificateRevoked, "Certificate revoked", "Your certificate is no longer valid. Ask your administrator.", "The client certificate is on a revocation list."},
 	{CredentialMalformed, "Credential malformed", "Your program sent a sign-in that cannot be read.", "A name or password held NUL, CR or LF, or the SASL response was malformed; nothing was passed on."},
 	{NoBackend, "No mail server for this name", "Sign-in failed.", "No backend is routed for this person's domain or this protocol."},
+	{NotLent, "Mail server lends no mailbox", "This mailbox cannot be opened by somebody else here. Ask your administrator.", "A delegate proved who they are, but the mailbox's backend has `login: password`: it knows the mailbox's own password only, and no delegate can be passed on. Give it `login: master` or `login: token`."},
 	{ObservedRefusal, "Refused by the mail server", "Sign-in failed.", "Observed: the mail server itself refused this sign-in; it only told us."},
 	{SessionPolicyChanged, "Session closed by a change", "A change of policy ended this connection. Your program will sign in again.", "A change of policy, location, switch, person or credential no longer lets this session pass."},
 	{SessionEnded, "Session closed by an administrator", "An administrator ended this connection.", "`portreeve session kill` or a revocation ended it."},
@@ -125,6 +130,9 @@ var meanings = []Meaning{
 	{PassUsedUp, "Pass used up", "This pass has been used already. Ask for a new one.", "The temporary access pass was right, but it was used before."},
 	{PassExpired, "Pass expired", "This pass is not valid now. Ask for a new one.", "The temporary access pass was right, but its time has not come or is over."},
 	{EnrolNotHere, "Enrolling not allowed here", "A first factor cannot be set up from here. Use a temporary access pass, or a network you have used before.", "A first factor is enrolled only with a temporary access pass, from a trusted location, or from a network known for this person for a week. `portreeve pass issue ADDRESS` makes a pass."},
+	{ProviderRefused, "Refused by the sign-in provider", "The sign-in page did not sign you in. Try again, or ask your administrator.", "The OpenID provider answered with an error, or its answer does not belong to what was asked; the operator's log says which. Nothing it said was believed."},
+	{ProviderStale, "Sign-in begun elsewhere or too long ago", "This sign-in was begun in another browser, was used already, or took too long. Start again.", "What came back from the OpenID provider does not belong to a sign-in that this browser began within the last ten minutes, or came back twice."},
+	{ProviderForAnother, "Provider vouches for another's person", "Sign-in failed.", "The OpenID provider vouched for somebody whose domain is not routed to it (issuers, sign_in, domains)."},
 	{UserUnknown, "Nobody has this name", "Sign-in failed.", "The name typed resolves to nobody here. On the wire it reads like a wrong password."},
 	{Throttled, "Too many wrong attempts", "Sign-in failed.", "This source or credential knocked too often with wrong secrets; the account is not locked. On the wire it reads like a wrong password."},
 	{PasswordExpired, "Password expired", "Your password has run out. Change it, or ask your administrator.", "The password was right but has expired."},
