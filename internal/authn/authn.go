@@ -54,6 +54,16 @@ type Tokens interface {
 	Verify(ctx context.Context, bearer []byte) (token.Claims, error)
 }
 
+// Upstream checks the ID tokens that browsers bring from OpenID providers. No
+// other door takes them, and no other token is taken from a browser.
+type Upstream interface {
+	Tokens
+	// Vouches says whether a provider speaks for a canonical address.
+	Vouches(provider, address string) bool
+	// Arrived takes over what the provider says of a person who is proven.
+	Arrived(ctx context.Context, person string, c token.Claims) error
+}
+
 // Certificates says whose a client certificate is: the names it was issued to,
 // by the authority of the listener where it was shown. Errors are as Verify's.
 type Certificates interface {
@@ -102,6 +112,7 @@ type Options struct {
 	Backends     Backends
 	Newcomers    Newcomers
 	Tokens       Tokens
+	Upstream     Upstream
 	Certificates Certificates
 	AppPasswords AppPasswords
 	Factors      Factors

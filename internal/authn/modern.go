@@ -8,6 +8,7 @@ import (
 
 	"github.com/portreeve/portreeve/internal/directory"
 	"github.com/portreeve/portreeve/internal/policy"
+	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/secret"
 	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/token"
@@ -19,6 +20,9 @@ func (q *claim) waste() { secret.Waste(q.cred.Secret()) }
 // bearer verifies a token. Its person must be the mailbox asked for or a
 // delegate, and who was named as the one who signs in, if somebody was.
 func (v *Verifier) bearer(ctx context.Context, q *claim) (signin.Principal, error) {
+	if q.attempt.Protocol == protocol.Portal {
+		return v.arrival(ctx, q)
+	}
 	if v.Tokens == nil {
 		return signin.Principal{}, refuse(signin.TokenInvalid, "no token issuer is configured")
 	}
@@ -26,6 +30,36 @@ func (v *Verifier) bearer(ctx context.Context, q *claim) (signin.Principal, erro
 	if err != nil {
 		return signin.Principal{}, tokenError(err)
 	}
+	return v.holder(ctx, q, &claims)
+}
+
+// arrival verifies an ID token that a browser came back from a provider with.
+// It counts only for whom that provider speaks for; what it says of their
+// groups is in force before policy judges.
+func (v *Verifier) arrival(ctx context.Context, q *claim) (signin.Principal, error) {
+	if v.Upstream == nil {
+		return signin.Principal{}, refuse(signin.TokenInvalid, "no OpenID provider is configured for browsers")
+	}
+	claims, err := v.Upstream.Verify(ctx, q.cred.Secret())
+	if err != nil {
+		return signin.Principal{}, tokenError(err)
+	}
+	address, err := v.Vouchers.Vouched(q.attempt.Listener, claims.Address)
+	if err != nil || !v.Upstream.Vouches(claims.Issuer, address) {
+		return signin.Principal{}, refuse(signin.ProviderForAnother, "%s does not speak for %.200q", claims.Issuer, claims.Address)
+	}
+	p, err := v.holder(ctx, q, &claims)
+	if err != nil {
+		return signin.Principal{}, err
+	}
+	if err := v.Upstream.Arrived(ctx, p.Person, claims); err != nil {
+		return signin.Principal{}, trouble(signin.DirectoryAway, err)
+	}
+	return p, nil
+}
+
+// holder is the person whom a verified token names.
+func (v *Verifier) holder(ctx context.Context, q *claim, claims *token.Claims) (signin.Principal, error) {
 	who, err := v.vouched(ctx, q, claims.Address)
 	if err != nil {
 		return signin.Principal{}, err
@@ -36,7 +70,7 @@ func (v *Verifier) bearer(ctx context.Context, q *claim) (signin.Principal, erro
 	if named, err := v.authenticating(q); err != nil || named != q.mailbox.Address && named != who.Address {
 		return signin.Principal{}, refuse(signin.TokenOfAnother, "the token is of %s, who is not named beside it", who.Address)
 	}
-	grant := grantOf(&claims)
+	grant := grantOf(claims)
 	if v.Revocations != nil && v.Revocations.Revoked(who.ID, grant, claims.Issued) {
 		return signin.Principal{}, refuse(signin.TokenInvalid, "the grant %q was revoked", grant)
 	}

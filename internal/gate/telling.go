@@ -12,6 +12,7 @@ import (
 	"github.com/portreeve/portreeve/internal/lockout"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/program"
+	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/signin"
 )
 
@@ -204,7 +205,7 @@ func (t *telling) unproven(ctx context.Context) bool {
 // knew and we did not has become a person by now; and whose a token is, only the
 // token says.
 func (t *telling) appeared(ctx context.Context, p signin.Principal) bool {
-	if !t.known || p.Person != t.person.ID {
+	if !t.known || p.Person != t.person.ID || p.Issuer != "" && t.out.Facts.Protocol == protocol.Portal { // a provider may have said more of them
 		person, known, err := t.g.People.Lookup(ctx, p.Address)
 		if err != nil {
 			return t.fault(signin.StepVerify, signin.DirectoryAway, err)
