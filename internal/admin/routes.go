@@ -53,6 +53,9 @@ func (a *api) routes(handle func(pattern string, h handler)) {
 	ours("GET /assignments", a.assignments)
 	ours("PUT /assignments", a.assign)
 
+	ours("GET /delegations", a.delegations)
+	ours("PUT /delegations", a.putDelegation)
+	ours("DELETE /delegations", a.deleteDelegation)
 	ours("GET /mailboxes", a.mailboxes)
 	ours("GET /mailboxes/export", a.exportMailboxes)
 	ours("POST /mailboxes/import", a.importMailboxes)

@@ -16,6 +16,7 @@ type openSession struct {
 	ID         signin.ID        `json:"id"`
 	Reference  signin.Reference `json:"reference"`
 	User       string           `json:"user"`
+	Mailbox    string           `json:"mailbox,omitempty"` // where it is not the user's own
 	Protocol   string           `json:"protocol"`
 	Client     string           `json:"client"`
 	Country    string           `json:"country,omitempty"`
@@ -34,7 +35,11 @@ func (a *api) sessions(r *http.Request) (any, error) {
 	for _, s := range a.Sessions.List() {
 		if match(s) {
 			f := s.Facts()
-			rows = append(rows, openSession{s.ID, s.Reference, f.Address, s.Protocol.String(), s.Client, f.Country,
+			user, mailbox := f.Address, ""
+			if s.Actor != "" {
+				user, mailbox = s.Actor, f.Address
+			}
+			rows = append(rows, openSession{s.ID, s.Reference, user, mailbox, s.Protocol.String(), s.Client, f.Country,
 				strings.TrimSpace(f.Program + " " + f.ProgramVersion), f.Credential.String(), s.Backend, s.Opened})
 		}
 	}
@@ -55,7 +60,7 @@ func (a *api) sessionFilter(r *http.Request) (func(*session.Session) bool, error
 	}
 	protocol, id := q.Get("protocol"), q.Get("id")
 	return func(s *session.Session) bool {
-		return (person == "" || s.Facts().Person == person) &&
+		return (person == "" || s.Of(person)) &&
 			(protocol == "" || s.Protocol.String() == protocol) &&
 			(id == "" || s.ID.String() == id || strings.EqualFold(string(s.Reference), id))
 	}, nil

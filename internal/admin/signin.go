@@ -93,6 +93,8 @@ type own struct {
 	Credential string            `json:"credential"`
 	Mechanism  string            `json:"mechanism"`
 	Typed      string            `json:"typed"`
+	Mailbox    string            `json:"mailbox,omitempty"` // that was opened, where it is not the user's own
+	MailboxID  string            `json:"mailboxId,omitempty"`
 	Listener   string            `json:"listener"`
 	Client     string            `json:"client"`
 	Forwarder  string            `json:"forwarder,omitempty"`
@@ -129,7 +131,7 @@ var tlsVersions = map[uint16]string{0: "none", 1: "unknown", 0x0301: "1.0", 0x03
 // graphSignIn turns an event into Graph's shape. applied may be nil.
 func graphSignIn(e *signin.Event, applied []appliedPolicy) signIn {
 	f := &e.Facts
-	s := signIn{ID: e.ID.String(), CreatedDateTime: e.At.UTC(), UserID: f.Person, UserPrincipalName: f.Address,
+	s := signIn{ID: e.ID.String(), CreatedDateTime: e.At.UTC(), UserID: f.Person, UserPrincipalName: e.User(),
 		AppID: exchangeOnline, AppDisplayName: exchangeOnlineName, ResourceID: exchangeOnline, ResourceDisplayName: exchangeOnlineName,
 		ClientAppUsed: clientAppUsed(e), UserAgent: e.Hints.UserAgent, AutonomousSystemNumber: f.ASN, Location: place{f.Country},
 		DeviceDetail: deviceDetail{OperatingSystem: platformOf(f)}, CorrelationID: e.Correlation.String(),
@@ -208,6 +210,9 @@ func ownOf(e *signin.Event) own {
 		Listener: e.Listener, Client: e.Client, Forwarder: e.Forwarder, NetOwner: e.NetOwner, Known: f.KnownNetwork,
 		Program: program{f.Program, f.ProgramVersion, f.ProgramConfidence}, TLS: tlsOf{tlsVersions[e.TLS.Version], e.TLS.JA4, e.TLS.ServerName},
 		Backend: e.Backend, Version: e.Verdict.Version, Steps: []step{}}
+	if e.Actor != "" {
+		o.Mailbox, o.MailboxID = f.Address, f.Mailbox
+	}
 	for _, s := range e.Steps {
 		o.Steps = append(o.Steps, step{string(s.Name), s.Result, float64(s.Took.Microseconds()) / 1000})
 	}

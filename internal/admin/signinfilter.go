@@ -21,6 +21,7 @@ var signInSchema = filter.NewSchema([]filter.Property{
 	{Name: "createdDateTime", Kind: filter.KindTime, Aliases: []string{"at", "time"}},
 	{Name: "userPrincipalName", Kind: filter.KindString, Aliases: []string{"user", "person", "upn"}},
 	{Name: "userId", Kind: filter.KindString},
+	{Name: "mailbox", Kind: filter.KindString},
 	{Name: "typed", Kind: filter.KindString},
 	{Name: "ipAddress", Kind: filter.KindString, Aliases: []string{"ip", "address"}},
 	{Name: "location/countryOrRegion", Kind: filter.KindString, Aliases: []string{"country"}},
@@ -50,7 +51,7 @@ var signInSchema = filter.NewSchema([]filter.Property{
 	{Name: "conditionalAccessStatus", Kind: filter.KindString, Values: []string{"success", "failure", "notApplied"}},
 	{Name: "correlationId", Kind: filter.KindString},
 	{Name: "policyVersion", Kind: filter.KindNumber},
-}, "userPrincipalName", "typed", "ipAddress", "program", "detail", "reference", "code", "protocol", "location/countryOrRegion", "networkOwner", "userAgent")
+}, "userPrincipalName", "mailbox", "typed", "ipAddress", "program", "detail", "reference", "code", "protocol", "location/countryOrRegion", "networkOwner", "userAgent")
 
 // signInLookup answers a filter from an event.
 func signInLookup(e *signin.Event) filter.Lookup {
@@ -64,6 +65,8 @@ func signInLookup(e *signin.Event) filter.Lookup {
 		case "createdDateTime":
 			return filter.Time(e.At)
 		case "userPrincipalName":
+			return filter.OptionalString(e.User())
+		case "mailbox":
 			return filter.OptionalString(f.Address)
 		case "userId":
 			return filter.OptionalString(f.Person)
@@ -300,6 +303,12 @@ func (q *signInQuery) column(name string, op filter.Op, v filter.Value) bool {
 			return false
 		}
 		f.User = v.Text()
+		return true
+	case "mailbox":
+		if f.Mailbox != "" {
+			return false
+		}
+		f.Mailbox = v.Text()
 		return true
 	case "ipAddress":
 		p, ok := network(v.Text())

@@ -16,7 +16,7 @@ const (
 )
 
 func (a *app) mailbox() *cobra.Command {
-	return noun("mailbox", "Protocol switches of mailboxes, groups, domains and the organisation", a.mailboxList(), a.mailboxShow(), a.mailboxSet(), a.mailboxExport(), a.mailboxImport())
+	return noun("mailbox", "Protocol switches of mailboxes, groups, domains and the organisation; who may open whose mailbox", a.mailboxDelegate(), a.mailboxList(), a.mailboxShow(), a.mailboxSet(), a.mailboxExport(), a.mailboxImport())
 }
 
 // doors are the protocols shown in lists, with their switches.

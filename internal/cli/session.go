@@ -27,7 +27,7 @@ func (a *app) sessionList() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.output().list(rows, field("reference", "reference"), when("opened", "opened"), field("user", "user"), field("protocol", "protocol"),
+		return a.output().list(rows, field("reference", "reference"), when("opened", "opened"), of("user", func(f map[string]any) string { return text(f["user"]) + forMailbox(f["mailbox"]) }), field("protocol", "protocol"),
 			field("client", "client"), field("country", "country"), field("program", "program"), field("credential", "credential"), field("backend", "backend"))
 	})
 	a.sessionFlags(c, &user, &protocol)

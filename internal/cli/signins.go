@@ -56,9 +56,17 @@ words for a member (protocol:pop3 outcome:refused), or comparisons:
 
   outcome eq "refused" and (protocol eq "pop3" or program co "outlook")
 
-Members: user, ip, country, protocol, credential, outcome, code, stage, program,
-platform, mechanism, listener, backend, source, observed, wouldBlock, knownNetwork,
+Members: user, mailbox, ip, country, protocol, credential, outcome, code, stage,
+program, platform, mechanism, listener, backend, source, observed, wouldBlock, knownNetwork,
 detail, reference, createdDateTime and Microsoft Graph's names for them.`
+
+// forMailbox names the mailbox that a delegate opened.
+func forMailbox(mailbox any) string {
+	if m := text(mailbox); m != "" {
+		return " for " + m
+	}
+	return ""
+}
 
 var signInColumns = []column{when("time", "createdDateTime"), field("reference", "portreeve.reference"),
 	of("outcome", func(f map[string]any) string {
@@ -73,7 +81,7 @@ var signInColumns = []column{when("time", "createdDateTime"), field("reference",
 	}),
 	field("code", "portreeve.code"), of("user", func(f map[string]any) string {
 		if s := text(f["userPrincipalName"]); s != "" {
-			return s
+			return s + forMailbox(at(f, "portreeve.mailbox"))
 		}
 		return text(at(f, "portreeve.typed"))
 	}),

@@ -83,6 +83,9 @@ func (a *app) tellWho(s *sheet, f, own map[string]any) {
 		who += ", whom nobody here knows"
 	}
 	s.line("Who", strings.TrimSpace(who))
+	if m := text(own["mailbox"]); m != "" {
+		s.line("Mailbox", m+", as a delegate")
+	}
 	s.line("From", whence(f, own))
 	s.line("Program", programOf(f, own))
 	how := text(own["protocol"]) + " with " + text(own["credential"])

@@ -25,7 +25,7 @@ type Delegation struct {
 	Person    string              `json:"person"` // id of who may
 	Protocols []protocol.Protocol `json:"-"`      // none: all
 	Names     []string            `json:"protocols"`
-	Until     time.Time           `json:"until"` // zero is without end
+	Until     time.Time           `json:"until,omitzero"` // zero is without end
 	Created   time.Time           `json:"created"`
 }
 
