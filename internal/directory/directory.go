@@ -25,6 +25,7 @@ type Person struct {
 	Guest       policy.GuestTypes
 	Disabled    bool
 	Backend     string // the mail server's name in the configuration, empty where the domain's serves
+	Source      string // the directory they come from, empty for our own people
 }
 
 // Directory is one source of people.
@@ -33,8 +34,9 @@ type Directory interface {
 	// the source could not be asked, never that there is nobody.
 	Lookup(ctx context.Context, address string) (Person, bool, error)
 	// CheckPassword returns nil if the password is the person's, ErrWrong if
-	// not, ErrNoPassword if the source keeps none for them, secret.ErrBusy if
-	// there is no room, and anything else if the source could not be asked.
+	// not, ErrNoPassword if the source keeps none for them, ErrExpired and
+	// ErrSpent for what they say, secret.ErrBusy if there is no room, and
+	// anything else if the source could not be asked.
 	CheckPassword(ctx context.Context, p Person, password []byte, from secret.Source) error
 }
 
@@ -42,4 +44,9 @@ type Directory interface {
 var (
 	ErrWrong      = errors.New("the password is not this person's")
 	ErrNoPassword = errors.New("the directory keeps no password for this person")
+	// ErrExpired says that it is theirs, but must be changed before it is of use.
+	ErrExpired = errors.New("the password has run out")
+	// ErrSpent says that it was not compared: one more wrong one, and another
+	// program's directory might lock the person out.
+	ErrSpent = errors.New("so many wrong passwords were sent to the directory that this one was not")
 )

@@ -20,7 +20,7 @@ type entry struct {
 
 func same(a, b *entry) bool {
 	return a.ID == b.ID && a.Address == b.Address && a.DisplayName == b.DisplayName && a.Guest == b.Guest && a.Disabled == b.Disabled &&
-		a.Backend == b.Backend && slices.Equal(a.Groups, b.Groups) && slices.Equal(a.Roles, b.Roles)
+		a.Backend == b.Backend && a.Source == b.Source && slices.Equal(a.Groups, b.Groups) && slices.Equal(a.Roles, b.Roles)
 }
 
 // index is everybody, by each of their addresses and by id.
@@ -110,7 +110,7 @@ func read(ctx context.Context, s Store) (*index, error) {
 
 func personOf(row *store.Person, groups []string) Person {
 	return Person{ID: row.ID, Address: row.Address, DisplayName: row.DisplayName, Groups: groups,
-		Guest: policy.GuestTypes(row.Guest), Disabled: row.Disabled, Backend: row.Backend}
+		Guest: policy.GuestTypes(row.Guest), Disabled: row.Disabled, Backend: row.Backend, Source: row.Source}
 }
 
 // memberships resolves nesting: for each person the sorted ids of all groups

@@ -51,8 +51,17 @@ func (tx *Tx) PutDirectoryPerson(d DirectoryPerson, moved bool) error {
 	return nil
 }
 
+// ReplaceDirectoryPerson follows a directory that was set up again and has new
+// ids. Nobody can tell whether the password is still the same: sessions end.
+func (tx *Tx) ReplaceDirectoryPerson(old, now DirectoryPerson) error {
+	if err := tx.exec(`DELETE FROM directory_people WHERE source = ? AND entry = ?`, old.Source, old.Entry); err != nil {
+		return fmt.Errorf("following %s: %w", now.DN, err)
+	}
+	return tx.PutDirectoryPerson(now, true)
+}
+
 // Adopt makes a person a directory's who was nobody's: known only because the
-// mail server once accepted their password.
+// mail server once accepted their password. Sessions that it opened stay.
 func (tx *Tx) Adopt(person, source string) error {
 	before, err := tx.Person(person)
 	if err != nil {
@@ -62,8 +71,8 @@ func (tx *Tx) Adopt(person, source string) error {
 		return fmt.Errorf("%s: %w", before.Address, ErrExists)
 	}
 	after := before
-	after.Source, after.Origin, after.Version = source, OriginDirectory, before.Version+1
-	if err := tx.exec(`UPDATE people SET source = ?, origin = ?, version = ? WHERE id = ?`, after.Source, after.Origin, after.Version, before.ID); err != nil {
+	after.Source, after.Origin, after.SecretKind, after.Version = source, OriginDirectory, SecretDirectory, before.Version+1
+	if err := tx.exec(`UPDATE people SET source = ?, origin = ?, secret_kind = ?, version = ? WHERE id = ?`, after.Source, after.Origin, after.SecretKind, after.Version, before.ID); err != nil {
 		return fmt.Errorf("adopting %s: %w", before.Address, err)
 	}
 	tx.touched(People, before.ID)
