@@ -72,7 +72,7 @@ func fill(tx *store.Tx, people []seed) error {
 }
 
 func TestLocalIsADirectory(t *testing.T) {
-	testDirectory(t, func(t *testing.T, people []seed) (Directory, func(string) string) {
+	testDirectory(t, suite{noPassword: ErrNoPassword}, func(t *testing.T, people []seed) (Directory, func(string) string) {
 		s := openStore(t)
 		change(t, s, func(tx *store.Tx) error { return fill(tx, people) })
 		return newLocal(t, s), func(name string) string {
