@@ -316,6 +316,7 @@ type signIn struct {
 		Protocol   string `json:"protocol"`
 		Credential string `json:"credential"`
 		Mechanism  string `json:"mechanism"`
+		Mailbox    string `json:"mailbox"`
 		Forwarder  string `json:"forwarder"`
 		Program    struct {
 			Family string `json:"family"`
