@@ -50,7 +50,9 @@ type Conn struct {
 	mu     sync.Mutex
 	handle *relay.Handle
 	ended  string // what end was told before there was a handle
+	wake   func() // also called by end, where there is none
 	closed bool
+	watch  *watch // of a session that is not the relay's
 }
 
 // errTooManyBad ends a connection that has sent too much nonsense.
@@ -248,6 +250,9 @@ func (c *Conn) end(_ signin.Code, note string) {
 		return
 	}
 	c.ended = note
+	if c.wake != nil && !c.closed {
+		c.wake()
+	}
 	if !c.closed {
 		_ = c.socket.SetDeadline(time.Now()) // wakes the goroutine that signs in, which closes
 	}

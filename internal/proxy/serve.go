@@ -42,6 +42,11 @@ func (s *Server) serve(ctx context.Context, tc *net.TCPConn) {
 	for err == nil && !handed {
 		handed, err = s.round(ctx, c, d)
 	}
+	if errors.Is(err, errWatched) {
+		admitted.Leave()
+		s.watchOver(c, d, c.watch)
+		return
+	}
 	if why := goodbye(err); why != "" {
 		_ = d.Goodbye(why)
 	}
@@ -107,6 +112,9 @@ func (s *Server) refuse(c *Conn, d Dialect, r signin.Reply) error {
 // letIn opens the backend, registers the session and hands both connections to
 // the relay. A change of policy on the way is judged before anything is told.
 func (s *Server) letIn(ctx context.Context, c *Conn, d Dialect, cred signin.Credential, out signin.Outcome) (bool, error) {
+	if !watchable(d, &out) {
+		return false, s.refuse(c, d, s.Gate.Trouble(signin.InternalFault, out.Reference))
+	}
 	b, err := s.Backends.Dial(ctx, request(c, cred, &out))
 	if err != nil {
 		s.Journal.Session(signin.SessionEvent{ID: out.Attempt.ID, Opened: out.Attempt.At, Closed: time.Now(), Reason: "open failed: " + err.Error(), Code: signin.BackendAway})
@@ -130,6 +138,10 @@ func (s *Server) letIn(ctx context.Context, c *Conn, d Dialect, cred signin.Cred
 		_ = b.Close()
 		s.Journal.Session(signin.SessionEvent{ID: out.Attempt.ID, Opened: out.Attempt.At, Closed: time.Now(), Reason: "client gone before it was told"})
 		return false, err
+	}
+	if out.Principal.Sending != nil {
+		c.watch = &watch{b, sess, out}
+		return false, errWatched
 	}
 	s.hand(c, d, b, sess.Done, sess.Learn, &out)
 	return true, nil

@@ -178,6 +178,9 @@ type Options struct {
 	Journal   Journal
 	Admission *Admission
 	Log       *slog.Logger
+	// Overstep writes down what a signed-in person was refused to do and
+	// returns the words; nil writes nothing down.
+	Overstep func(signin.Outcome, signin.Code, string) signin.Reply
 }
 
 // Server serves one listener.

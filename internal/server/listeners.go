@@ -79,7 +79,8 @@ func (s *Server) openDoor(ctx context.Context, c config.Listener) error {
 	}
 	o := proxy.Options{Name: c.Name, Protocol: c.Protocol, TLS: tlsModes[c.TLS], ProxyFrom: c.ProxyFrom, PlaintextFrom: c.PlaintextFrom,
 		OnlyFrom: c.LegacyTLSFrom, SignInTime: s.Config.Limits.SignInTime, Forwarders: s.forwarders, Settings: s.settings(c), Dialect: dialects[c.Protocol],
-		Gate: s.gate, Backends: s.backends, Sessions: s.sessions, Relay: s.relay, Journal: s.events, Admission: s.admission, Log: s.Log}
+		Gate: s.gate, Backends: s.backends, Sessions: s.sessions, Relay: s.relay, Journal: s.events, Admission: s.admission, Log: s.Log,
+		Overstep: s.gate.Overstep}
 	if o.TLS != proxy.TLSNone {
 		if s.certs == nil {
 			return fmt.Errorf("it speaks TLS, and no certificate is configured under tls")

@@ -47,6 +47,7 @@ const (
 	StepVerify   StepName = "credential"
 	StepEvaluate StepName = "conditionalAccess"
 	StepRecord   StepName = "record"
+	StepSend     StepName = "sending" // behind the sign-in
 )
 
 // Tone is the family of words a refusal is told in; each protocol has its own

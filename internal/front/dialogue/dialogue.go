@@ -15,6 +15,7 @@
 //
 // Who signs in with the password or token "right" is let in. "early",
 // "uniform" and "trouble" are refused in that tone, everything else uniformly.
+// The options sender=ADDRESS and rate=N limit what may be sent by whoever is in.
 package dialogue
 
 import (
@@ -133,7 +134,7 @@ func (f Front) open(t *testing.T, options []string) *stage {
 	t.Cleanup(func() { _ = pool.Close() })
 	s := &stage{t: t, backend: make(chan net.Conn, 1), roots: clientTLS, log: &record{}}
 	o := proxy.Options{Name: "test", Protocol: f.Protocol, TLS: proxy.TLSNone, TLSConfig: serverTLS, Settings: f.Settings,
-		Dialect: f.Dialect, Gate: gate{}, Backends: &backends{s: s, front: f}, Sessions: &session.Registry{}, Relay: pool,
+		Dialect: f.Dialect, Gate: gate{limits(options)}, Backends: &backends{s: s, front: f}, Sessions: &session.Registry{}, Relay: pool,
 		Journal: journal{}, Admission: &proxy.Admission{}, Log: slog.New(slog.NewTextHandler(s.log, nil))}
 	if slices.Contains(options, "starttls") {
 		o.TLS = proxy.TLSStart
@@ -251,12 +252,32 @@ func unescape(s string) string {
 	return u
 }
 
-// gate lets "right" in and refuses by what the secret says.
-type gate struct{}
+// limits reads what may be sent, nil if anything.
+func limits(options []string) *signin.Sending {
+	var s signin.Sending
+	for _, o := range options {
+		if a, ok := strings.CutPrefix(o, "sender="); ok {
+			s.Senders = append(s.Senders, a)
+		}
+		if n, ok := strings.CutPrefix(o, "rate="); ok {
+			s.PerHour, _ = strconv.Atoi(n)
+			left := s.PerHour
+			s.Take = func(time.Time) bool { left--; return left >= 0 }
+		}
+	}
+	if s.Senders == nil && s.PerHour == 0 {
+		return nil
+	}
+	return &s
+}
 
-func (gate) SignIn(_ context.Context, a signin.Attempt, c signin.Credential) signin.Outcome {
+// gate lets "right" in and refuses by what the secret says.
+type gate struct{ sending *signin.Sending }
+
+func (g gate) SignIn(_ context.Context, a signin.Attempt, c signin.Credential) signin.Outcome {
 	o := signin.Outcome{Attempt: a, Facts: policy.Facts{Address: c.Name(), Proven: true, Addr: a.Client.Addr()}, Verdict: policy.Verdict{Effect: policy.Allow}}
 	o.Attempt.ID = signin.NewID(1, [10]byte{1})
+	o.Principal.Sending = g.sending
 	tone := map[string]signin.Tone{"early": signin.Early, "trouble": signin.Trouble}
 	if secret := string(c.Secret()); secret != "right" {
 		how, ok := tone[secret]
