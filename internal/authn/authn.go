@@ -82,6 +82,8 @@ type AppPasswords interface {
 type Factors interface {
 	Passkey(ctx context.Context, person string, secret []byte) (policy.Methods, error)
 	Pass(ctx context.Context, person string, secret []byte) (policy.Methods, error)
+	// PassGrant is what a session that the person's pass has opened hangs on, and until when.
+	PassGrant(ctx context.Context, person string) (grant string, until time.Time, err error)
 }
 
 // Delegates says whether one person may open another's mailbox over a
@@ -188,7 +190,7 @@ func readable(c signin.Credential) error {
 	if c.Name() == "" {
 		return refuse(signin.CredentialMalformed, "no name was given")
 	}
-	if bytes.ContainsAny(c.Secret(), breakers) {
+	if c.Kind != policy.CredentialPasskey && bytes.ContainsAny(c.Secret(), breakers) { // a passkey's is JSON that goes nowhere
 		return refuse(signin.CredentialMalformed, "the secret holds NUL, CR or LF")
 	}
 	return nil

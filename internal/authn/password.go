@@ -36,6 +36,10 @@ func (v *Verifier) password(ctx context.Context, q *claim) (signin.Principal, er
 		return q.principal(who, policy.MethodPassword)
 	case errors.Is(err, directory.ErrWrong):
 		return signin.Principal{}, refuse(signin.WrongCredentials, "wrong password")
+	case errors.Is(err, directory.ErrExpired):
+		return signin.Principal{}, refuse(signin.PasswordExpired, "the directory says that the password must be changed first")
+	case errors.Is(err, directory.ErrSpent):
+		return signin.Principal{}, refuse(signin.Throttled, "%v", err)
 	case !errors.Is(err, directory.ErrNoPassword):
 		return signin.Principal{}, trouble(signin.DirectoryAway, err)
 	case v.Backends == nil:
@@ -99,15 +103,29 @@ func (v *Verifier) factor(ctx context.Context, q *claim) (signin.Principal, erro
 	if q.attempt.Protocol != protocol.Portal || v.Factors == nil || !q.known || q.cred.Authzid != "" {
 		return signin.Principal{}, refuse(signin.WrongCredentials, "nobody here has this passkey or pass")
 	}
-	check := v.Factors.Passkey
 	if q.cred.Kind == policy.CredentialPass {
-		check = v.Factors.Pass
+		return v.pass(ctx, q)
 	}
-	methods, err := check(ctx, q.mailbox.ID, q.cred.Secret())
+	methods, err := v.Factors.Passkey(ctx, q.mailbox.ID, q.cred.Secret())
 	if err != nil {
 		return signin.Principal{}, err
 	}
 	return q.principal(q.mailbox, methods)
+}
+
+// pass verifies a temporary access pass. What it opens ends with it.
+func (v *Verifier) pass(ctx context.Context, q *claim) (signin.Principal, error) {
+	methods, err := v.Factors.Pass(ctx, q.mailbox.ID, q.cred.Secret())
+	if err != nil {
+		return signin.Principal{}, err
+	}
+	grant, until, err := v.Factors.PassGrant(ctx, q.mailbox.ID)
+	if err != nil {
+		return signin.Principal{}, trouble(signin.InternalFault, fmt.Errorf("finding the pass that was used: %w", err))
+	}
+	p, err := q.principal(q.mailbox, methods)
+	p.Grant, p.Until = grant, until
+	return p, err
 }
 
 // atBackend lets the mail server check the password. Its first yes makes the
