@@ -18,7 +18,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/portreeve/portreeve/internal/approval"
 	"github.com/portreeve/portreeve/internal/eventlog"
+	"github.com/portreeve/portreeve/internal/factor"
 	"github.com/portreeve/portreeve/internal/gate"
 	"github.com/portreeve/portreeve/internal/lockout"
 	"github.com/portreeve/portreeve/internal/name"
@@ -53,6 +55,8 @@ type Options struct {
 	// Replies are how a listener tells refusals; the first of that protocol if none is named.
 	Replies      func(p protocol.Protocol, listener string) proxy.Settings
 	AppPasswords AppPasswords
+	Approvals    *approval.Service
+	Factors      *factor.Service
 	// Backends are the mail servers' names in the configuration.
 	Backends []string
 	// Names are the site's rules for names, for past logs.

@@ -45,20 +45,8 @@ type Approver struct {
 	Administrator bool
 }
 
-type reasonKey struct{}
-
-// WithReason gives what is done under a context its reason in the audit.
-func WithReason(ctx context.Context, reason string) context.Context {
-	return context.WithValue(ctx, reasonKey{}, reason)
-}
-
-func reasonOf(ctx context.Context) string {
-	reason, _ := ctx.Value(reasonKey{}).(string)
-	return reason
-}
-
 // Approve makes a window of a request, once. request is its id, or a reference
-// that the program was shown.
+// that the program was shown. The reason in the audit is the context's (store.WithReason).
 func (s *Service) Approve(ctx context.Context, who store.Actor, person, request string, a Approver) (Window, error) {
 	r, err := s.request(ctx, person, request)
 	if err != nil {
@@ -71,7 +59,7 @@ func (s *Service) Approve(ctx context.Context, who store.Actor, person, request 
 	if s.index.count(r.Person) >= maxWindows {
 		return Window{}, ErrRoom
 	}
-	err = s.Store.Change(ctx, who, reasonOf(ctx), func(tx *store.Tx) error {
+	err = s.Store.Change(ctx, who, "", func(tx *store.Tx) error {
 		if err := tx.SettleRequest(r.ID, store.RequestApproved); err != nil {
 			return err
 		}
@@ -187,7 +175,7 @@ func (s *Service) Allow(ctx context.Context, who store.Actor, w Window, days int
 		days = s.Settings.Days
 	}
 	w.Expires = time.Now().Add(time.Duration(min(days, maxDays)) * day)
-	err := s.Store.Change(ctx, who, reasonOf(ctx), func(tx *store.Tx) error { return tx.PutWindow(&w) })
+	err := s.Store.Change(ctx, who, "", func(tx *store.Tx) error { return tx.PutWindow(&w) })
 	if err != nil {
 		return Window{}, fmt.Errorf("making a window: %w", err)
 	}
@@ -210,7 +198,7 @@ func (s *Service) Deny(ctx context.Context, who store.Actor, person, request str
 	if err != nil {
 		return fmt.Errorf("denying a request: %w", err)
 	}
-	err = s.Store.Change(ctx, who, reasonOf(ctx), func(tx *store.Tx) error {
+	err = s.Store.Change(ctx, who, "", func(tx *store.Tx) error {
 		if err := tx.SettleRequest(r.ID, store.RequestDenied); err != nil {
 			return err
 		}
@@ -240,7 +228,7 @@ func (s *Service) Withdraw(ctx context.Context, who store.Actor, id string) erro
 func (s *Service) WithdrawOf(ctx context.Context, who store.Actor, person, id string) error {
 	var owner string
 	foreign := func(of string) bool { owner = of; return person != "" && of != person }
-	err := s.Store.Change(ctx, who, reasonOf(ctx), func(tx *store.Tx) error {
+	err := s.Store.Change(ctx, who, "", func(tx *store.Tx) error {
 		w, err := tx.EndWindow(id)
 		if errors.Is(err, store.ErrNotFound) {
 			d, err := tx.DeleteDenial(id)

@@ -460,7 +460,7 @@ func TestAnAdministratorAllowsWithBounds(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	w, err := s.Allow(WithReason(t.Context(), "a scanner"), tester, Window{Person: "mary", Protocols: []protocol.Protocol{protocol.IMAP}, Network: netip.MustParsePrefix("192.0.2.9/25")}, 7)
+	w, err := s.Allow(store.WithReason(t.Context(), "a scanner"), tester, Window{Person: "mary", Protocols: []protocol.Protocol{protocol.IMAP}, Network: netip.MustParsePrefix("192.0.2.9/25")}, 7)
 	if err != nil {
 		t.Fatal(err)
 	}

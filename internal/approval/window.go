@@ -49,6 +49,20 @@ func (s *Service) Open(k Knock) (Pass, bool) {
 	return p, true
 }
 
+// Methods are what Open would grant to a knock now, without its being noted as a use.
+func (s *Service) Methods(k Knock) policy.Methods {
+	k = k.cleaned()
+	k.At = time.Now()
+	w := s.index.find(&k)
+	switch {
+	case w == nil:
+		return 0
+	case w.Kind == store.ApprovalWindow:
+		return policy.MethodApprovalWindow
+	}
+	return policy.MethodKnownProgram
+}
+
 // Denied says that the person has said of this source that it is not them.
 func (s *Service) Denied(person string, addr netip.Addr) bool {
 	network := networkOf(addr)

@@ -1,0 +1,244 @@
+package admin
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/portreeve/portreeve/internal/approval"
+	"github.com/portreeve/portreeve/internal/protocol"
+	"github.com/portreeve/portreeve/internal/store"
+)
+
+// shownWindow, shownRequest and shownDenial say whose they are as people read it.
+type shownWindow struct {
+	store.Window
+	User string `json:"user"`
+}
+
+type shownRequest struct {
+	store.Request
+	User string `json:"user"`
+	Why  string `json:"why"` // what is not known of it
+}
+
+type shownDenial struct {
+	store.Denial
+	User string `json:"user"`
+}
+
+// approvals is everything that waits, is granted and was denied.
+func (a *api) approvals(r *http.Request) (any, error) {
+	out := map[string]any{}
+	for name, list := range map[string]handler{"requests": a.approvalRequests, "windows": a.approvalWindows, "denials": a.approvalDenials} {
+		rows, err := list(r)
+		if err != nil {
+			return nil, err
+		}
+		out[name] = rows.(map[string]any)["value"]
+	}
+	return out, nil
+}
+
+func (a *api) approvalRequests(r *http.Request) (any, error) {
+	who, name, err := a.whose(r)
+	if err != nil {
+		return nil, err
+	}
+	all, err := a.Approvals.Requests(r.Context(), who)
+	rows := []shownRequest{}
+	for _, q := range all {
+		row := shownRequest{Request: q, User: name(q.Person)}
+		if q.State == store.RequestWaiting {
+			row.Why, _ = a.Approvals.Advice(approval.Knock{Person: q.Person, Protocol: q.Protocol, Program: q.Program, JA4: q.JA4, Addr: q.Addr, Country: q.Country, ASN: q.ASN})
+		}
+		rows = append(rows, row)
+	}
+	return list(rows), err
+}
+
+func (a *api) approvalWindows(r *http.Request) (any, error) {
+	who, name, err := a.whose(r)
+	if err != nil {
+		return nil, err
+	}
+	all, err := a.Approvals.Windows(r.Context(), who)
+	rows := []shownWindow{}
+	for _, w := range all {
+		rows = append(rows, shownWindow{w, name(w.Person)})
+	}
+	return list(rows), err
+}
+
+func (a *api) approvalDenials(r *http.Request) (any, error) {
+	who, name, err := a.whose(r)
+	if err != nil {
+		return nil, err
+	}
+	all, err := a.Approvals.Denials(r.Context(), who)
+	rows := []shownDenial{}
+	for _, d := range all {
+		rows = append(rows, shownDenial{d, name(d.Person)})
+	}
+	return list(rows), err
+}
+
+// whose is the id of the person that the query names, if it does, and what
+// gives people their addresses.
+func (a *api) whose(r *http.Request) (id string, name func(id string) string, err error) {
+	if user := r.URL.Query().Get("user"); user != "" {
+		p, err := a.findPerson(r, user)
+		return p.ID, func(string) string { return p.Address }, err
+	}
+	known := map[string]string{}
+	return "", func(id string) string {
+		if _, asked := known[id]; !asked {
+			p, err := a.Store.Person(r.Context(), id)
+			if known[id] = p.Address; err != nil {
+				known[id] = id
+			}
+		}
+		return known[id]
+	}, nil
+}
+
+// answer carries out an administrator's answer and puts it in force.
+func (a *api) answer(r *http.Request, do func(ctx context.Context, who store.Actor) (any, error)) (any, error) {
+	out, err := do(store.WithReason(r.Context(), r.Header.Get("X-Reason")), actor(r))
+	if err != nil {
+		return nil, approvalError(err)
+	}
+	_, err = a.Apply(context.WithoutCancel(r.Context()), 0)
+	return out, err
+}
+
+func approvalError(err error) error {
+	conflict := func() error { return &Error{Status: http.StatusConflict, Code: "Conflict", Message: err.Error()} }
+	switch {
+	case errors.Is(err, approval.ErrNoRequest), errors.Is(err, approval.ErrNoWindow):
+		return &Error{Status: http.StatusNotFound, Code: "ResourceNotFound", Message: err.Error()}
+	case errors.Is(err, approval.ErrAnswered), errors.Is(err, approval.ErrExpired), errors.Is(err, approval.ErrSource),
+		errors.Is(err, approval.ErrRoom), errors.Is(err, approval.ErrOwnNetwork):
+		return conflict()
+	case errors.Is(err, approval.ErrPlaceless):
+		return bad("cidr", "%v", err)
+	case errors.Is(err, approval.ErrOptions):
+		return bad("", "%v", err)
+	}
+	return err
+}
+
+// allowRequest is an administrator's yes: for somebody who has no second factor
+// yet, or calls on the telephone.
+func (a *api) allowRequest(r *http.Request) (any, error) {
+	var c struct {
+		Days int `json:"days"`
+	}
+	if err := decode(r, &c); err != nil {
+		return nil, err
+	}
+	return a.answer(r, func(ctx context.Context, who store.Actor) (any, error) {
+		w, err := a.Approvals.Approve(ctx, who, "", r.PathValue("id"), approval.Approver{Administrator: true, Days: c.Days})
+		_, name, _ := a.whose(r)
+		return created{shownWindow{w, name(w.Person)}}, err
+	})
+}
+
+func (a *api) denyRequest(r *http.Request) (any, error) {
+	return a.answer(r, func(ctx context.Context, who store.Actor) (any, error) {
+		return nil, a.Approvals.Deny(ctx, who, "", r.PathValue("id"))
+	})
+}
+
+func (a *api) withdrawWindow(r *http.Request) (any, error) {
+	return a.answer(r, func(ctx context.Context, who store.Actor) (any, error) {
+		return nil, a.Approvals.Withdraw(ctx, who, r.PathValue("id"))
+	})
+}
+
+// allowed is a window as an administrator describes it.
+type allowed struct {
+	User      string   `json:"user"`
+	Protocols []string `json:"protocols"`
+	CIDR      string   `json:"cidr"`
+	Program   string   `json:"program"`
+	JA4       string   `json:"ja4"`
+	ASN       uint32   `json:"asn"`
+	Country   string   `json:"country"`
+	Days      int      `json:"days"`
+}
+
+func (a *api) allowWindow(r *http.Request) (any, error) {
+	var c allowed
+	if err := decode(r, &c); err != nil {
+		return nil, err
+	}
+	p, err := a.findPerson(r, c.User)
+	if err != nil {
+		return nil, err
+	}
+	w := store.Window{Person: p.ID, Program: c.Program, JA4: c.JA4, ASN: c.ASN, Country: strings.ToUpper(c.Country)}
+	for _, name := range c.Protocols {
+		proto, ok := protocol.Parse(name)
+		if !ok {
+			return nil, bad("protocols", "there is no protocol %q; there are %s", name, strings.Join(protocol.Names(), ", "))
+		}
+		w.Protocols = append(w.Protocols, proto)
+	}
+	if c.CIDR != "" {
+		var ok bool
+		if w.Network, ok = network(c.CIDR); !ok {
+			return nil, bad("cidr", "%q is no network such as 192.0.2.0/24", c.CIDR)
+		}
+	}
+	return a.answer(r, func(ctx context.Context, who store.Actor) (any, error) {
+		w, err := a.Approvals.Allow(ctx, who, w, c.Days)
+		return created{shownWindow{w, p.Address}}, err
+	})
+}
+
+// adopting is what of the log is to be adopted.
+type adopting struct {
+	Seen     string   `json:"seen"` // such as 30d
+	Group    string   `json:"group"`
+	Days     int      `json:"days"`
+	DryRun   bool     `json:"dryRun"`
+	Exclude  []string `json:"exclude"`
+	Include  []string `json:"include"`
+	Widen    string   `json:"widen"`
+	Complete bool     `json:"complete"` // every window is in the answer, not only their number
+}
+
+// adopted is what came of it.
+type adopted struct {
+	approval.Report
+	Made    int     `json:"windowCount"`
+	Share   float64 `json:"share"` // of the sign-ins looked at that pass, 0 to 1
+	Windows any     `json:"windows,omitempty"`
+}
+
+func (a *api) adopt(r *http.Request) (any, error) {
+	var c adopting
+	if err := decode(r, &c); err != nil {
+		return nil, err
+	}
+	seen, err := time.ParseDuration(cmp.Or(c.Seen, "720h"))
+	if err != nil {
+		return nil, bad("seen", "%q is no time such as 720h", c.Seen)
+	}
+	return a.answer(r, func(ctx context.Context, who store.Actor) (any, error) {
+		rep, err := a.Approvals.Adopt(ctx, who, approval.AdoptOptions{Seen: seen, Group: c.Group, Days: c.Days, DryRun: c.DryRun,
+			Exclude: c.Exclude, Include: c.Include, Widen: c.Widen})
+		out := adopted{Report: rep, Made: len(rep.Windows)}
+		if rep.SignIns > 0 {
+			out.Share = float64(rep.Pass) / float64(rep.SignIns)
+		}
+		if c.Complete {
+			out.Windows = rep.Windows
+		}
+		return out, err
+	})
+}

@@ -1,0 +1,224 @@
+package approval
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math/bits"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/portreeve/portreeve/internal/policy"
+	"github.com/portreeve/portreeve/internal/protocol"
+	"github.com/portreeve/portreeve/internal/signin"
+	"github.com/portreeve/portreeve/internal/store"
+)
+
+// device is a program as far as it can be told apart: by the name it gives
+// itself and by its TLS hello.
+type device struct{ Program, JA4 string }
+
+// same says that two may be one program on one machine, updated meanwhile.
+func (d device) same(o device) bool {
+	return d.Program == o.Program && (d.JA4 == o.JA4 || libraryOf(d.JA4) != "" && libraryOf(d.JA4) == libraryOf(o.JA4))
+}
+
+// place is whose network it is and where; without a file that tells, the network itself.
+type place struct {
+	ASN     uint32
+	Country string
+	Network netip.Prefix
+}
+
+func placeOf(k *Knock) place {
+	if k.ASN == 0 || k.Country == "" {
+		return place{Network: networkOf(k.Addr)}
+	}
+	return place{ASN: k.ASN, Country: k.Country}
+}
+
+// days is a set of days, counted from the first of those looked at.
+type days [2]uint64
+
+// maxSeen is how many days fit: what was used longer ago is no habit.
+const maxSeen = 128
+
+func (d *days) add(n int) {
+	if n >= 0 && n < maxSeen {
+		d[n/64] |= 1 << (n % 64)
+	}
+}
+
+func (d days) count() int { return bits.OnesCount64(d[0]) + bits.OnesCount64(d[1]) }
+
+func (d days) or(o days) days { return days{d[0] | o[0], d[1] | o[1]} }
+
+// habit is what one person did with one program in the networks of one owner.
+type habit struct {
+	person string
+	device
+	place
+	owner string
+
+	nets        map[netip.Prefix]*netUse
+	addrs       []netip.Addr // the first few
+	hours       [24]int64    // UTC
+	days        days
+	count       int64
+	first, last time.Time
+	torn        int // times that the same program was in another country within the hour
+}
+
+// netUse is a habit in one /24 or /48.
+type netUse struct {
+	days      days
+	protocols uint32 // bits by protocol
+	count     int64
+	last      time.Time
+}
+
+func (h *habit) protocols() (all uint32) {
+	for _, n := range h.nets {
+		all |= n.protocols
+	}
+	return all
+}
+
+func protocolList(set uint32) (list []protocol.Protocol) {
+	for p := range protocol.Protocol(protocol.Count) {
+		if set&(1<<p) != 0 {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// person is everything the log shows of one person's passwords.
+type person struct {
+	id, address string
+	habits      []*habit
+	first       time.Time
+	latest      map[device]sighting
+}
+
+type sighting struct {
+	at time.Time
+	h  *habit
+}
+
+// tornWithin is how soon nobody carries a device from one country's networks to another's.
+const tornWithin = time.Hour
+
+// past is what the log shows of a time.
+type past struct {
+	from, to time.Time
+	people   map[string]*person
+	hours    [24]int64
+	signIns  int64
+}
+
+// knockOf is a recorded sign-in as a knock.
+func knockOf(e *signin.Event) Knock {
+	f := &e.Facts
+	return Knock{ID: e.ID, At: e.At, Person: f.Person, Protocol: f.Protocol, Program: f.Program, JA4: e.TLS.JA4, Addr: f.Addr,
+		Country: f.Country, ASN: f.ASN, Owner: e.NetOwner}.cleaned()
+}
+
+// passwords walks the sign-ins of a time that showed a right password to a
+// protocol whose programs can be asked for nothing more.
+func (s *Service) passwords(ctx context.Context, from, to time.Time, whom func(string) bool, do func(*Knock, *signin.Event)) error {
+	filter := store.EventFilter{From: from, To: to, Credentials: []policy.CredentialKind{policy.CredentialPassword}, Outcome: store.Succeeded}
+	for e, err := range s.Store.AllEvents(ctx, filter) {
+		if err != nil {
+			return fmt.Errorf("reading the log: %w", err)
+		}
+		k := knockOf(e)
+		if k.Person == "" || k.Protocol == protocol.Portal || k.Protocol == protocol.Webmail || !networkOf(k.Addr).IsValid() || !whom(k.Person) {
+			continue
+		}
+		do(&k, e)
+	}
+	return nil
+}
+
+// read learns the habits of those chosen.
+func (s *Service) read(ctx context.Context, from, to time.Time, whom func(string) bool) (*past, error) {
+	p := &past{from: from, to: to, people: map[string]*person{}}
+	err := s.passwords(ctx, from, to, whom, func(k *Knock, e *signin.Event) { p.add(k, e) })
+	return p, err
+}
+
+func (p *past) add(k *Knock, e *signin.Event) {
+	who := p.people[k.Person]
+	if who == nil {
+		who = &person{id: k.Person, address: e.Facts.Address, first: k.At, latest: map[device]sighting{}}
+		p.people[k.Person] = who
+	}
+	d, at := device{k.Program, k.JA4}, placeOf(k)
+	i := slices.IndexFunc(who.habits, func(h *habit) bool { return h.device == d && h.place == at })
+	if i < 0 {
+		i = len(who.habits)
+		who.habits = append(who.habits, &habit{person: k.Person, device: d, place: at, owner: k.Owner, first: k.At, nets: map[netip.Prefix]*netUse{}})
+	}
+	h := who.habits[i]
+	n := max(e.Count, 1)
+	p.signIns += n
+	p.hours[k.At.UTC().Hour()] += n
+	h.add(k, n, p.dayOf(k.At), p.dayOf(cmp.Or(e.Last, k.At)))
+	who.sight(h, k.At)
+}
+
+func (p *past) dayOf(t time.Time) int { return int(t.Sub(p.from) / day) }
+
+func (h *habit) add(k *Knock, n int64, first, last int) {
+	network := networkOf(k.Addr)
+	u := h.nets[network]
+	if u == nil {
+		u = &netUse{}
+		h.nets[network] = u
+	}
+	for _, d := range []int{first, last} {
+		u.days.add(d)
+		h.days.add(d)
+	}
+	u.protocols |= 1 << k.Protocol
+	u.count += n
+	h.count += n
+	u.last, h.last = k.At, k.At
+	h.hours[k.At.UTC().Hour()] += n
+	if len(h.addrs) < keptAddrs && !slices.Contains(h.addrs, k.Addr) {
+		h.addrs = append(h.addrs, k.Addr)
+	}
+}
+
+// keptAddrs is how many addresses of a habit are compared with other people's.
+const keptAddrs = 8
+
+// sight notices a program that is in two countries at once.
+func (p *person) sight(h *habit, at time.Time) {
+	if h.JA4 == "" && h.Program == "" || h.Country == "" {
+		return
+	}
+	if was, seen := p.latest[h.device]; seen && was.h != h && was.h.Country != h.Country && at.Sub(was.at) < tornWithin {
+		h.torn++
+		was.h.torn++
+	}
+	p.latest[h.device] = sighting{at, h}
+}
+
+// home is the country in which a person was on most days.
+func (p *person) home() (country string, on int) {
+	in := map[string]days{}
+	for _, h := range p.habits {
+		if h.Country != "" {
+			in[h.Country] = in[h.Country].or(h.days)
+		}
+	}
+	for c, d := range in {
+		if n := d.count(); n > on || n == on && c < country {
+			country, on = c, n
+		}
+	}
+	return country, on
+}

@@ -1,0 +1,153 @@
+package approval
+
+import (
+	"cmp"
+	"maps"
+	"net/netip"
+	"slices"
+
+	"github.com/portreeve/portreeve/internal/store"
+)
+
+// many is how many places of one size make the next larger one: who was seen in
+// three networks of a pool will be seen in its fourth, and who was seen in three
+// pools of an owner roams.
+const many = 3
+
+// poolOf is the part of an owner's networks that a /24 or /48 is out of: the
+// size in which access providers hand out addresses to one region or gateway.
+func poolOf(network netip.Prefix) netip.Prefix {
+	bits := 40
+	if network.Addr().Is4() {
+		bits = 16
+	}
+	return netip.PrefixFrom(network.Addr(), bits).Masked()
+}
+
+// windows are what of a person's habits is adopted.
+func (p *plan) windows(who *person) []Window {
+	var all []Window
+	for _, h := range who.habits {
+		if p.adoptable(who, h) {
+			all = append(all, p.wide(h)...)
+		}
+	}
+	all = append(all, p.narrow(who)...)
+	for i := range all {
+		all[i].Person, all[i].Kind = who.id, store.AdoptedWindow
+	}
+	return all
+}
+
+// adoptable says that nothing speaks against a habit.
+func (p *plan) adoptable(who *person, h *habit) bool {
+	if s := p.suspects[h]; s != nil && !s.Included {
+		return false
+	}
+	return !slices.ContainsFunc(p.Exclude, func(x string) bool {
+		if network, ok := prefix(x); ok {
+			for n := range h.nets {
+				if network.Overlaps(n) {
+					return true
+				}
+			}
+			return false
+		}
+		return x == who.id || x == who.address || programOf(x) != "" && programOf(x) == h.Program
+	})
+}
+
+// prefix reads a network or an address.
+func prefix(s string) (netip.Prefix, bool) {
+	if p, err := netip.ParsePrefix(s); err == nil {
+		return p.Masked(), true
+	}
+	if a, err := netip.ParseAddr(s); err == nil {
+		return netip.PrefixFrom(a, a.BitLen()), true
+	}
+	return netip.Prefix{}, false
+}
+
+// wide are the windows of a habit that moves about within an owner's networks.
+// They are tied to the very TLS hello, and so there are none for what an
+// imported log shows: without a hello the place is all there is to pin.
+func (p *plan) wide(h *habit) []Window {
+	if p.Widen == WidenNothing || h.JA4 == "" || h.ASN == 0 || h.days.count() < p.Days || len(h.nets) < many {
+		return nil
+	}
+	w := Window{Protocols: protocolList(h.protocols()), Program: h.Program, JA4: h.JA4, ASN: h.ASN, Owner: h.owner, Country: h.Country, LastUsed: h.last}
+	in := map[netip.Prefix]int{}
+	for n := range h.nets {
+		in[poolOf(n)]++
+	}
+	if len(in) >= many && p.Widen == WidenOwner {
+		return []Window{w}
+	}
+	var all []Window
+	for _, pool := range slices.SortedFunc(maps.Keys(in), comparePrefix) {
+		if in[pool] >= many {
+			w.Network = pool
+			all = append(all, w)
+		}
+	}
+	return all
+}
+
+// spot is one program in one network; its library is empty where no TLS hello is known.
+type spot struct {
+	network          netip.Prefix
+	program, library string
+}
+
+// byLibrary forgets the program's name where the TLS library tells more: a
+// program that sends may not give the name that it fetches under.
+func (s spot) byLibrary() spot {
+	if s.library != "" {
+		s.program = ""
+	}
+	return s
+}
+
+// narrow are the windows for each network in which a program was used on
+// enough days. Whether it fetched or sent makes one program no two.
+func (p *plan) narrow(who *person) []Window {
+	type found struct {
+		Window
+		days      days
+		protocols uint32
+	}
+	spots, habitual := map[spot]*found{}, map[spot]days{}
+	for _, h := range who.habits {
+		if !p.adoptable(who, h) {
+			continue
+		}
+		for n, u := range h.nets {
+			at := spot{n, h.Program, libraryOf(h.JA4)}
+			f := spots[at]
+			if f == nil {
+				f = &found{Window: Window{Network: n, Program: h.Program, Owner: h.owner}}
+				spots[at] = f
+			}
+			if f.LastUsed.Before(u.last) {
+				f.LastUsed, f.JA4 = u.last, h.JA4
+			}
+			f.days, f.protocols = f.days.or(u.days), f.protocols|u.protocols
+			habitual[at.byLibrary()] = habitual[at.byLibrary()].or(u.days)
+		}
+	}
+	var all []Window
+	for at, f := range spots {
+		if max(f.days.count(), habitual[at.byLibrary()].count()) >= p.Days {
+			f.Protocols = protocolList(f.protocols)
+			all = append(all, f.Window)
+		}
+	}
+	slices.SortFunc(all, func(a, b Window) int {
+		return cmp.Or(comparePrefix(a.Network, b.Network), cmp.Compare(a.Program, b.Program), cmp.Compare(a.JA4, b.JA4))
+	})
+	return all
+}
+
+func comparePrefix(a, b netip.Prefix) int {
+	return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
+}

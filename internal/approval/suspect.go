@@ -1,0 +1,213 @@
+package approval
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/portreeve/portreeve/internal/protocol"
+)
+
+// Suspect is a habit that may be somebody else's. It is not adopted unless
+// an administrator says so.
+type Suspect struct {
+	ID        string              `json:"id"` // the same each time
+	Person    string              `json:"person"`
+	Address   string              `json:"address"`
+	Protocols []protocol.Protocol `json:"protocols"`
+	Program   string              `json:"program"`
+	JA4       string              `json:"ja4"`
+	Networks  []netip.Prefix      `json:"networks"` // a few
+	Owner     string              `json:"owner"`
+	Country   string              `json:"country"`
+	First     time.Time           `json:"first"`
+	Last      time.Time           `json:"last"`
+	Days      int                 `json:"days"`
+	Count     int64               `json:"count"`
+	Reasons   []string            `json:"reasons"`
+	Included  bool                `json:"included"` // adopted all the same
+}
+
+// The weights of what speaks against a habit. No single one is enough: people
+// travel, buy telephones and work at night.
+const (
+	weighAbroad  = 2 // where the person otherwise is not
+	weighDevice  = 2 // a program that the person has nowhere else
+	weighPlace   = 1 // a network owner that the person is nowhere else a guest of
+	weighTorn    = 3 // the same program in two countries within the hour
+	weighShared  = 2 // one source in the accounts of people who share nothing else
+	weighNight   = 2 // only when the organisation sleeps
+	weighRecent  = 1 // began long after the person's other programs
+	weighOneWay  = 1 // only ever fetches, or only ever sends
+	suspicious   = 6
+	notedOnce    = 2  // people who share a source, from which on it counts
+	quietShare   = 40 // per cent of an average hour, below which the organisation sleeps
+	nightShare   = 75 // per cent of a habit's sign-ins in such hours
+	enoughUses   = 5  // sign-ins, below which hours tell nothing
+	tornTimes    = 2  // once may be a telephone that changes to its VPN
+	listNetworks = 5
+)
+
+// suspects judges every habit.
+func (p *past) suspects() map[*habit]*Suspect {
+	strange := map[*habit]bool{} // a program and a place that the person has nowhere else
+	for _, who := range p.people {
+		for _, h := range who.habits {
+			strange[h] = !who.hasDevice(h) && !who.hasPlace(h)
+		}
+	}
+	shared := p.shared(strange)
+	found := map[*habit]*Suspect{}
+	for _, who := range p.people {
+		if len(who.habits) < 2 {
+			continue // nothing to differ from
+		}
+		for _, h := range who.habits {
+			if s := p.judge(who, h, shared[h]); s != nil {
+				found[h] = s
+			}
+		}
+	}
+	return found
+}
+
+// hasDevice says that a person uses a habit's program elsewhere too.
+func (p *person) hasDevice(h *habit) bool {
+	if h.Program == "" && h.JA4 == "" {
+		return true // cannot be told
+	}
+	return slices.ContainsFunc(p.habits, func(o *habit) bool { return o.place != h.place && o.same(h.device) })
+}
+
+// hasPlace says that a person has other programs in networks of the same owner.
+func (p *person) hasPlace(h *habit) bool {
+	return slices.ContainsFunc(p.habits, func(o *habit) bool { return o.place == h.place && !o.same(h.device) })
+}
+
+// neighbour says that a person has other programs in the same part of an owner's networks.
+func (p *person) neighbour(h *habit) bool {
+	return slices.ContainsFunc(p.habits, func(o *habit) bool {
+		if o.place != h.place || o.same(h.device) {
+			return false
+		}
+		for mine := range h.nets {
+			for other := range o.nets {
+				if poolOf(mine) == poolOf(other) {
+					return true
+				}
+			}
+		}
+		return false
+	})
+}
+
+// shared counts, for each strange habit, the people in whose accounts the same
+// address is as strange with the same program.
+func (p *past) shared(strange map[*habit]bool) map[*habit]int {
+	type source struct {
+		device
+		addr netip.Addr
+	}
+	at := map[source]map[string]bool{}
+	each := func(do func(*habit, source)) {
+		for h, is := range strange {
+			for _, a := range h.addrs {
+				if is {
+					do(h, source{h.device, a})
+				}
+			}
+		}
+	}
+	each(func(h *habit, s source) {
+		if at[s] == nil {
+			at[s] = map[string]bool{}
+		}
+		at[s][h.person] = true
+	})
+	most := map[*habit]int{}
+	each(func(h *habit, s source) { most[h] = max(most[h], len(at[s])) })
+	return most
+}
+
+func (p *past) judge(who *person, h *habit, shared int) *Suspect {
+	var reasons []string
+	score := 0
+	say := func(weight int, format string, args ...any) {
+		score += weight
+		reasons = append(reasons, fmt.Sprintf(format, args...))
+	}
+	home, on := who.home()
+	if h.Country != "" && h.Country != home {
+		say(weighAbroad, "from %s, while this person is in %s on %d days", h.Country, home, on)
+	}
+	if !who.hasDevice(h) && !who.neighbour(h) {
+		say(weighDevice, "a program that this person uses nowhere else")
+	}
+	if !who.hasPlace(h) {
+		say(weighPlace, "a network owner of whom this person has no other program")
+	}
+	if h.torn >= tornTimes && h.Country != home {
+		say(weighTorn, "the same program was in another country within the hour, %d times", h.torn)
+	}
+	if shared >= notedOnce {
+		say(weighShared, "the same address and program are in the accounts of %d people", shared)
+	}
+	if p.nightly(who, h) {
+		say(weighNight, "only at hours when hardly anybody else here signs in")
+	}
+	if h.first.Sub(who.first) > p.to.Sub(p.from)/5 {
+		say(weighRecent, "began on %s, long after this person's other programs", h.first.Format(time.DateOnly))
+	}
+	if set := h.protocols(); set&(1<<protocol.Submission) == 0 {
+		say(weighOneWay, "only ever fetches")
+	} else if set == 1<<protocol.Submission {
+		say(weighOneWay, "only ever sends")
+	}
+	if score < suspicious {
+		return nil
+	}
+	return h.suspect(who, reasons)
+}
+
+// nightly says that a habit keeps to hours in which the organisation sleeps,
+// and the rest of the person's programs as well.
+func (p *past) nightly(who *person, h *habit) bool {
+	var quiet, others, othersQuiet int64
+	for hour, n := range h.hours {
+		if p.hours[hour]*24*100 >= p.signIns*quietShare {
+			continue
+		}
+		quiet += n
+		for _, o := range who.habits {
+			if o != h {
+				othersQuiet += o.hours[hour]
+			}
+		}
+	}
+	for _, o := range who.habits {
+		if o != h {
+			others += o.count
+		}
+	}
+	return h.count >= enoughUses && quiet*100 >= h.count*nightShare && othersQuiet*10 <= others
+}
+
+func (h *habit) suspect(who *person, reasons []string) *Suspect {
+	s := &Suspect{ID: h.id(), Person: h.person, Address: who.address, Protocols: protocolList(h.protocols()), Program: h.Program, JA4: h.JA4,
+		Owner: h.owner, Country: h.Country, First: h.first, Last: h.last, Days: h.days.count(), Count: h.count, Reasons: reasons}
+	for n := range h.nets {
+		s.Networks = append(s.Networks, n)
+	}
+	slices.SortFunc(s.Networks, func(a, b netip.Prefix) int { return a.Addr().Compare(b.Addr()) })
+	s.Networks = s.Networks[:min(len(s.Networks), listNetworks)]
+	return s
+}
+
+// id names a habit, the same at each look at the log.
+func (h *habit) id() string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s\n%d\n%s\n%s", h.person, h.Program, h.JA4, h.ASN, h.Country, h.Network))
+	return hex.EncodeToString(sum[:5])
+}
