@@ -214,9 +214,10 @@ func (s *Service) refresh(ctx context.Context, person string) error {
 }
 
 // change carries out an audited change of one person's factors and takes it up.
-// What is made durable is taken up even if the one who asked has gone.
+// Its reason comes with store.WithReason. What is made durable is taken up even
+// if the one who asked has gone.
 func (s *Service) change(ctx context.Context, who store.Actor, person string, do func(*store.Tx) error) error {
-	if err := s.Store.Change(ctx, who, reasonOf(ctx), do); err != nil {
+	if err := s.Store.Change(ctx, who, "", do); err != nil {
 		return err
 	}
 	return s.refresh(context.WithoutCancel(ctx), person)

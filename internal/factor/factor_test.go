@@ -605,7 +605,7 @@ func TestAResetLeavesNothingButAPass(t *testing.T) {
 	}
 	changes, stop := h.Store.Subscribe()
 	defer stop()
-	pass, err := h.Reset(Because(ctx, "lost her phone"), desk, leela)
+	pass, err := h.Reset(store.WithReason(ctx, "lost her phone"), desk, leela)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,8 +8,6 @@ import (
 
 type factsKey struct{}
 
-type reasonKey struct{}
-
 // From says in a context for which session something is asked: the facts of
 // the sign-in that it hangs on. They say by what it was proven, which decides
 // what it may enrol, and from where, which keeps strangers' wrong codes apart
@@ -21,14 +19,4 @@ func From(ctx context.Context, f policy.Facts) context.Context {
 func factsOf(ctx context.Context) policy.Facts {
 	f, _ := ctx.Value(factsKey{}).(policy.Facts)
 	return f
-}
-
-// Because says in a context why an administrator changes something, for the audit.
-func Because(ctx context.Context, reason string) context.Context {
-	return context.WithValue(ctx, reasonKey{}, reason)
-}
-
-func reasonOf(ctx context.Context) string {
-	reason, _ := ctx.Value(reasonKey{}).(string)
-	return reason
 }

@@ -29,6 +29,7 @@ import (
 	"github.com/portreeve/portreeve/internal/delegate"
 	"github.com/portreeve/portreeve/internal/directory"
 	"github.com/portreeve/portreeve/internal/eventlog"
+	"github.com/portreeve/portreeve/internal/factor"
 	"github.com/portreeve/portreeve/internal/gate"
 	"github.com/portreeve/portreeve/internal/geoip"
 	"github.com/portreeve/portreeve/internal/lockout"
@@ -59,6 +60,7 @@ type Server struct {
 	box        *secret.Box
 	events     *eventlog.Log
 	people     *directory.Local
+	sources    *directory.Sources // nil unless there are directories besides our own people
 	names      *names
 	places     *geoip.DB
 	certs      *certs.Manager
@@ -83,6 +85,7 @@ type Server struct {
 	doors   []door
 
 	appPasswords *apppassword.Service
+	factors      *factor.Service
 	approvals    *approval.Service
 	delegates    *delegate.Rights
 	followers    []follower                    // told of every change
@@ -184,6 +187,9 @@ func (s *Server) openIdentity(ctx context.Context) (err error) {
 	if err := s.names.know(s.people.Alias); err != nil {
 		return err
 	}
+	if err := s.openDirectories(ctx); err != nil {
+		return err
+	}
 	s.guard = lockout.New(lockout.Options{})
 	s.cas = clientCAs{}
 	for _, l := range s.Config.Listeners {
@@ -196,6 +202,9 @@ func (s *Server) openIdentity(ctx context.Context) (err error) {
 		}
 	}
 	if err := s.openAppPasswords(ctx); err != nil {
+		return err
+	}
+	if err := s.openFactors(ctx); err != nil {
 		return err
 	}
 	if err := s.openApprovals(ctx); err != nil {
@@ -219,8 +228,8 @@ func (s *Server) openGate(ctx context.Context) error {
 	for _, w := range s.keeper.named() {
 		s.Log.Warn("rule is not enforced as it stands", "what", w.String())
 	}
-	s.gate = gate.New(gate.Options{Names: s.names, People: s.people, Guard: s.guard, Fingerprint: func(b []byte) secret.Print { return prints.Of(b) },
-		Verifier: s.verifier(), AppPassword: apppassword.Form, Windows: s.approvals, Log: s.events, Places: s.places, Delegates: s.delegates, Lends: s.lends, Words: s.words(), Fault: s.fault, Slow: s.slow}, snap)
+	s.gate = gate.New(gate.Options{Names: s.names, People: s.everybody(), Guard: s.guard, Fingerprint: func(b []byte) secret.Print { return prints.Of(b) },
+		Verifier: s.verifier(), AppPassword: apppassword.Form, Enrolled: s.factors.Has, Windows: s.approvals, Log: s.events, Places: s.places, Delegates: s.delegates, Lends: s.lends, Words: s.words(), Fault: s.fault, Slow: s.slow}, snap)
 	s.keeper.gate = s.gate
 	s.sessions.Refresh = s.keeper.refresh
 	s.sessions.Install(snap)
@@ -286,6 +295,9 @@ func (s *Server) rooms() []func(context.Context) error {
 	if s.tokens != nil {
 		rooms = append(rooms, s.tokens.Run)
 	}
+	if s.sources != nil {
+		rooms = append(rooms, s.sources.Rooms()...)
+	}
 	if len(s.cas) > 0 {
 		rooms = append(rooms, s.watchCertificates)
 	}
@@ -343,10 +355,10 @@ func (s *Server) Close() error {
 
 // verifier is what checks credentials.
 func (s *Server) verifier() *authn.Verifier {
-	o := authn.Options{Names: s.names, Vouchers: s.names, Directory: s.people, Networks: s.events, Pool: s.hashing, Delegates: s.delegates, Revocations: &s.keeper.ended, AppPasswords: s.appPasswords}
+	o := authn.Options{Names: s.names, Vouchers: s.names, Directory: s.directory(), Networks: s.events, Pool: s.hashing, Delegates: s.delegates, Revocations: &s.keeper.ended, AppPasswords: s.appPasswords, Factors: s.factors}
 	for _, d := range s.Config.Directories {
 		if d.Kind == "backend" && len(s.Config.Backends) > 0 {
-			o.Backends, o.Newcomers = s.backends, s.people
+			o.Backends, o.Newcomers = s.checkingBackends(), s.people
 		}
 	}
 	if s.tokens != nil {

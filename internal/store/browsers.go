@@ -34,9 +34,3 @@ func (s *Store) Browser(ctx context.Context, person string, print []byte, at tim
 		`SELECT count(*) FROM browsers WHERE print = ? AND person = ? AND until > ?`, print, person, nanos(at))
 	return n > 0, err
 }
-
-// Browsers is how many browsers are remembered for a person.
-func (s *Store) Browsers(ctx context.Context, person string, at time.Time) (int, error) {
-	return one(ctx, s, func(r scanner) (n int, err error) { return n, r.Scan(&n) },
-		`SELECT count(*) FROM browsers WHERE person = ? AND until > ?`, person, nanos(at))
-}

@@ -1,0 +1,37 @@
+package server
+
+import (
+	"context"
+	"net/netip"
+	"net/url"
+
+	"github.com/portreeve/portreeve/internal/authn"
+	"github.com/portreeve/portreeve/internal/factor"
+)
+
+// openFactors opens the second factors. What proves them is kept under keys of
+// their own, derived from the master key.
+func (s *Server) openFactors(ctx context.Context) (err error) {
+	o := factor.Options{Store: s.store, Box: s.box, Print: s.box.Prints("second factors"), Name: s.Config.Hostname, Everything: authn.Everything,
+		Tell: func(person, what string) { s.Log.Info("to be told", "person", person, "what", what) }}
+	o.RPID, o.Origins = passkeySite(string(s.Config.PublicURL))
+	if s.factors, err = factor.New(ctx, o); err != nil {
+		return err
+	}
+	s.followers = append(s.followers, s.factors.Apply)
+	return nil
+}
+
+// passkeySite is the host name that passkeys are bound to, and the page that
+// may ask for them: as the configuration says, never as a browser does. To an
+// address none can be bound.
+func passkeySite(publicURL string) (rpID string, origins []string) {
+	u, err := url.Parse(publicURL)
+	if err != nil || u.Hostname() == "" {
+		return "", nil
+	}
+	if _, err := netip.ParseAddr(u.Hostname()); err == nil {
+		return "", nil
+	}
+	return u.Hostname(), []string{u.Scheme + "://" + u.Host}
+}
