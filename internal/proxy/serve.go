@@ -121,29 +121,31 @@ func (s *Server) letIn(ctx context.Context, c *Conn, d Dialect, cred signin.Cred
 		s.Log.Warn("cannot open the backend", "listener", s.Name, "user", out.Facts.Address, "err", err)
 		return false, s.refuse(c, d, s.Gate.Trouble(troubleOf(err), out.Reference))
 	}
-	sess, ok := s.Sessions.Open(&out, b.Name, c.end)
+	in := &carried{server: s}
+	ok := s.Sessions.OpenIn(&in.session, &out, b.Name, c.end)
 	for tries := 0; !ok && tries < maxRejudge && !s.Sessions.Outdated(&out); tries++ {
 		if out = s.Gate.Rejudge(ctx, out); !out.Allowed() {
 			_ = b.Close()
 			return false, s.refuse(c, d, out.Reply)
 		}
-		sess, ok = s.Sessions.Open(&out, b.Name, c.end)
+		in = &carried{server: s}
+		ok = s.Sessions.OpenIn(&in.session, &out, b.Name, c.end)
 	}
 	if !ok {
 		_ = b.Close()
 		return false, s.refuse(c, d, s.Gate.Trouble(signin.Busy, out.Reference))
 	}
 	if err := d.Accept(b); err != nil {
-		sess.Done()
+		in.session.Done()
 		_ = b.Close()
 		s.Journal.Session(signin.SessionEvent{ID: out.Attempt.ID, Opened: out.Attempt.At, Closed: time.Now(), Reason: "client gone before it was told"})
 		return false, err
 	}
 	if out.Principal.Sending != nil {
-		c.watch = &watch{b, sess, out}
+		c.watch = &watch{b, &in.session, out}
 		return false, errWatched
 	}
-	s.hand(c, d, b, sess.Done, sess.Learn, &out)
+	in.hand(c, d, b)
 	return true, nil
 }
 
@@ -169,40 +171,4 @@ func troubleOf(err error) signin.Code {
 		return signin.NoBackend
 	}
 	return signin.BackendAway
-}
-
-// hand gives both connections to the relay. From here on nothing of ours runs
-// for them until they end.
-func (s *Server) hand(c *Conn, d Dialect, b *backend.Conn, done func(), learn learner, out *signin.Outcome) {
-	id, opened := out.Attempt.ID, time.Now()
-	_ = c.socket.SetDeadline(time.Time{})
-	s.Journal.Session(signin.SessionEvent{ID: id, Opened: opened})
-	pair := relay.Pair{
-		Client:  relay.Side{Socket: c.socket, TLS: c.tls, Early: d.Buffered()},
-		Backend: relay.Side{Socket: b.Socket, TLS: b.TLS, Early: b.Early},
-		Done: func(r relay.Result) {
-			done()
-			s.Journal.Session(closing(id, opened, r))
-		},
-	}
-	if p, ok := d.(Peeker); ok {
-		pair.Peek = p.Peek(learnHints(learn))
-	}
-	if f, ok := d.(Filterer); ok {
-		pair.Filter, pair.Watch = f.Filter(b)
-	}
-	c.mu.Lock() // from here on end must not touch the socket, which is the relay's
-	defer c.mu.Unlock()
-	c.handle = s.Relay.Carry(pair)
-	if c.ended != "" {
-		c.handle.End(c.ended)
-	}
-}
-
-func closing(id signin.ID, opened time.Time, r relay.Result) signin.SessionEvent {
-	reason := r.Reason.String()
-	if r.Note != "" {
-		reason = r.Note
-	}
-	return signin.SessionEvent{ID: id, Opened: opened, Closed: time.Now(), Reason: reason, FromClient: r.FromClient, FromBackend: r.FromBackend}
 }

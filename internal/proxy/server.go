@@ -47,7 +47,12 @@ type Dialect interface {
 
 // Peeker is a Dialect that wants to see the client's first bytes in passing.
 type Peeker interface {
-	Peek(learn func(signin.Hints)) func([]byte) bool
+	Peek(Learner) relay.Peeker
+}
+
+// Learner takes what a program tells of itself after sign-in.
+type Learner interface {
+	Learn(signin.Hints)
 }
 
 // Filterer is a Dialect that must defuse commands after sign-in. fromBackend

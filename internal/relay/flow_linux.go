@@ -28,6 +28,7 @@ type parked struct {
 	closed  bool
 	plain   bool // neither TLS nor Filter: may be spliced
 	ends    [2]end
+	bare    [2]Socket // sockets of sides without TLS; a tls.Conn keeps the one it was made over
 }
 
 // end is one side of a parked pair.
@@ -46,6 +47,7 @@ type end struct {
 // mill is what moving bytes needs: buffers of one goroutine for all its pairs.
 type mill struct {
 	in, out *chunk
+	record  []byte // for a tls.Conn to read into; nil while one has it
 	pipes   pipes
 	now     time.Time
 }
@@ -89,9 +91,6 @@ func (m *mill) move(p *parked, from int) (more bool) {
 		default:
 			n, err := m.fetch(p, from)
 			left -= n
-			if src.tls != nil && n >= fatRecord && !p.fat.Load() {
-				p.fat.Store(true)
-			}
 			if n > 0 {
 				p.moved.Store(m.now.UnixNano())
 			}
@@ -153,10 +152,14 @@ func (m *mill) pull(src *end) (n int, err error) {
 	if src.tls == nil {
 		return src.sock.Read(m.in.b[:bulkSize])
 	}
+	m.lend(src.tls)
 	for n <= bulkSize-recordSize && err == nil {
 		var k int
 		k, err = src.tls.Read(m.in.b[n:bulkSize])
 		n += k
+	}
+	if err == errWouldBlock {
+		m.regain(src.tls)
 	}
 	return n, err
 }

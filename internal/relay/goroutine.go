@@ -161,9 +161,6 @@ func (c *carried) interrupt() {
 	}
 }
 
-// relax implements mover; who waits here holds nothing of ours.
-func (c *carried) relax() {}
-
 func (c *carried) finish() {
 	c.interrupt()
 	g := c.owner

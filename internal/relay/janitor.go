@@ -13,12 +13,11 @@ import (
 // crowd has come or gone the pool asks for it once; never periodically, as it
 // costs a full collection.
 const (
-	crowdPairs = 512              // pairs; below this there is nothing worth returning
-	comeFactor = 2                // a crowd has come when there are so many times more than at the last return
-	goneFactor = 4                // and has gone when this fraction of its peak is left
-	settleTime = 2 * time.Second  // for the rest of the crowd, and for what refers to ended pairs
-	quietTime  = 10 * time.Second // after which a pair that was busy counts as waiting again
-	sweepParts = 4                // sweeps per shortest timeout: pairs end at most a quarter late
+	crowdPairs = 512             // pairs; below this there is nothing worth returning
+	comeFactor = 2               // a crowd has come when there are so many times more than at the last return
+	goneFactor = 4               // and has gone when this fraction of its peak is left
+	settleTime = 2 * time.Second // for the rest of the crowd, and for what refers to ended pairs
+	sweepParts = 4               // sweeps per shortest timeout: pairs end at most a quarter late
 	shortest   = 5 * time.Millisecond
 )
 
@@ -89,9 +88,6 @@ func (p *Pool) sweep(now time.Time) {
 			limit = p.options.HalfClosed
 		}
 		quiet := now.UnixNano() - h.moved.Load()
-		if h.fat.Load() && quiet >= int64(min(quietTime, p.options.HalfClosed)) {
-			h.mover.relax()
-		}
 		if limit > 0 && quiet >= int64(limit) {
 			h.stop(Idle, "")
 		}

@@ -56,6 +56,12 @@ func (p *parked) prepare() (look bool) {
 			p.fail(fmt.Errorf("relay: taking over the %s: %w", [...]string{"client", "backend"}[i], err))
 			return true
 		}
+		if p.ends[i].tls == nil {
+			p.ends[i].sock = p.ends[i].sock.moveTo(&p.bare[i])
+		}
+	}
+	if t := p.ends[client].tls; t != nil {
+		forget(t)
 	}
 	idle := true
 	for i := range p.ends {
@@ -77,6 +83,9 @@ func (e *end) probe() bool {
 		n, err := e.tls.Read(one[:])
 		e.drained = err == errWouldBlock
 		e.early = append(e.early, one[:n]...)
+		if e.drained {
+			new(mill).regain(e.tls)
+		}
 	}
 	return e.drained
 }

@@ -20,9 +20,8 @@ type Side struct {
 type Pair struct {
 	Client, Backend Side
 
-	// Peek sees the client's bytes in passing and must not keep them. When it
-	// returns false it has seen enough and is not called again.
-	Peek func(fromClient []byte) bool
+	// Peek sees the client's first bytes in passing; it may be nil.
+	Peek Peeker
 	// Filter may overwrite the client's bytes, not their number, before they go
 	// to the backend. A pair with a Filter is never spliced.
 	Filter func(fromClient []byte)
@@ -30,9 +29,20 @@ type Pair struct {
 	// keep nor change them. A pair with a Watch is never spliced. It may be called
 	// while Peek or Filter is.
 	Watch func(fromBackend []byte)
-	// Done is called exactly once, after both connections are closed. Other
-	// pairs wait for it, so it must be quick.
-	Done func(Result)
+	// Owner is told of the end; it may be nil.
+	Owner Owner
+}
+
+// Peeker sees the client's bytes in passing and must not keep them. When Peek
+// returns false it has seen enough and is not called again.
+type Peeker interface {
+	Peek(fromClient []byte) (more bool)
+}
+
+// Owner is who a pair belongs to. Done is called exactly once, after both
+// connections are closed. Other pairs wait for it, so it must be quick.
+type Owner interface {
+	Done(Result)
 }
 
 // Result tells how a pair ended.
@@ -93,25 +103,23 @@ func lost(side int, err error) Reason {
 // Handle is a pair being carried.
 type Handle struct {
 	mover  mover
-	peek   func([]byte) bool
+	peek   Peeker
 	filter func([]byte)
 	watch  func([]byte)
-	done   func(Result)
+	owner  Owner
 
 	from   [2]atomic.Uint64     // payload bytes that came from each side
 	moved  atomic.Int64         // Unix nanoseconds of the last byte, as coarse as a worker's turn
 	half   atomic.Bool          // one side has finished
-	fat    atomic.Bool          // holds memory that it only needs while it is busy
 	order  atomic.Pointer[stop] // set once: the pair is to be closed
 	reason Reason               // what came first; the mover's
 	err    error
 }
 
 // mover moves the bytes of one pair. It is told, and must return at once, that
-// the order to stop has been given, or that the pair has gone quiet.
+// the order to stop has been given.
 type mover interface {
 	interrupt()
-	relax()
 }
 
 // stop is an order from outside to close a pair.
@@ -136,7 +144,7 @@ func (h *Handle) Bytes() (fromClient, fromBackend uint64) {
 }
 
 func (h *Handle) init(m mover, pair Pair, now time.Time) {
-	h.mover, h.peek, h.filter, h.watch, h.done = m, pair.Peek, pair.Filter, pair.Watch, pair.Done
+	h.mover, h.peek, h.filter, h.watch, h.owner = m, pair.Peek, pair.Filter, pair.Watch, pair.Owner
 	h.moved.Store(now.UnixNano())
 }
 
@@ -150,7 +158,7 @@ func (h *Handle) pass(side int, b []byte) {
 		}
 		return
 	}
-	if h.peek != nil && !h.peek(b) {
+	if h.peek != nil && !h.peek.Peek(b) {
 		h.peek = nil
 	}
 	if h.filter != nil {

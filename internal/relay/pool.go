@@ -161,10 +161,10 @@ func (p *Pool) Len() int { return int(p.open.Load()) }
 // ended is the one place where a pair leaves the pool.
 func (p *Pool) ended(h *Handle, r Result) {
 	r.FromClient, r.FromBackend = h.Bytes()
-	done := h.done
-	h.done, h.peek, h.filter, h.watch = nil, nil, nil, nil
-	if done != nil {
-		done(r)
+	owner := h.owner
+	h.owner, h.peek, h.filter, h.watch = nil, nil, nil, nil
+	if owner != nil {
+		owner.Done(r)
 	}
 	p.memory.shrunk(p.open.Add(-1))
 }

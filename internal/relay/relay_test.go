@@ -286,10 +286,10 @@ func TestPeekSeesTheClientUntilItHasSeenEnough(t *testing.T) {
 		var seen bytes.Buffer
 		j := r.join(k, func(p *Pair) {
 			p.Client.Early = []byte("early ")
-			p.Peek = func(b []byte) bool {
+			p.Peek = peek(func(b []byte) bool {
 				seen.Write(b)
 				return !bytes.Contains(seen.Bytes(), []byte("stop"))
-			}
+			})
 		})
 		for _, s := range []string{"first ", "stop ", "unseen"} {
 			say(t, j.client, s)
@@ -357,7 +357,7 @@ func TestPanicInACallbackEndsThatPairOnly(t *testing.T) {
 			other := r.join(k)
 			j := r.join(k, func(p *Pair) {
 				p.Client.Early = []byte(early)
-				p.Peek = func([]byte) bool { panic("peek") }
+				p.Peek = peek(func([]byte) bool { panic("peek") })
 			})
 			if early == "" {
 				say(t, j.client, "x")

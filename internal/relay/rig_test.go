@@ -92,6 +92,15 @@ func (p *peer) closeWrite() error {
 	return p.tcp.CloseWrite()
 }
 
+// told and peek are an Owner and a Peeker of one function each.
+type (
+	told func(Result)
+	peek func([]byte) bool
+)
+
+func (f told) Done(r Result)      { f(r) }
+func (f peek) Peek(b []byte) bool { return f(b) }
+
 // joint is one carried pair with both far ends.
 type joint struct {
 	client, backend *peer
@@ -115,7 +124,7 @@ func (j *joint) result(t testing.TB) Result {
 func (r *rig) join(k kind, change ...func(*Pair)) *joint {
 	r.Helper()
 	j := &joint{done: make(chan Result, 2)}
-	pair := Pair{Done: func(res Result) { j.done <- res }}
+	pair := Pair{Owner: told(func(res Result) { j.done <- res })}
 	pair.Client, j.client = r.side(k.clientTLS, true)
 	pair.Backend, j.backend = r.side(k.backendTLS, false)
 	for _, f := range change {

@@ -53,6 +53,16 @@ func (s *Socket) strip() error {
 	return nil
 }
 
+// moveTo moves a bare socket to another place, which its pair has for it: what
+// was made for the sign-in lies among litter and would keep it in memory.
+func (s *Socket) moveTo(to *Socket) *Socket {
+	to.in.Store(s.in.Load())
+	to.out.Store(s.out.Load())
+	to.bare, to.tuned = s.bare, s.tuned
+	s.bare = bare{fd: gone}
+	return to
+}
+
 // Errors that the hot path meets all the time, made once.
 var (
 	errReset error = unix.ECONNRESET

@@ -33,11 +33,11 @@ func TestEndOfFiveThousandPairs(t *testing.T) {
 			handles[i] = r.pool.Carry(Pair{
 				Client:  Side{Socket: NewSocket(c.(*net.TCPConn))},
 				Backend: Side{Socket: NewSocket(b.(*net.TCPConn))},
-				Done: func(res Result) {
+				Owner: told(func(res Result) {
 					if res.Reason == Ended && res.Note == "all" {
 						ended.Add(1)
 					}
-				}})
+				})})
 		}
 		other := r.join(kind{true, false})
 		start := time.Now()

@@ -213,9 +213,6 @@ func (w *worker) serveMail() {
 	n := min(len(w.read), mailBatch)
 	for i, p := range w.read[:n] {
 		w.serve(p)
-		if p.fat.Load() && !p.closed {
-			p.slim()
-		}
 		w.read[i] = nil
 	}
 	if w.read = w.read[n:]; len(w.read) == 0 {

@@ -9,6 +9,7 @@ package session
 
 import (
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,9 +41,15 @@ type Session struct {
 	facts    atomic.Pointer[policy.Facts]
 	until    atomic.Int64 // unix nanoseconds when it must be judged anew; 0 is never
 	proof    time.Time    // when the proof itself runs out, whatever policy says; zero is never
-	end      End
+	end      End          // with carrier, under the registry's lock
+	carrier  Carrier
 	ended    atomic.Bool
+	opened   policy.Facts // what facts points to until somebody learns more
 }
+
+// Carrier carries a connection whose sign-in is over. End closes it and must
+// return at once, as an End must.
+type Carrier interface{ End(note string) }
 
 // Facts are the facts the session was last judged on.
 func (s *Session) Facts() *policy.Facts { return s.facts.Load() }
@@ -86,10 +93,19 @@ const ordersKept = 2 * time.Minute
 // the gate must judge again, or a change between verdict and registration would
 // slip through.
 func (r *Registry) Open(o *signin.Outcome, backend string, end End) (*Session, bool) {
-	s := newSession(r, o, backend, end)
+	s := new(Session)
+	if !r.OpenIn(s, o, backend, end) {
+		return nil, false
+	}
+	return s, true
+}
+
+// OpenIn is Open in a place that the caller has, which must be empty.
+func (r *Registry) OpenIn(s *Session, o *signin.Outcome, backend string, end End) bool {
+	s.fill(r, o, backend, end)
 	snap, orders, ok := r.register(s, o)
 	if !ok {
-		return nil, false
+		return false
 	}
 	// From here on every change finds the session; those that came before are looked at now.
 	stays := !s.outdated(orders)
@@ -98,22 +114,47 @@ func (r *Registry) Open(o *signin.Outcome, backend string, end End) (*Session, b
 	}
 	if !stays {
 		s.Done()
-		return nil, false
 	}
-	return s, true
+	return stays
 }
 
-// newSession is an outcome as a session.
-func newSession(r *Registry, o *signin.Outcome, backend string, end End) *Session {
-	s := &Session{ID: o.Attempt.ID, Reference: o.Reference, Opened: o.Attempt.At, Protocol: o.Attempt.Protocol,
+// CarriedBy says who carries the connection from now on and is told of its end.
+func (s *Session) CarriedBy(c Carrier) {
+	s.registry.mu.Lock()
+	s.end, s.carrier = nil, c
+	s.registry.mu.Unlock()
+}
+
+// fill makes s the session of an outcome. All that hangs on it and was made for
+// this one sign-in is copied together, because a session that keeps small things
+// from among a sign-in's litter keeps the litter's memory too.
+func (s *Session) fill(r *Registry, o *signin.Outcome, backend string, end End) {
+	*s = Session{ID: o.Attempt.ID, Reference: o.Reference, Opened: o.Attempt.At, Protocol: o.Attempt.Protocol,
 		Grant: o.Principal.Grant, Actor: o.Actor, Client: o.Attempt.Client.String(), Backend: backend, Listener: o.Attempt.Listener, registry: r, proof: o.Principal.Until, end: end}
 	if o.Facts.Credential == policy.CredentialCertificate {
 		s.Certificate = o.Attempt.TLS.Certificate
 	}
-	f := o.Facts
-	s.facts.Store(&f)
+	s.opened = o.Facts
+	gather(&s.Client, (*string)(&s.Reference), &s.opened.Address, &s.opened.Domain)
+	s.facts.Store(&s.opened)
 	s.setUntil(o.Verdict.Until)
-	return s
+}
+
+// gather makes several strings parts of one.
+func gather(all ...*string) {
+	n := 0
+	for _, s := range all {
+		n += len(*s)
+	}
+	var text strings.Builder
+	text.Grow(n)
+	for _, s := range all {
+		text.WriteString(*s)
+	}
+	rest := text.String()
+	for _, s := range all {
+		*s, rest = rest[:len(*s)], rest[len(*s):]
+	}
 }
 
 // register lets changes find a session, and returns those that came before.
@@ -142,7 +183,9 @@ func (r *Registry) Outdated(o *signin.Outcome) bool {
 	r.mu.Lock()
 	orders := slices.Clone(r.orders)
 	r.mu.Unlock()
-	return newSession(r, o, "", nil).outdated(orders)
+	var s Session
+	s.fill(r, o, "", nil)
+	return s.outdated(orders)
 }
 
 // inForce is the snapshot in force.
@@ -177,7 +220,14 @@ func (s *Session) finish(code signin.Code, note string) bool {
 	if s.ended.Swap(true) {
 		return false
 	}
-	s.end(code, note)
+	s.registry.mu.Lock()
+	end, carrier := s.end, s.carrier
+	s.registry.mu.Unlock()
+	if carrier != nil {
+		carrier.End(note)
+	} else {
+		end(code, note)
+	}
 	return true
 }
 

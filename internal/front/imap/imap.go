@@ -14,6 +14,7 @@ import (
 	"github.com/portreeve/portreeve/internal/backend"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/proxy"
+	"github.com/portreeve/portreeve/internal/relay"
 	"github.com/portreeve/portreeve/internal/sasl"
 	"github.com/portreeve/portreeve/internal/signin"
 	wire "github.com/portreeve/portreeve/internal/wire/imap"
@@ -228,13 +229,17 @@ func (d *dialect) Buffered() []byte { return d.line.Buffered() }
 func (d *dialect) Goodbye(why string) error { return d.c.WriteString(wire.Bye("", why)) }
 
 // Peek looks for an ID among the first commands after sign-in.
-func (d *dialect) Peek(learn func(signin.Hints)) func([]byte) bool {
-	var id wire.PeekID
-	return func(b []byte) bool {
-		pairs, more := id.Feed(b)
-		if pairs != nil {
-			learn(signin.Hints{IMAPID: pairs})
-		}
-		return more
+func (d *dialect) Peek(l proxy.Learner) relay.Peeker { return &peek{tell: l} }
+
+type peek struct {
+	id   wire.PeekID
+	tell proxy.Learner
+}
+
+func (p *peek) Peek(b []byte) (more bool) {
+	pairs, more := p.id.Feed(b)
+	if pairs != nil {
+		p.tell.Learn(signin.Hints{IMAPID: pairs})
 	}
+	return more
 }
