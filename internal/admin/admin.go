@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/portreeve/portreeve/internal/approval"
+	"github.com/portreeve/portreeve/internal/directory"
 	"github.com/portreeve/portreeve/internal/eventlog"
 	"github.com/portreeve/portreeve/internal/factor"
 	"github.com/portreeve/portreeve/internal/gate"
@@ -57,6 +58,10 @@ type Options struct {
 	AppPasswords AppPasswords
 	Approvals    *approval.Service
 	Factors      *factor.Service
+	// Directories are the sources of people; TestDirectory tries one that is
+	// somebody else's, or all of them, with what is found of a user.
+	Directories   func() []directory.State
+	TestDirectory func(ctx context.Context, name, user string, password []byte) ([]directory.Report, error)
 	// Backends are the mail servers' names in the configuration.
 	Backends []string
 	// Names are the site's rules for names, for past logs.

@@ -54,6 +54,8 @@ func (a *api) routes(handle func(pattern string, h handler)) {
 	ours("POST /approvals/adopt", a.adopt)
 	ours("GET /templates", a.templates)
 	ours("POST /templates/{id}", a.useTemplate)
+	ours("GET /directories", a.directories)
+	ours("POST /directories/test", a.testDirectories)
 	ours("GET /groups", a.groups)
 	ours("POST /groups", a.addGroup)
 	ours("GET /groups/{id}", a.group)

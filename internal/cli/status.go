@@ -60,6 +60,13 @@ func (a *app) tellStatus(w io.Writer, f map[string]any) {
 	s.block("Issuers", f["issuers"], func(x map[string]any) []string {
 		return []string{text(x["name"]), text(x["issuer"]), counted(float64(number(x["keys"])), "key"), text(x["fault"])}
 	})
+	s.block("Directories", f["directories"], func(x map[string]any) []string {
+		how := "read " + o.time(text(x["read"]))
+		if fault := text(x["fault"]); fault != "" {
+			how = "away: " + fault
+		}
+		return []string{text(x["name"]), text(x["people"]) + " people", how}
+	})
 	s.block("Forwarders", f["forwarders"], func(x map[string]any) []string {
 		how := text(x["withAddress"]) + " connections with their browser's address"
 		if silent := text(x["withoutAddress"]); silent != "0" {

@@ -60,7 +60,7 @@ func (a *app) showUser(w io.Writer, f map[string]any) {
 	if f["disabled"] == true {
 		s.line("State", "disabled: every sign-in is refused")
 	}
-	s.line("Password", map[string]string{"backend": "checked by the mail server", "argon2id": "kept here (argon2id)", "imported": "kept here (imported hash)"}[text(f["secretKind"])])
+	s.line("Password", map[string]string{"backend": "checked by the mail server", "argon2id": "kept here (argon2id)", "imported": "kept here (imported hash)", "directory": "checked by the directory " + text(f["source"])}[text(f["secretKind"])])
 	s.line("Backend", text(f["backend"]))
 	for word, bits := range guests {
 		if bits != 0 && number(f["guest"]) == int(bits) {

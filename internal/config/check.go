@@ -50,6 +50,7 @@ func (c *Config) Check() []Problem {
 	k.certificates()
 	k.backends()
 	k.routes()
+	k.directories()
 	k.issuers()
 	k.forwarders()
 	k.names()
@@ -128,15 +129,6 @@ func (k *checker) rest() {
 	}
 	if c.Log.Days < 1 {
 		k.wrong("/log/days", "sign-ins are kept at least a day")
-	}
-	seen := map[string]bool{}
-	for i, d := range c.Directories {
-		if at := fmt.Sprintf("/directories/%d", i); d.Kind == "" {
-			k.wrong(at, "a directory needs its kind: local or backend")
-		} else if seen[d.Kind] {
-			k.wrong(at, "%s stands here twice", d.Kind)
-		}
-		seen[d.Kind] = true
 	}
 }
 

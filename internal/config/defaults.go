@@ -46,6 +46,11 @@ func defaultsOf(t reflect.Type) reflect.Value {
 		v = Endpoint{TLS: "implicit"}
 	case reflect.TypeFor[Issuer]():
 		v = Issuer{SessionMax: 24 * time.Hour, Claims: Claims{Address: "email"}}
+	case reflect.TypeFor[Directory]():
+		v = Directory{Schema: "openldap", Poll: 10 * time.Second, Timeout: 5 * time.Second, GuessBudget: 3, GuessWindow: 30 * time.Minute,
+			Groups: DirectoryGroups{Name: "cn", By: "members"}}
+	case reflect.TypeFor[SignIn]():
+		v = SignIn{Scopes: []string{"email", "profile"}}
 	case reflect.TypeFor[Forwarder]():
 		v = Forwarder{Pass: "none"}
 	default:
@@ -66,6 +71,9 @@ func (c *Config) fill() {
 		if len(c.Backends) > 0 {
 			c.Directories = append(c.Directories, Directory{Kind: "backend"})
 		}
+	}
+	for i := range c.Directories {
+		c.Directories[i].fill(c.DefaultDomain)
 	}
 	if c.Refusals.Floor == 0 {
 		c.Refusals.Floor = floorAlone

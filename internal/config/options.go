@@ -229,11 +229,109 @@ type Token struct {
 	Mechanism string `yaml:"mechanism" oneof:"OAUTHBEARER,XOAUTH2"`
 }
 
-// Directory is one source of people.
+// Directory is one source of people. Only kind ldap has further settings.
 type Directory struct {
-	// Kind is local (people of our database) or backend (passwords are checked
-	// by the mail server; the first success makes the person known).
-	Kind string `yaml:"kind" oneof:"local,backend"`
+	// Kind is local (people of our database), backend (passwords are checked
+	// by the mail server; the first success makes the person known), or ldap
+	// (OpenLDAP, Active Directory and others; docs/ldap.md).
+	Kind string `yaml:"kind" oneof:"local,backend,ldap"`
+	// Name of the directory. It stands in the rows of its people: another name
+	// is another directory.
+	Name string `yaml:"name"`
+	// Schema is openldap, which also fits 389 Directory Server and FreeIPA, or
+	// ad (Active Directory, Samba). It chooses the defaults of filter,
+	// attributes and groups.
+	Schema string `yaml:"schema" oneof:"openldap,ad"`
+	// URLs are its servers, which hold the same: ldaps://host[:port], or
+	// ldap://host[:port] with start_tls. The first that answers is used. Without
+	// TLS only servers on this machine are spoken to.
+	URLs []string `yaml:"urls"`
+	// StartTLS makes connections to ldap:// addresses private before anything
+	// is sent.
+	StartTLS bool `yaml:"start_tls"`
+	// CA is a PEM file with the authority of the servers' certificates; by
+	// default the machine's authorities.
+	CA Path `yaml:"ca"`
+	// ServerName is the name in the certificates; by default the host in urls.
+	ServerName string `yaml:"server_name"`
+	// BindDN is the service account that reads people and groups; Active
+	// Directory also takes name@domain. It needs no right to read passwords.
+	BindDN string `yaml:"bind_dn"`
+	// BindPassword is the service account's password.
+	BindPassword Secret `yaml:"bind_password"`
+	// Base is where people are: ou=people,dc=example,dc=org.
+	Base string `yaml:"base"`
+	// Filter chooses people among the entries below base. By default
+	// (objectClass=inetOrgPerson), or with schema ad
+	// (&(objectCategory=person)(objectClass=user)).
+	Filter string `yaml:"filter"`
+	// Attributes are where things stand in a person's entry.
+	Attributes DirectoryAttributes `yaml:"attributes"`
+	// Groups are the directory's groups.
+	Groups DirectoryGroups `yaml:"groups"`
+	// Domains are routed to this directory: whoever has an address in one must
+	// be in it, and other addresses in it are ignored. Without any, every
+	// address is taken.
+	Domains []string `yaml:"domains"`
+	// Poll is how often changes are looked for.
+	Poll time.Duration `yaml:"poll"`
+	// Timeout is how long one answer may take.
+	Timeout time.Duration `yaml:"timeout"`
+	// GuessBudget is how many wrong passwords of one person are sent up within
+	// guess_window; the last is kept for networks that the person is known on.
+	// A password that was right before may be sent up beyond it, once. So it
+	// must be at least two below the number at which the directory locks people
+	// out (pwdMaxFailure, lockoutThreshold).
+	GuessBudget int `yaml:"guess_budget"`
+	// GuessWindow is how long the directory counts a wrong password
+	// (pwdFailureCountInterval, lockOutObservationWindow). 0s: until the next
+	// right one, as OpenLDAP does where no interval is set.
+	GuessWindow time.Duration `yaml:"guess_window"`
+}
+
+// DirectoryAttributes are where things stand in a person's entry.
+type DirectoryAttributes struct {
+	// Address lists attributes with the person's address; the first value is
+	// their own, the others are aliases. By default [mail], with schema ad
+	// [mail, proxyAddresses, userPrincipalName].
+	Address []string `yaml:"address"`
+	// Aliases lists attributes with further addresses. By default none, with
+	// schema ad [proxyAddresses, userPrincipalName].
+	Aliases []string `yaml:"aliases"`
+	// Login lists attributes with names without a domain. By default [uid],
+	// with schema ad [sAMAccountName].
+	Login []string `yaml:"login"`
+	// Domain is added to the names of login; by default default_domain.
+	Domain string `yaml:"domain"`
+	// Name is the attribute with the name for people to read. By default cn,
+	// with schema ad displayName.
+	Name string `yaml:"name"`
+	// Changed lists attributes that move when the password does. By default
+	// [pwdChangedTime, krbLastPwdChange, shadowLastChange], with schema ad
+	// [pwdLastSet].
+	Changed []string `yaml:"changed"`
+	// Disabled lists attribute=value that shut a person out, besides Active
+	// Directory's userAccountControl and accountExpires. By default
+	// [pwdAccountLockedTime=000001010000Z, nsAccountLock=TRUE], with schema ad
+	// none.
+	Disabled []string `yaml:"disabled"`
+}
+
+// DirectoryGroups are the directory's groups, which become groups here, nesting
+// included. Policies name them as any others.
+type DirectoryGroups struct {
+	// Base is where groups are; by default the directory's base.
+	Base string `yaml:"base"`
+	// Filter chooses groups. By default
+	// (|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup)),
+	// with schema ad (objectClass=group).
+	Filter string `yaml:"filter"`
+	// Name is the attribute with the group's name.
+	Name string `yaml:"name"`
+	// By says who knows the members: the group (members), or the members
+	// (member_of), as with groups that a server works out. The latter reads
+	// everybody at each poll.
+	By string `yaml:"by" oneof:"members,member_of"`
 }
 
 // Issuer is an OpenID provider.

@@ -16,6 +16,7 @@ import (
 	"github.com/portreeve/portreeve/internal/certs"
 	"github.com/portreeve/portreeve/internal/config"
 	"github.com/portreeve/portreeve/internal/decide/dovecot"
+	"github.com/portreeve/portreeve/internal/directory"
 	"github.com/portreeve/portreeve/internal/lockout"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/protocol"
@@ -45,6 +46,7 @@ type Status struct {
 	Log           LogState               `json:"log"`
 	Certificates  []certs.State          `json:"certificates,omitempty"`
 	Issuers       []token.State          `json:"issuers,omitempty"`
+	Directories   []directory.State      `json:"directories,omitempty"`
 	Forwarders    []proxy.ForwarderState `json:"forwarders,omitempty"`
 	Observe       *dovecot.State         `json:"observe,omitempty"`
 }
@@ -95,6 +97,9 @@ func (s *Server) status(ctx context.Context) any {
 	if s.tokens != nil {
 		st.Issuers = s.tokens.States()
 	}
+	if s.sources != nil {
+		st.Directories = s.sources.States()
+	}
 	if s.observer != nil {
 		o := s.observer.State()
 		st.Observe = &o
@@ -137,7 +142,8 @@ func (s *Server) adminHandler() http.Handler {
 		Canonical:    func(typed string) (string, error) { return s.names.Canonical("", typed) },
 		HashPassword: func(p []byte) (string, error) { return secret.Hash(p), nil },
 		CheckHash:    func(h string) error { _, err := secret.Import(h, false); return err },
-		Replies:      s.replies, Names: s.names.site, Backends: slices.Sorted(maps.Keys(s.Config.Backends)),
+		Directories:  s.directories, TestDirectory: s.testDirectory,
+		Replies: s.replies, Names: s.names.site, Backends: slices.Sorted(maps.Keys(s.Config.Backends)),
 	})
 }
 
