@@ -67,6 +67,9 @@ func (a *app) tellStatus(w io.Writer, f map[string]any) {
 		}
 		return []string{text(x["name"]), text(x["people"]) + " people", how}
 	})
+	s.block("Sign-in providers", f["providers"], func(x map[string]any) []string {
+		return []string{text(x["name"]), text(x["issuer"]), text(x["fault"])}
+	})
 	s.block("Forwarders", f["forwarders"], func(x map[string]any) []string {
 		how := text(x["withAddress"]) + " connections with their browser's address"
 		if silent := text(x["withoutAddress"]); silent != "0" {

@@ -85,6 +85,7 @@ func (k *checker) issuers() {
 		switch {
 		case i.Issuer == "":
 			k.wrong(at, "an issuer needs its issuer, to the letter")
+		case len(i.Audience) == 0 && i.SignIn != nil: // browsers only: the provider is asked for its keys
 		case len(i.Audience) == 0:
 			k.wrong(at, "an issuer needs audience: without it, tokens made for others would open our door")
 		case i.JWKSURL == "" && i.JWKSFile == "":
@@ -108,7 +109,11 @@ func (k *checker) issuers() {
 		if i.SessionMax == 0 {
 			k.wrong(at+"/session_max", "connections opened with a token must end some time")
 		}
+		if i.SignIn != nil {
+			k.signIn(n, &i, at+"/sign_in")
+		}
 	}
+	k.signInRoutes()
 }
 
 func (k *checker) mapping(m map[string][]string, at string) {

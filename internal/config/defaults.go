@@ -98,6 +98,9 @@ func (c *Config) fill() {
 			l.Refusals.Floor = c.Refusals.Floor
 		}
 	}
+	for name, i := range c.Issuers {
+		i.SignIn.fill(name)
+	}
 	for name, b := range c.Backends {
 		if b.Token.Audience == "" {
 			b.Token.Audience = name

@@ -344,7 +344,8 @@ type Issuer struct {
 	// JWKSFile is a file with its keys, in place of an address.
 	JWKSFile Path `yaml:"jwks_file"`
 	// Audience lists the aud values of tokens that are meant for us; one of
-	// them must be in the token.
+	// them must be in the token. Without it, mail programs' tokens are not
+	// taken: only browsers sign in there, as sign_in says.
 	Audience []string `yaml:"audience"`
 	// Algorithms are the signatures taken from it; by default every asymmetric
 	// one that is known.
@@ -372,6 +373,42 @@ type Issuer struct {
 	// AuthTime takes its auth_time for the time of the proof, which sign-in
 	// frequency needs.
 	AuthTime bool `yaml:"auth_time"`
+	// SignIn lets people sign in to our pages at this provider, with a browser
+	// (docs/openid.md).
+	SignIn *SignIn `yaml:"sign_in"`
+}
+
+// SignIn is what a provider knows us by, and whom it speaks for. Its keys and
+// addresses are asked of the provider itself.
+type SignIn struct {
+	// ClientID is what the provider knows us by. It must not be an audience for
+	// mail programs' tokens.
+	ClientID string `yaml:"client_id"`
+	// ClientSecret is what we show to fetch ID tokens. Without one we are a
+	// public client, which PKCE protects.
+	ClientSecret Secret `yaml:"client_secret"`
+	// Domains are those whose people it speaks for. A name in any other is
+	// refused, whatever the provider says.
+	Domains []string `yaml:"domains"`
+	// People are single persons whom it speaks for, and no other provider.
+	People []string `yaml:"people"`
+	// Label is what people call it; by default its name.
+	Label string `yaml:"label"`
+	// Scopes are asked for besides openid.
+	Scopes []string `yaml:"scopes"`
+	// TrustAddresses takes its addresses although it does not say that it has
+	// verified them (email_verified: true). Only where the provider's
+	// administrators give addresses out, and people cannot choose them.
+	TrustAddresses bool `yaml:"trust_addresses"`
+	// GroupsClaim is the claim with the person's groups. They become ours at
+	// each sign-in, as far as we have them.
+	GroupsClaim string `yaml:"groups_claim"`
+	// Groups says which of its groups are ours, such as {/staff: staff}; others
+	// are passed over. Without it, its groups are names of ours.
+	Groups map[string]string `yaml:"groups"`
+	// CA is a PEM file with the authority of the provider's certificate; by
+	// default the machine's authorities.
+	CA Path `yaml:"ca"`
 }
 
 // Claims says which claims of a token are read.

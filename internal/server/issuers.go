@@ -21,26 +21,20 @@ import (
 // openIssuers makes the check of bearer tokens. What we mint for backends is
 // never accepted at the door.
 func (s *Server) openIssuers() (err error) {
-	if len(s.Config.Issuers) == 0 {
-		return nil
-	}
 	var list []token.Issuer
 	for name, c := range s.Config.Issuers {
-		i := token.Issuer{Name: name, Issuer: string(c.Issuer), Audiences: c.Audience, Algorithms: c.Algorithms, Address: c.Claims.Address,
-			Keys: cmp.Or(string(c.JWKSFile), string(c.JWKSURL)), SessionMax: c.SessionMax, AuthTime: c.AuthTime,
-			Clients: c.Clients, Scopes: c.Scopes, Domain: c.Domain}
-		proves, err := methods(map[string][]string{"": c.Proves})
+		if len(c.Audience) == 0 {
+			continue // for browsers only, see openUpstream
+		}
+		i, err := claimsOf(name, &c)
 		if err != nil {
-			return fmt.Errorf("issuer %s, proves: %w", name, err)
+			return err
 		}
-		i.Always = proves[""]
-		if i.AMR, err = methods(c.AMR); err != nil {
-			return fmt.Errorf("issuer %s, amr: %w", name, err)
-		}
-		if i.ACR, err = methods(c.ACR); err != nil {
-			return fmt.Errorf("issuer %s, acr: %w", name, err)
-		}
+		i.Audiences, i.Keys, i.Clients, i.Scopes = c.Audience, cmp.Or(string(c.JWKSFile), string(c.JWKSURL)), c.Clients, c.Scopes
 		list = append(list, i)
+	}
+	if len(list) == 0 {
+		return nil
 	}
 	slices.SortFunc(list, func(a, b token.Issuer) int { return cmp.Compare(a.Name, b.Name) })
 	var ours []string
@@ -49,6 +43,35 @@ func (s *Server) openIssuers() (err error) {
 	}
 	s.tokens, err = token.NewVerifier(list, ours...)
 	return err
+}
+
+// onlyIssuer is the issuer whose tokens programs hold, if there is one and no other.
+func (s *Server) onlyIssuer() (issuer string, ok bool) {
+	n := 0
+	for _, c := range s.Config.Issuers {
+		if len(c.Audience) > 0 {
+			issuer, n = c.Issuer, n+1
+		}
+	}
+	return issuer, n == 1
+}
+
+// claimsOf says how the claims of an issuer's tokens are read, whoever shows them.
+func claimsOf(name string, c *config.Issuer) (i token.Issuer, err error) {
+	i = token.Issuer{Name: name, Issuer: c.Issuer, Algorithms: c.Algorithms, Address: c.Claims.Address, Domain: c.Domain,
+		SessionMax: c.SessionMax, AuthTime: c.AuthTime}
+	proves, err := methods(map[string][]string{"": c.Proves})
+	if err != nil {
+		return i, fmt.Errorf("issuer %s, proves: %w", name, err)
+	}
+	i.Always = proves[""]
+	if i.AMR, err = methods(c.AMR); err != nil {
+		return i, fmt.Errorf("issuer %s, amr: %w", name, err)
+	}
+	if i.ACR, err = methods(c.ACR); err != nil {
+		return i, fmt.Errorf("issuer %s, acr: %w", name, err)
+	}
+	return i, nil
 }
 
 // methods reads a mapping of claim values to Graph's method words.

@@ -39,6 +39,7 @@ import (
 	"github.com/portreeve/portreeve/internal/session"
 	"github.com/portreeve/portreeve/internal/store"
 	"github.com/portreeve/portreeve/internal/token"
+	"github.com/portreeve/portreeve/internal/upstream"
 )
 
 // Options are what a server needs besides its configuration.
@@ -67,7 +68,8 @@ type Server struct {
 	guard      *lockout.Guard
 	hashing    *secret.Pool
 	tokens     *token.Verifier
-	minter     *token.Minter // nil unless a backend takes tokens
+	upstream   *upstream.Service // nil unless browsers sign in at a provider
+	minter     *token.Minter     // nil unless a backend takes tokens
 	backends   *backend.Pool
 	sessions   *session.Registry
 	relay      *relay.Pool
@@ -213,6 +215,9 @@ func (s *Server) openIdentity(ctx context.Context) (err error) {
 	if err := s.openDelegates(ctx); err != nil {
 		return err
 	}
+	if err := s.openUpstream(); err != nil {
+		return err
+	}
 	return s.openIssuers()
 }
 
@@ -295,6 +300,9 @@ func (s *Server) rooms() []func(context.Context) error {
 	if s.tokens != nil {
 		rooms = append(rooms, s.tokens.Run)
 	}
+	if s.upstream != nil {
+		rooms = append(rooms, s.upstream.Run)
+	}
 	if s.sources != nil {
 		rooms = append(rooms, s.sources.Rooms()...)
 	}
@@ -363,6 +371,9 @@ func (s *Server) verifier() *authn.Verifier {
 	}
 	if s.tokens != nil {
 		o.Tokens = s.tokens
+	}
+	if s.upstream != nil {
+		o.Upstream = s.upstream
 	}
 	if len(s.cas) > 0 {
 		o.Certificates = s.cas

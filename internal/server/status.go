@@ -24,6 +24,7 @@ import (
 	"github.com/portreeve/portreeve/internal/secret"
 	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/token"
+	"github.com/portreeve/portreeve/internal/upstream"
 )
 
 // Status is one screen about the running server.
@@ -47,6 +48,7 @@ type Status struct {
 	Certificates  []certs.State          `json:"certificates,omitempty"`
 	Issuers       []token.State          `json:"issuers,omitempty"`
 	Directories   []directory.State      `json:"directories,omitempty"`
+	Providers     []upstream.Health      `json:"providers,omitempty"`
 	Forwarders    []proxy.ForwarderState `json:"forwarders,omitempty"`
 	Observe       *dovecot.State         `json:"observe,omitempty"`
 }
@@ -99,6 +101,9 @@ func (s *Server) status(ctx context.Context) any {
 	}
 	if s.sources != nil {
 		st.Directories = s.sources.States()
+	}
+	if s.upstream != nil {
+		st.Providers = s.upstream.Health()
 	}
 	if s.observer != nil {
 		o := s.observer.State()
