@@ -94,6 +94,8 @@ const AllGuests = InternalGuest | B2BCollaborationGuest | B2BCollaborationMember
 // a protocol by its name.
 type Applications struct {
 	Include, Exclude []string
+	// Actions are Graph's user actions, which are other targets than applications.
+	Actions []string
 	// Filtered says that an application filter includes more: it cannot be asked, so it is read as including all.
 	Filtered bool
 }

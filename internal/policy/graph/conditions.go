@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/portreeve/portreeve/internal/policy"
@@ -115,17 +116,19 @@ func (r *reader) guests(v *Value, included bool) policy.Guests {
 
 // applications reads a conditionalAccessApplications. User actions and
 // authentication contexts are other targets than applications; neither occurs
-// when somebody signs in to mail.
+// when somebody signs in to mail. Of them only registering security information
+// is done here, in the portal.
 func (r *reader) applications(v *Value) *policy.Applications {
 	a := r.object(v, "applications")
 	if a == nil {
 		return nil
 	}
-	out := &policy.Applications{Include: r.words(a, "includeApplications"), Exclude: r.words(a, "excludeApplications")}
-	for _, name := range []string{"includeUserActions", "includeAuthenticationContextClassReferences"} {
-		if len(r.words(a, name)) > 0 {
-			r.note(a.Member(name), "signing in to mail is no such target: the policy never applies because of it")
-		}
+	out := &policy.Applications{Include: r.words(a, "includeApplications"), Exclude: r.words(a, "excludeApplications"), Actions: r.words(a, "includeUserActions")}
+	if slices.ContainsFunc(out.Actions, func(s string) bool { return !strings.EqualFold(s, policy.ActionRegisterSecurityInfo) }) {
+		r.note(a.Member("includeUserActions"), "only %s is done here: the policy never applies because of another one", policy.ActionRegisterSecurityInfo)
+	}
+	if name := "includeAuthenticationContextClassReferences"; len(r.words(a, name)) > 0 {
+		r.note(a.Member(name), "signing in to mail is no such target: the policy never applies because of it")
 	}
 	if f := r.object(a, "applicationFilter"); f != nil {
 		if strings.EqualFold(r.text(f, "mode"), "exclude") {
