@@ -54,11 +54,25 @@ func (s *Service) Seen(ctx context.Context, person string, addr netip.Addr) (e E
 // proven with two factors itself; a first one only with a temporary access pass,
 // from a trusted location, or from a network known for a week, since whoever
 // guesses a password first would otherwise enrol first. For the dormant, whom
-// nobody would hear of, only a pass counts. A no is a *signin.Refusal.
-//
-// Policies on registering security information (registersecurityinfo) are asked
-// beside this, by whoever has the rules: both must agree.
+// nobody would hear of, only a pass counts. Policies on registering security
+// information come on top: they can refuse, never allow. A no is a
+// *signin.Refusal.
 func (s *Service) MayEnrol(f policy.Facts, e EnrolFacts) error {
+	if err := s.guard(&f, &e); err != nil {
+		return err
+	}
+	if s.Registration == nil {
+		return nil
+	}
+	f.At = time.Now()
+	if v := s.Registration(&f); !v.Allowed() {
+		return notHere("policy %s on registering security information: %s", v.By, signin.Code(v.Code))
+	}
+	return nil
+}
+
+// guard is the rule that holds without any policy.
+func (s *Service) guard(f *policy.Facts, e *EnrolFacts) error {
 	now := time.Now()
 	oneTime := f.Methods&policy.MethodTemporaryAccessPassOneTime != 0
 	switch {

@@ -23,6 +23,7 @@ import (
 
 	"github.com/go-webauthn/webauthn/webauthn"
 
+	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/secret"
 	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/store"
@@ -69,6 +70,9 @@ type Options struct {
 	Origins []string
 	// Tell announces something to a person; it must not wait. It may be nil.
 	Tell func(person, what string)
+	// Registration judges setting up a factor by the policies that name that
+	// action; nil: there are none.
+	Registration func(f *policy.Facts) policy.Verdict
 	// Everything names the revocation that ends all that a person was granted up
 	// to a time (authn.Everything).
 	Everything func(person string, at time.Time) string

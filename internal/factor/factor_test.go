@@ -475,6 +475,21 @@ func TestWhoMayEnrol(t *testing.T) {
 	}
 }
 
+func TestAPolicyOnRegisteringCanOnlyRefuse(t *testing.T) {
+	h := newHouse(t)
+	var asked policy.Facts
+	allow := policy.Verdict{Effect: policy.Allow}
+	verdict := allow
+	h.Registration = func(f *policy.Facts) policy.Verdict { asked = *f; return verdict }
+	if err := h.MayEnrol(session(leela, 0), EnrolFacts{Trusted: true}); err != nil || asked.Person != leela || asked.At.IsZero() {
+		t.Errorf("asked of %+v, came to %v", asked, err)
+	}
+	wants(t, h.MayEnrol(session(leela, 0), EnrolFacts{}), signin.EnrolNotHere)
+	for _, verdict = range []policy.Verdict{{}, {Effect: policy.Block, By: "b8f2", Code: 53003}, {Effect: policy.Interrupt, Code: 50076}} {
+		wants(t, h.MayEnrol(session(leela, 0), EnrolFacts{Trusted: true}), signin.EnrolNotHere)
+	}
+}
+
 // session is one opened by a password, or a pass, and what was shown besides.
 func session(person string, m policy.Methods) policy.Facts {
 	if m&passes == 0 {
