@@ -135,6 +135,14 @@ func (s *Slapd) Start(t testing.TB) {
 	}
 }
 
+// Access puts a line before all others that say who may read what; it holds
+// from the next Start on.
+func (s *Slapd) Access(t testing.TB, line string) {
+	t.Helper()
+	conf := filepath.Join(s.Dir, "slapd.conf")
+	write(t, conf, strings.Replace(readFile(conf), "access to ", line+"\naccess to ", 1))
+}
+
 // Stop ends the server before the test ends.
 func (s *Slapd) Stop() { s.process.stop() }
 
