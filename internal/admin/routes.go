@@ -28,6 +28,8 @@ func (a *api) routes(handle func(pattern string, h handler)) {
 
 	ours("GET /people", a.people)
 	ours("POST /people", a.addPerson)
+	ours("POST /people/import", a.importPeople)
+	ours("POST /people/{id}/cut", a.cutPerson)
 	ours("GET /people/{id}", a.person)
 	ours("PATCH /people/{id}", a.changePerson)
 	ours("DELETE /people/{id}", a.deletePerson)

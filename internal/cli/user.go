@@ -22,7 +22,7 @@ const people = ours + "/people"
 func (a *app) user() *cobra.Command {
 	return noun("user", "People who have a mailbox", a.userList(), a.userShow(), a.userAdd(), a.userSet(),
 		a.userSwitch("disable", "Refuse a person every sign-in, and close what is open", true),
-		a.userSwitch("enable", "Let a disabled person sign in again", false), a.userDelete(), a.userReset(), a.userMFA())
+		a.userSwitch("enable", "Let a disabled person sign in again", false), a.userDelete(), a.userCut(), a.userImport(), a.userReset(), a.userMFA())
 }
 
 func (a *app) userList() *cobra.Command {

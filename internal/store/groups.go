@@ -153,6 +153,17 @@ func (tx *Tx) DeleteMember(m Member) error {
 	return tx.record("delete", "member", m.Group, m.Member, m, nil)
 }
 
+// IsMember says that a person is directly in a group, named by id or name.
+func (tx *Tx) IsMember(group, person string) (bool, error) {
+	g, err := tx.Group(group)
+	if err != nil {
+		return false, fmt.Errorf("group %q: %w", group, err)
+	}
+	var n int
+	err = tx.row([]any{&n}, `SELECT count(*) FROM members WHERE group_id = ? AND kind = 'person' AND member = ?`, g.ID, person)
+	return n > 0, err
+}
+
 // resolve replaces names by ids.
 func (tx *Tx) resolve(m *Member) error {
 	g, err := tx.Group(m.Group)
