@@ -32,6 +32,9 @@ openssl=openssl
 cyrus-common=/usr/lib/cyrus/bin/master
 sasl2-bin=/usr/sbin/saslpasswd2
 adduser=adduser
+default-jre-headless=java
+maven=mvn
+unzip=unzip
 chromium=chromium
 slapd=/usr/sbin/slapd
 ldap-utils=ldapmodify
@@ -48,6 +51,11 @@ cyrus-pop3d=usr/lib/cyrus/bin/pop3d
 exim4-daemon-heavy=usr/sbin/exim4
 '
 
+# Keycloak, an OpenID provider, comes from Maven's repository and is made ready
+# once, for an H2 database in memory. 26.0 runs on Java 17.
+keycloak=26.0.8
+provider=$beside/keycloak-$keycloak
+
 missing=
 for line in $wanted; do
 	package=${line%%=*} program=${line#*=}
@@ -60,6 +68,7 @@ lacking=
 for line in $unpacked; do
 	[ -x "$beside/${line#*=}" ] || lacking="$lacking ${line%%=*}"
 done
+[ -e "$provider/ready" ] || lacking="$lacking keycloak-$keycloak"
 [ -n "$missing$lacking" ] || exit 0
 
 # unpack puts packages' files beside, and installs the libraries they name.
@@ -81,6 +90,21 @@ unpack() {
 		adduser --system --group --quiet --home /var/spool/exim4 --no-create-home --disabled-login --force-badname Debian-exim
 }
 
+# fetch_provider gets Keycloak and builds it.
+fetch_provider() {
+	new=$(mktemp -d)
+	mkdir -p "$beside"
+	rm -rf "$provider"
+	(
+		cd "$new"
+		mvn -q -B -Dstyle.color=never dependency:copy -Dartifact="org.keycloak:keycloak-quarkus-dist:$keycloak:zip" -DoutputDirectory=.
+		unzip -q "keycloak-quarkus-dist-$keycloak.zip" -d "$beside"
+	)
+	rm -r "$new"
+	"$provider/bin/kc.sh" build --db=dev-mem --health-enabled=false >/dev/null
+	touch "$provider/ready"
+}
+
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
 	echo "installing from Debian:$missing$lacking"
 	# policy-rc.d keeps the packages from starting services of their own.
@@ -92,6 +116,12 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
 	apt-get update -qq
 	# shellcheck disable=SC2086
 	[ -z "$missing" ] || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+	case $lacking in
+	*keycloak-*)
+		fetch_provider
+		lacking=${lacking% keycloak-*}
+		;;
+	esac
 	# shellcheck disable=SC2086
 	[ -z "$lacking" ] || unpack $lacking
 	exit 0
