@@ -78,15 +78,7 @@ func (t *story) guessersWait(ctx context.Context) error {
 
 // phone is Zoidberg's: it signs in with the right password and goes.
 func (t *story) phone(ctx context.Context, from netip.Addr) (answer, error) {
-	p, err := t.connect(ctx, from, false, nil)
-	if err != nil {
-		return answer{}, err
-	}
-	defer p.close()
-	if err := p.introduce("K-9 Mail", "6.804"); err != nil {
-		return answer{}, err
-	}
-	return p.login("zoidberg", password)
+	return t.signInOnce(ctx, from, "zoidberg", "K-9 Mail")
 }
 
 // guesser tries its few passwords, none of which anybody else tries.

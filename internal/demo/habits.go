@@ -31,6 +31,7 @@ type place struct {
 var (
 	office = place{[3]byte{192, 0, 2}, "NL", "Planet office"}
 	home   = place{[3]byte{198, 51, 100}, "NL", "Home cable"}
+	here   = place{[3]byte{127, 40, 7}, "", ""} // so that the story can go on from there
 	abroad = place{[3]byte{203, 0, 113}, "", "Cheap hosting"}
 )
 
@@ -62,6 +63,7 @@ var habits = []habit{
 	{"leela", protocol.IMAP, withPassword, "PLAIN", home, 40, k9, 6, 22, true, 6, 45},
 	{"fry", protocol.IMAP, withPassword, "PLAIN", home, 41, macMail, 10, 24, true, 6, 60},
 	{"fry", protocol.Submission, withPassword, "PLAIN", home, 41, signin.Hints{EHLO: "smtpclient.apple"}, 12, 24, true, 1, 20},
+	{"fry", protocol.IMAP, withPassword, "LOGIN", here, 9, k9, 7, 23, true, 4, 50},
 	{"bender", protocol.POP3, withPassword, "USER", home, 42, signin.Hints{}, 0, 24, true, 6, 80},
 	{"bender", protocol.IMAP, withPassword, "LOGIN", home, 42, signin.Hints{}, 20, 24, true, 2, 40},
 	{"hermes", protocol.IMAP, withToken, "XOAUTH2", office, 18, newThunderbird, 6, 18, false, 8, 100},

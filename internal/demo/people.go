@@ -22,6 +22,7 @@ var everybody = []struct{ name, display, group string }{
 	{"zoidberg", "Dr. John Zoidberg", "Office"},
 	{"kif", "Kif Kroker", "Office"},
 	{"scanner", "The scanner in the corridor", "Scanners"},
+	{"printer", "The printer beside it", "Printers"},
 }
 
 func address(name string) string { return name + "@" + domain }

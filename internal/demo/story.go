@@ -8,7 +8,7 @@ import (
 )
 
 // acts is how many there are.
-const acts = 6
+const acts = 8
 
 // story is the story while it is told.
 type story struct {
@@ -43,6 +43,8 @@ func tell(ctx context.Context, w *world, s *screen, ready time.Duration, slack i
 		{"The old program tries again.", false, t.passwordIsRefused},
 		{"Her new program signs in with a token, over TLS.", false, t.tokenSignsIn},
 		{"200 wrong passwords for Zoidberg from 40 addresses.", false, t.guessersWait},
+		{"A stolen password opens nothing, and no phone stops.", true, t.phonesGoOn},
+		{"A printer gets a password that can only send.", true, t.printerSends},
 		{"The log has all of it.", false, t.logHasIt},
 	} {
 		if err := s.title(ctx, i+1, act.title, act.ask); err != nil {

@@ -22,6 +22,8 @@ import (
 const (
 	plainPort  = 11143
 	sealedPort = 11993
+	outPort    = 11587
+	publicPort = 11080
 	portsTried = 100
 )
 
@@ -35,6 +37,9 @@ type world struct {
 	authority *certs.Authority
 	plain     netip.AddrPort
 	sealed    netip.AddrPort
+	outgoing  netip.AddrPort // submission
+	public    netip.AddrPort // the portal
+	out       *mailOut
 	month     tally
 	server    *server.Server
 	api       *api
@@ -59,6 +64,9 @@ func open(ctx context.Context, o Options) (_ *world, err error) {
 		return nil, err
 	}
 	if w.mail, err = startMailServer(addresses()); err != nil {
+		return nil, err
+	}
+	if w.out, err = startMailOut(w.mail.password); err != nil {
 		return nil, err
 	}
 	c, err := w.configure()
@@ -152,14 +160,18 @@ const masterPassword = "DEMO_MASTER"
 
 // configuration is a site's, as small as it gets.
 const configuration = `# What the demo ran on. A real site's file looks the same.
+public_url: http://%[1]s
+public: {address: "%[1]s", tls: none}
 default_domain: ` + domain + `
 listeners:
-  - {name: imap, protocol: imap, address: "%s", tls: none, plaintext_from: [127.0.0.0/8]}
-  - {name: imaps, protocol: imap, address: "%s", tls: implicit}
+  - {name: imap, protocol: imap, address: "%[2]s", tls: none, plaintext_from: [127.0.0.0/8]}
+  - {name: imaps, protocol: imap, address: "%[3]s", tls: implicit}
+  - {name: submission, protocol: submission, address: "%[4]s", tls: none, plaintext_from: [127.0.0.0/8]}
 tls: [{certificate: server.pem, key: server.key}]
 backends:
   mail:
-    imap: {address: "%s", tls: none}
+    imap: {address: "%[5]s", tls: none}
+    submission: {address: "%[6]s", tls: none}
     login: master
     master: {user: ` + master + `, password: {env: ` + masterPassword + `}}
 directories: [{kind: local}]
@@ -176,11 +188,10 @@ admin: {socket: ` + socketName + `, group: ""}
 
 // configure writes what a site's administrator would have written.
 func (w *world) configure() (_ *config.Config, err error) {
-	if w.plain, err = freePort(plainPort); err != nil {
-		return nil, err
-	}
-	if w.sealed, err = freePort(sealedPort); err != nil {
-		return nil, err
+	for port, at := range map[uint16]*netip.AddrPort{plainPort: &w.plain, sealedPort: &w.sealed, outPort: &w.outgoing, publicPort: &w.public} {
+		if *at, err = freePort(port); err != nil {
+			return nil, err
+		}
 	}
 	if w.authority, err = certs.Local(); err != nil {
 		return nil, fmt.Errorf("making a certificate: %w", err)
@@ -195,7 +206,7 @@ func (w *world) configure() (_ *config.Config, err error) {
 	if err != nil {
 		return nil, err
 	}
-	text := fmt.Sprintf(configuration, w.plain, w.sealed, w.mail.addr)
+	text := fmt.Sprintf(configuration, w.public, w.plain, w.sealed, w.outgoing, w.mail.addr, w.out.addr)
 	for name, content := range map[string]string{"portreeve.yaml": text, "issuer.jwks": string(w.issuer.public),
 		"ca.pem": string(w.authority.PEM()), "leela.token": token} {
 		if err := os.WriteFile(w.path(name), []byte(content), 0o600); err != nil {
@@ -258,6 +269,9 @@ func (w *world) close() error {
 	}
 	if w.mail != nil {
 		w.mail.close()
+	}
+	if w.out != nil {
+		w.out.close()
 	}
 	if w.log != nil {
 		all = append(all, w.log.Close())
