@@ -30,7 +30,8 @@ type Config struct {
 	// Listeners are the doors for mail programs.
 	Listeners []Listener `yaml:"listeners"`
 	// Public is the HTTPS listener of the public pages: /r/REFERENCE, /codes/N
-	// and the keys of the tokens that we mint. Without an address there is none.
+	// and the keys of the tokens that we mint; with public_url, of the portal,
+	// where people look after their own mail. Without an address there is none.
 	Public Public `yaml:"public"`
 	// TLS lists the certificates. The name a program asks for chooses among
 	// them; a program that asks for none gets the first. Files are read again
@@ -134,6 +135,15 @@ type Public struct {
 	TLS string `yaml:"tls" oneof:"implicit,none"`
 	// ProxyFrom are the networks of load balancers that send a PROXY header.
 	ProxyFrom []netip.Prefix `yaml:"proxy_from"`
+	// ForwardedFrom are the networks of reverse proxies whose X-Forwarded-For
+	// says who a browser is. From anybody else it is not believed.
+	ForwardedFrom []netip.Prefix `yaml:"forwarded_from"`
+	// PasswordURL is where people change their password, for the portal to lead
+	// to. Without it the portal says whom to ask.
+	PasswordURL URL `yaml:"password_url"`
+	// ProfileSigner signs the profiles that set up Apple's devices, so that they
+	// show who made them.
+	ProfileSigner Certificate `yaml:"profile_signer"`
 }
 
 // Certificate is one certificate.

@@ -21,6 +21,7 @@ type mergeKey struct {
 	mechanism, program, version      string
 	listener, forwarder, backend     string
 	source, by, detail, ja4, agent   string
+	grant                            string
 	addr                             netip.Addr
 	protocol                         protocol.Protocol
 	credential                       policy.CredentialKind
@@ -41,7 +42,8 @@ func keyOf(e *signin.Event) mergeKey {
 		mechanism: e.Mechanism, program: f.Program, version: f.ProgramVersion,
 		listener: e.Listener, forwarder: e.Forwarder, backend: e.Backend,
 		source: e.Source, by: e.Verdict.By, detail: e.Detail, ja4: e.TLS.JA4, agent: e.Hints.UserAgent,
-		addr: f.Addr, protocol: f.Protocol, credential: f.Credential, platform: f.Platform,
+		grant: e.Grant,
+		addr:  f.Addr, protocol: f.Protocol, credential: f.Credential, platform: f.Platform,
 		effect: e.Verdict.Effect, stage: e.Verdict.Stage, code: e.Code, snapshot: e.Verdict.Version, bits: sumBits(&e.Applied),
 		methods: e.Methods, observed: e.Observed, viaWebmail: f.ViaWebmail, known: f.KnownNetwork, tls: e.TLS.Version != 0,
 	}

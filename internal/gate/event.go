@@ -15,7 +15,7 @@ func (t *telling) event() *signin.Event {
 	e := &signin.Event{ID: a.ID, At: a.At, Last: a.At, Count: 1, Correlation: o.Correlation, Source: "gate",
 		Typed: o.Typed, Actor: o.Actor, Mechanism: o.Mechanism, Facts: o.Facts, Verdict: o.Verdict, Applied: o.Applied,
 		Code: o.Code, Detail: o.Detail, Steps: o.Steps, Listener: a.Listener, Client: a.Client.String(),
-		Forwarder: a.Forwarder, Unnamed: passedNobody(a), TLS: a.TLS, Hints: a.Hints, Backend: o.Backend, Methods: o.Principal.Methods}
+		Forwarder: a.Forwarder, Unnamed: passedNobody(a), TLS: a.TLS, Hints: a.Hints, Backend: o.Backend, Methods: o.Principal.Methods, Grant: o.Principal.Grant}
 	if t.g.Places != nil {
 		e.NetOwner = t.g.Places.Lookup(o.Facts.Addr).Owner
 	}

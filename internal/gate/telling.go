@@ -234,7 +234,10 @@ func (t *telling) again(a signin.Attempt, mechanism string) {
 	}
 	a.Correlation = t.out.Correlation
 	o := &t.out
-	o.Attempt, o.Mechanism, o.Facts.At, o.Facts.Mechanism = a, mechanism, a.At, mechanism
+	o.Attempt, o.Mechanism = a, mechanism
+	here, f := t.g.facts(a, o.Facts.Credential, mechanism), &o.Facts // the second proof may come from elsewhere
+	f.At, f.Mechanism, f.Addr, f.ViaWebmail, f.Country, f.ASN = here.At, mechanism, here.Addr, here.ViaWebmail, here.Country, here.ASN
+	f.Platform, f.Program, f.ProgramVersion, f.ProgramConfidence = here.Platform, here.Program, here.ProgramVersion, here.ProgramConfidence
 	o.Verdict, o.Code, o.Detail, o.Reference, o.Reply = policy.Verdict{Version: t.s.Version()}, 0, "", "", signin.Reply{}
 	o.Steps, o.Applied = nil, policy.Bits{}
 }

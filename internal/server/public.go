@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"net/http"
 	"os"
 	"time"
 
@@ -45,10 +44,11 @@ func (s *Server) openPublic(ctx context.Context) error {
 		}
 		s.public = tls.NewListener(s.public, s.certs.TLSConfig(certs.Options{NextProtos: []string{"http/1.1"}}))
 	}
-	return nil
+	return s.openPages()
 }
 
-func (s *Server) publicHandler() http.Handler {
+// publicPages are the pages that anybody may read.
+func (s *Server) publicPages() (*web.Public, error) {
 	return web.New(web.Options{Name: s.Config.DefaultDomain, Keys: s.publicKeys, Find: func(ctx context.Context, ref signin.Reference) (web.Refused, bool) {
 		e, err := s.store.EventByReference(ctx, ref)
 		if err != nil || e.Succeeded() {

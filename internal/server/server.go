@@ -92,6 +92,7 @@ type Server struct {
 	delegates    *delegate.Rights
 	followers    []follower                    // told of every change
 	runs         []func(context.Context) error // further parts that own goroutines
+	pages        http.Handler                  // of the public listener
 
 	closers []func() error // in the order in which things were opened
 }
@@ -331,7 +332,7 @@ func (s *Server) fronts() []func(context.Context) error {
 		fronts = append(fronts, s.serveHTTP(s.observe, s.observer))
 	}
 	if s.public != nil {
-		fronts = append(fronts, s.serveHTTP(s.public, s.publicHandler()))
+		fronts = append(fronts, s.serveHTTP(s.public, s.pages))
 	}
 	return fronts
 }

@@ -38,6 +38,9 @@ type Event struct {
 	Hints    Hints
 	Backend  string
 	Methods  policy.Methods
+	// Grant is what the sign-in hung on (an app password, a window, a token's
+	// grant), so that it can be taken back by whoever sees it in the log.
+	Grant string
 }
 
 // User is the address of who signed in, or of whom the name typed was meant for.

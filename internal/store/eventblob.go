@@ -85,6 +85,7 @@ const (
 	tagBackend        = 45
 	tagEventMethods   = 46 // only if it differs
 	tagActor          = 47
+	tagGrant          = 48
 )
 
 // Bits of tagFlags.
@@ -372,6 +373,7 @@ func (e *encoder) connection(ev *signin.Event) {
 		e.always(tagEventMethods, uint64(ev.Methods))
 	}
 	e.text(tagActor, ev.Actor)
+	e.text(tagGrant, ev.Grant)
 }
 
 // portOf says that the client is the address judged and a port, and which.

@@ -336,6 +336,8 @@ func (r *reader) connection(f field) {
 		ev.Backend = f.text()
 	case tagActor:
 		ev.Actor = f.text()
+	case tagGrant:
+		ev.Grant = f.text()
 	}
 }
 

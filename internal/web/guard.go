@@ -7,16 +7,38 @@ import (
 	"time"
 )
 
-// secure sets the headers every page has.
-func secure(next http.Handler) http.Handler {
+// Policies of content. A page may load our style and nothing else; one that
+// asks for a passkey our script too, and one that shows a picture made for it
+// the picture.
+const (
+	contentNone    = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	contentForms   = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+	transportHSTS  = "max-age=31536000"
+	permissionsOff = "camera=(), microphone=(), geolocation=(), payment=(), usb=(), publickey-credentials-get=(self), publickey-credentials-create=(self)"
+)
+
+// Bounded puts the headers that every page has, and the bounds on how fast one
+// source may read, around pages without forms.
+func Bounded(next http.Handler) http.Handler {
+	return NewLimiter().Limit(Headers(contentNone, next), nil)
+}
+
+// WithForms are the headers of pages that have forms.
+func WithForms(next http.Handler) http.Handler { return Headers(contentForms, next) }
+
+// Headers sets the headers every page has.
+func Headers(content string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		h.Set("Content-Security-Policy", content)
 		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("X-Frame-Options", "DENY") // for browsers that do not know frame-ancestors
+		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Permissions-Policy", permissionsOff)
 		if r.TLS != nil {
-			h.Set("Strict-Transport-Security", "max-age=31536000")
+			h.Set("Strict-Transport-Security", transportHSTS)
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -31,8 +53,8 @@ const (
 	ipv6PerSite = 64          // bits of an IPv6 address that one source is counted by
 )
 
-// limiter is a token bucket per source, in a bounded table.
-type limiter struct {
+// Limiter is a token bucket per source, in a bounded table.
+type Limiter struct {
 	mu      sync.Mutex
 	sources map[netip.Prefix]bucket
 }
@@ -42,10 +64,14 @@ type bucket struct {
 	at   time.Time
 }
 
-func limit(next http.Handler) http.Handler {
-	l := &limiter{sources: map[netip.Prefix]bucket{}}
+// NewLimiter makes a limiter.
+func NewLimiter() *Limiter { return &Limiter{sources: map[netip.Prefix]bucket{}} }
+
+// Limit refuses sources that ask too fast, but for requests that free says are
+// bounded otherwise; it may be nil.
+func (l *Limiter) Limit(next http.Handler, free func(*http.Request) bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !l.allow(r.RemoteAddr, time.Now()) {
+		if (free == nil || !free(r)) && !l.allow(r.RemoteAddr, time.Now()) {
 			w.Header().Set("Retry-After", "10")
 			http.Error(w, "Too many requests; try again in a few seconds.", http.StatusTooManyRequests)
 			return
@@ -54,7 +80,7 @@ func limit(next http.Handler) http.Handler {
 	})
 }
 
-func (l *limiter) allow(remote string, now time.Time) bool {
+func (l *Limiter) allow(remote string, now time.Time) bool {
 	ap, err := netip.ParseAddrPort(remote)
 	if err != nil {
 		return false

@@ -1,17 +1,18 @@
-// Package web serves the pages that anybody may read: what to do after a
-// refusal (/r/REF), what a code means (/codes/N), and the keys that backends
-// verify our tokens with (/.well-known/jwks.json).
+// Package web is what pages share, and the pages that anybody may read: what to
+// do after a refusal (/r/REF), what a code means (/codes/N), and the keys that
+// backends verify our tokens with (/.well-known/jwks.json).
 //
 // A page about a reference tells the next step for that program and nothing
 // else: whoever guesses passwords holds references too, so the page says no
-// more than the refusal did. No page sets a cookie, runs a script or loads
-// anything from elsewhere.
+// more than the refusal did. No page loads anything from elsewhere, none has
+// script or style of its own, and what strangers said (names, programs) is text
+// in it and never markup.
 package web
 
 import (
 	"context"
 	"embed"
-	"html/template"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -21,11 +22,9 @@ import (
 //go:embed assets
 var assets embed.FS
 
-var pages = template.Must(template.ParseFS(assets, "assets/*.html"))
-
 // Refused is what may be told of a refused sign-in to anybody who has its reference.
 type Refused struct {
-	Program  string // family, such as "Thunderbird"; empty if not recognised
+	Program  string // family, such as "thunderbird"; empty if not recognised
 	Protocol string // label, such as "IMAP"
 }
 
@@ -37,72 +36,127 @@ type Options struct {
 	Keys func() []byte
 	// Name is the site's name for its mail, shown on top.
 	Name string
+	// SignIn says that there is a portal, which tells the person more.
+	SignIn bool
+	// Cookies says how cookies are named here.
+	Cookies Cookies
 }
 
-// New makes the handler of the public listener.
-func New(o Options) http.Handler {
-	p := &public{Options: o}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /r/{reference}", p.reference)
-	mux.HandleFunc("GET /codes/{code}", p.code)
-	mux.HandleFunc("GET /codes/{$}", p.codes)
-	mux.HandleFunc("GET /style.css", p.style)
-	mux.HandleFunc("GET /.well-known/jwks.json", p.keys)
-	return limit(secure(mux))
+// Public are the pages that anybody may read.
+type Public struct {
+	Options
+	Languages *Languages
+	pages     *Pages
+	mux       *http.ServeMux
 }
 
-type public struct{ Options }
+// New makes the public pages.
+func New(o Options) (*Public, error) {
+	languages, err := LoadLanguages()
+	if err != nil {
+		return nil, err
+	}
+	pages, err := ParsePages(assets, "assets/pages")
+	if err != nil {
+		return nil, err
+	}
+	p := &Public{Options: o, Languages: languages, pages: pages, mux: http.NewServeMux()}
+	p.mux.HandleFunc("GET /r/{reference}", p.Reference)
+	p.mux.HandleFunc("GET /codes/{code}", p.code)
+	p.mux.HandleFunc("GET /codes/{$}", p.codes)
+	p.mux.HandleFunc("GET /language/{lang}", p.language)
+	p.mux.HandleFunc("GET /style.css", asset("assets/style.css", "text/css; charset=utf-8"))
+	p.mux.HandleFunc("GET /.well-known/jwks.json", p.keys)
+	return p, nil
+}
 
-func (p *public) reference(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP answers without bounds; Bounded puts them around.
+func (p *Public) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.mux.ServeHTTP(w, r) }
+
+// Page is the frame of one answer.
+func (p *Public) Page(r *http.Request) Page {
+	return Page{Words: p.Languages.Of(r), Languages: p.Languages.All(), Site: p.Name, Path: r.URL.Path, SignIn: p.SignIn}
+}
+
+// Reference tells the next step after a refusal, to anybody.
+func (p *Public) Reference(w http.ResponseWriter, r *http.Request) {
+	page := p.Page(r)
 	ref, err := signin.ParseReference(r.PathValue("reference"))
 	if err != nil {
-		p.render(w, http.StatusNotFound, "message.html", message{Site: p.Name, Title: "That is no reference", Text: "A reference has 12 letters and digits, such as 7K4Q-9ZMD-2XWT. Compare it with what your program showed."})
+		p.Message(w, r, http.StatusNotFound, "reference.none")
 		return
 	}
 	refused, _ := p.Find(r.Context(), ref) // an unknown reference reads like one without a recognised program
-	p.render(w, http.StatusOK, "reference.html", referencePage{Site: p.Name, Reference: ref, Refused: refused, Steps: steps(refused.Program)})
+	_ = p.pages.Render(w, http.StatusOK, "reference", referencePage{Page: page, Reference: ref, Refused: refused, Steps: page.Steps(refused.Program)})
 }
 
 type referencePage struct {
-	Site      string
+	Page
 	Reference signin.Reference
 	Refused
 	Steps []string
 }
 
-type message struct{ Site, Title, Text string }
+// Message is a page of a heading and a sentence.
+func (p *Public) Message(w http.ResponseWriter, r *http.Request, status int, key string) {
+	page := p.Page(r)
+	_ = p.pages.Render(w, status, "message", message{Page: page, Title: page.T(key + ".title"), Text: page.T(key + ".text")})
+}
 
-func (p *public) code(w http.ResponseWriter, r *http.Request) {
+type message struct {
+	Page
+	Title, Text string
+}
+
+func (p *Public) code(w http.ResponseWriter, r *http.Request) {
 	code, ok := signin.ParseCode(r.PathValue("code"))
 	if !ok {
-		p.render(w, http.StatusNotFound, "message.html", message{Site: p.Name, Title: "There is no such code", Text: "Codes look like PR53003. Compare it with what your program showed."})
+		p.Message(w, r, http.StatusNotFound, "code.none")
 		return
 	}
-	p.render(w, http.StatusOK, "code.html", codePage{Site: p.Name, Meaning: code.Meaning()})
+	page := p.Page(r)
+	_ = p.pages.Render(w, http.StatusOK, "code", codePage{Page: page, Code: code, User: page.Told(code), Meaning: code.Meaning()})
 }
 
 type codePage struct {
-	Site string
-	signin.Meaning
+	Page
+	Code    signin.Code
+	User    string
+	Meaning signin.Meaning
 }
 
-func (p *public) codes(w http.ResponseWriter, _ *http.Request) {
-	p.render(w, http.StatusOK, "codes.html", codesPage{Site: p.Name, Meanings: signin.Meanings()})
+func (p *Public) codes(w http.ResponseWriter, r *http.Request) {
+	_ = p.pages.Render(w, http.StatusOK, "codes", codesPage{Page: p.Page(r), Meanings: signin.Meanings()})
 }
 
 type codesPage struct {
-	Site     string
+	Page
 	Meanings []signin.Meaning
 }
 
-func (p *public) style(w http.ResponseWriter, _ *http.Request) {
-	css, _ := assets.ReadFile("assets/style.css") // embedded: cannot be missing
-	w.Header().Set("Content-Type", "text/css; charset=utf-8")
-	w.Header().Set("Cache-Control", "public, max-age=3600")
-	_, _ = w.Write(css)
+// language remembers a language and leads back.
+func (p *Public) language(w http.ResponseWriter, r *http.Request) {
+	if l, ok := p.Languages.Named(r.PathValue("lang")); ok {
+		p.Cookies.SetLanguage(w, l.Lang)
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	http.Redirect(w, r, LocalPath(r.URL.Query().Get("to"), "/codes/"), http.StatusSeeOther)
 }
 
-func (p *public) keys(w http.ResponseWriter, r *http.Request) {
+// asset serves one of our files.
+func asset(name, kind string) http.HandlerFunc {
+	content, err := assets.ReadFile(name)
+	if err != nil {
+		panic(fmt.Sprintf("the program was built without %s", name))
+	}
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", kind)
+		w.Header().Set("Cache-Control", "public, max-age=3600")
+		_, _ = w.Write(content)
+	}
+}
+
+func (p *Public) keys(w http.ResponseWriter, r *http.Request) {
 	var doc []byte
 	if p.Keys != nil {
 		doc = p.Keys()
@@ -114,13 +168,6 @@ func (p *public) keys(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/jwk-set+json")
 	w.Header().Set("Cache-Control", "public, max-age=300")
 	_, _ = w.Write(doc)
-}
-
-func (p *public) render(w http.ResponseWriter, status int, name string, data any) {
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_ = pages.ExecuteTemplate(w, name, data) // a write error is the reader's going away
 }
 
 // Limits of the public listener's HTTP server.

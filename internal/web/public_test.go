@@ -13,10 +13,14 @@ import (
 const known = signin.Reference("7K4Q-9ZMD-2XWT")
 
 func site() http.Handler {
-	return New(Options{Name: "Mail of example.org", Keys: func() []byte { return []byte(`{"keys":[]}`) },
+	p, err := New(Options{Name: "Mail of example.org", Keys: func() []byte { return []byte(`{"keys":[]}`) },
 		Find: func(_ context.Context, r signin.Reference) (Refused, bool) {
 			return Refused{Program: "thunderbird", Protocol: "IMAP"}, r == known
 		}})
+	if err != nil {
+		panic(err)
+	}
+	return Bounded(p)
 }
 
 func get(t *testing.T, h http.Handler, path, from string) *httptest.ResponseRecorder {
@@ -34,7 +38,7 @@ func TestPages(t *testing.T) {
 		status int
 		want   string
 	}{
-		{"/r/7k4q9zmd2xwt", 200, "thunderbird"},
+		{"/r/7k4q9zmd2xwt", 200, "Thunderbird"},
 		{"/r/nonsense", 404, "no reference"},
 		{"/codes/PR53003", 200, "Blocked by policy"},
 		{"/codes/53003", 200, "Blocked by policy"},

@@ -1,0 +1,78 @@
+package portal
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/portreeve/portreeve/internal/web"
+)
+
+// routes are all there is. Reading is a GET, and every change a POST.
+func (p *Portal) routes() {
+	p.mux.Handle("GET /codes/", p.Public)
+	p.mux.Handle("GET /language/", p.Public)
+	p.mux.Handle("GET /style.css", p.Public)
+	p.mux.Handle("GET /.well-known/", p.Public)
+	p.mux.HandleFunc("GET /passkey.js", script)
+
+	if p.Upstream != nil {
+		p.mux.Handle("/upstream/", p.Upstream.Handler(p.arrivals()))
+	}
+	p.handle("GET /signin", anybody, (*call).signInPage)
+	p.handle("POST /signin", anybody, (*call).signIn)
+	p.handle("GET /signin/pass", anybody, (*call).passPage)
+	p.handle("POST /signin/pass", anybody, (*call).pass)
+	p.handle("POST /signin/passkey", anybody, (*call).passkeyPage)
+	p.handle("POST /signin/passkey/answer", anybody, (*call).passkey)
+	p.handle("GET /signin/factor", halfway, (*call).factorPage)
+	p.handle("POST /signin/factor", halfway, (*call).factor)
+	p.handle("POST /signin/cancel", anybody, (*call).cancel)
+	p.handle("POST /signout", anybody, (*call).signOut)
+
+	p.handle("GET /confirm", people, (*call).confirmPage)
+	p.handle("POST /confirm", people, (*call).confirm)
+
+	p.handle("GET /{$}", people, (*call).homePage)
+	p.handle("GET /security", people, (*call).securityPage)
+	p.handle("POST /security/app", recently, (*call).beginApp)
+	p.handle("POST /security/app/confirm", recently, (*call).confirmApp)
+	p.handle("POST /security/passkey", recently, (*call).beginPasskey)
+	p.handle("POST /security/passkey/answer", recently, (*call).confirmPasskey)
+	p.handle("POST /security/recovery", recently, (*call).recoveryCodes)
+	p.handle("POST /security/remove", recently, (*call).removeFactor)
+	p.handle("POST /security/browsers", recently, (*call).forgetBrowsers)
+
+	p.handle("GET /signins", people, (*call).signInsPage)
+	p.handle("POST /signins/not-me", people, (*call).notMe)
+	p.handle("GET /programs", people, (*call).programsPage)
+	p.handle("POST /programs/withdraw", recently, (*call).withdraw)
+	p.handle("POST /programs/end", people, (*call).endSession)
+	p.handle("GET /approvals", people, (*call).approvalsPage)
+	p.handle("POST /approvals/allow", recently, (*call).allow)
+	p.handle("POST /approvals/deny", people, (*call).deny)
+	p.handle("GET /apppasswords", people, (*call).appPasswordsPage)
+	p.handle("POST /apppasswords/new", recently, (*call).newAppPassword)
+	p.handle("POST /apppasswords/apple", recently, (*call).appleProfile)
+	p.handle("POST /apppasswords/revoke", people, (*call).revokeAppPassword)
+	p.handle("POST /apppasswords/approve", recently, (*call).approveAppPassword)
+	p.handle("GET /setup", people, (*call).setupPage)
+	p.handle("GET /r/{reference}", anybody, (*call).referencePage)
+	p.handle("GET /{path...}", anybody, func(c *call) { c.problem(http.StatusNotFound, "notfound") })
+}
+
+// parent is the page that a form's address belongs to.
+func parent(path string) string {
+	if i := strings.IndexByte(path[1:], '/'); i >= 0 {
+		return path[:i+1]
+	}
+	return path
+}
+
+// withNext is an address that leads on afterwards.
+func withNext(path, next string) string {
+	if next = web.LocalPath(next, "/"); next == "/" {
+		return path
+	}
+	return path + "?next=" + url.QueryEscape(next)
+}

@@ -1,0 +1,238 @@
+package portal
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/portreeve/portreeve/internal/policy"
+	"github.com/portreeve/portreeve/internal/signin"
+	"github.com/portreeve/portreeve/internal/upstream"
+	"github.com/portreeve/portreeve/internal/web"
+)
+
+// Lengths of what is typed, in bytes; longer ones are cut off unread.
+const (
+	maxAddress  = 320 // RFC 5321: 64 + 1 + 255
+	maxPassword = 1024
+)
+
+type signInPage struct {
+	web.Page
+	Next     string
+	Address  string
+	Error    string
+	Help     string // what else is told of a refusal: its reference
+	Upstream []upstream.Offer
+}
+
+func (c *call) signInPage() {
+	if c.visit != nil {
+		c.redirect(web.LocalPath(c.r.URL.Query().Get("next"), "/"))
+		return
+	}
+	c.showSignIn(http.StatusOK, signInPage{Next: c.r.URL.Query().Get("next")})
+}
+
+func (c *call) showSignIn(status int, d signInPage) {
+	c.forget()
+	c.tie()
+	d.Page, d.Next = c.framed(""), web.LocalPath(d.Next, "/")
+	if c.Upstream != nil {
+		d.Upstream = c.Upstream.Offers()
+	}
+	c.show(status, "signin", d)
+}
+
+// forget gives up a sign-in that was under way.
+func (c *call) forget() {
+	if c.wait != nil {
+		c.pending.drop(c.wait)
+		c.cookies.Clear(c.w, pendingCookie)
+		c.wait = nil
+		c.page.Token = c.forms.Token(c.tied())
+	}
+}
+
+// signIn shows the gate a password.
+func (c *call) signIn() {
+	address, password := typed(c.value("address"), maxAddress), c.value("password")
+	if address == "" || password == "" || len(password) > maxPassword {
+		c.showSignIn(http.StatusUnprocessableEntity, signInPage{Next: c.value("next"), Address: address, Error: c.page.T("signin.incomplete")})
+		return
+	}
+	if c.elsewhere(address) {
+		return
+	}
+	c.knock(signin.NewCredential(policy.CredentialPassword, "portal", address, "", []byte(password)), "signin", c.value("next"))
+}
+
+// typed is what somebody typed into a line.
+func typed(s string, most int) string {
+	s = strings.TrimSpace(s)
+	return s[:min(len(s), most)]
+}
+
+// knock shows the gate a credential, and goes on with what it comes to.
+func (c *call) knock(cred signin.Credential, page, next string) {
+	a := c.attempt()
+	out := c.Gate.SignIn(c.ctx(), a, cred)
+	cred.Clear()
+	switch {
+	case out.Allowed():
+		c.enter(out, next)
+	case out.Facts.Proven && out.Verdict.Effect == policy.Interrupt && factorHelps(out.Code):
+		c.interrupted(out, next)
+	default:
+		c.refuse(out, page, next, cred.Authcid)
+	}
+}
+
+// factorHelps says that showing a second factor can mend a refusal.
+func factorHelps(code signin.Code) bool {
+	return code == signin.FactorNeeded || code == signin.MFARequired || code == signin.SignInTooOld
+}
+
+// refuse tells a refusal in the words that anybody would get.
+func (c *call) refuse(out signin.Outcome, page, next, address string) {
+	d := signInPage{Next: next, Address: address, Error: c.page.Told(out.Reply.Code), Help: c.page.T("signin.reference", out.Reference)}
+	switch out.Reply.Code {
+	case signin.WrongCredentials:
+		d.Error = c.page.T(page + ".failed")
+	case signin.OK: // let in, and taken back before the door was open
+		d.Error, d.Help = c.page.T("signin.again"), ""
+	}
+	status := http.StatusForbidden
+	if out.Reply.Tone == signin.Trouble {
+		status = http.StatusServiceUnavailable
+	}
+	if page == "pass" {
+		c.showPass(status, d)
+		return
+	}
+	c.showSignIn(status, d)
+}
+
+// interrupted asks for a second factor, unless one was shown in this browser
+// lately and policy is content with that.
+func (c *call) interrupted(out signin.Outcome, next string) {
+	person := out.Facts.Person
+	if cookie := c.cookies.Get(c.r, rememberCookie); cookie != "" && c.Factors.Remembered(c.ctx(), person, cookie) {
+		again := c.Gate.Continue(c.ctx(), out, c.attempt(), "remembered browser", []byte(cookie), func(context.Context) (policy.Methods, error) {
+			return policy.MethodSoftwareOath, nil // a factor was shown here; the weakest one is all that can be said of it
+		})
+		if again.Allowed() {
+			c.enterAs(again, entry{next: next, remembered: true})
+			return
+		}
+	}
+	c.forget()
+	id := c.pending.add(out, web.LocalPath(next, "/"), c.now)
+	c.cookies.Set(c.w, pendingCookie, id, pendingLife)
+	c.redirect("/signin/factor")
+}
+
+// entry is how somebody comes in.
+type entry struct {
+	next       string
+	remembered bool // the second factor was shown earlier, in this browser
+	instead    bool // of the session they have: they confirmed that it is them
+	flash      string
+}
+
+// enter opens a session for somebody whom the gate let in.
+func (c *call) enter(out signin.Outcome, next string) { c.enterAs(out, entry{next: next}) }
+
+func (c *call) enterAs(out signin.Outcome, e entry) {
+	if end := out.Attempt.At.Add(longestLife); out.Principal.Until.IsZero() || end.Before(out.Principal.Until) {
+		out.Principal.Until = end
+	}
+	v, id := c.open(&out, e)
+	if v == nil {
+		c.refuse(out, "signin", e.next, out.Typed)
+		return
+	}
+	if c.visit != nil { // whoever was signed in here before is no longer, even if it is the same person
+		reason := "signed in again"
+		if e.instead {
+			reason = "confirmed"
+		}
+		c.visits.end(c.visit, signin.SessionEnded, reason)
+	}
+	if c.wait != nil {
+		c.pending.drop(c.wait)
+		c.cookies.Clear(c.w, pendingCookie)
+	}
+	c.cookies.Clear(c.w, formCookie)
+	c.cookies.Set(c.w, sessionCookie, id, 0)
+	v.flash = e.flash
+	c.visits.add(v)
+	c.Journal.Session(signin.SessionEvent{ID: out.Attempt.ID, Opened: v.opened})
+	c.redirect(web.LocalPath(e.next, "/"))
+}
+
+// maxRejudge bounds how often policy may change between verdict and registration.
+const maxRejudge = 5
+
+// open registers a session under an id that nobody has seen before.
+func (c *call) open(out *signin.Outcome, e entry) (*visit, string) {
+	id := web.NewID()
+	now := time.Now()
+	v := &visit{key: keyOf(id), form: "session:" + id, opened: now, last: now, proven: out.Attempt.At, byPass: out.Facts.Credential == policy.CredentialPass}
+	if policy.MultiFactor(out.Facts.Methods) && !e.remembered {
+		v.factor = out.Attempt.At
+	}
+	end := func(code signin.Code, note string) { c.visits.end(v, code, note) }
+	for range maxRejudge {
+		s, ok := c.Sessions.Open(out, "", end)
+		if ok {
+			v.outcome, v.session = *out, s
+			return v, id
+		}
+		if c.Sessions.Outdated(out) {
+			return nil, ""
+		}
+		if *out = c.Gate.Rejudge(c.ctx(), *out); !out.Allowed() {
+			return nil, ""
+		}
+	}
+	return nil, ""
+}
+
+func (c *call) cancel() {
+	c.forget()
+	c.redirect("/signin")
+}
+
+func (c *call) signOut() {
+	if c.visit != nil {
+		c.visits.end(c.visit, signin.OK, "signed out")
+	}
+	c.forget()
+	c.cookies.Clear(c.w, sessionCookie)
+	c.redirect("/signin")
+}
+
+func (c *call) passPage() { c.showPass(http.StatusOK, signInPage{Next: c.r.URL.Query().Get("next")}) }
+
+func (c *call) showPass(status int, d signInPage) {
+	c.forget()
+	c.tie()
+	d.Page, d.Next = c.framed(""), web.LocalPath(d.Next, "/")
+	c.show(status, "pass", d)
+}
+
+// pass shows the gate a temporary access pass.
+func (c *call) pass() {
+	address, pass := typed(c.value("address"), maxAddress), typed(c.value("pass"), maxPassword)
+	if address == "" || pass == "" {
+		c.showPass(http.StatusUnprocessableEntity, signInPage{Next: c.value("next"), Address: address, Error: c.page.T("pass.incomplete")})
+		return
+	}
+	next := c.value("next")
+	if web.LocalPath(next, "/") == "/" {
+		next = "/security" // a pass is given to set up a factor
+	}
+	c.knock(signin.NewCredential(policy.CredentialPass, "portal", address, "", []byte(pass)), "pass", next)
+}
