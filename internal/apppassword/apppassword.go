@@ -119,11 +119,6 @@ type Backends interface {
 	OwnPasswordOnly(address, backend string) (name string, only bool)
 }
 
-// Names makes a canonical address of what was typed.
-type Names interface {
-	Canonical(listener, typed string) (address string, err error)
-}
-
 // Options are the service's parts. Store and Prints must be set.
 type Options struct {
 	Store Store
@@ -131,8 +126,6 @@ type Options struct {
 	Prints *secret.Prints
 	// Places may be nil: then no address has a country or an owner.
 	Places Places
-	// Names makes senders canonical; nil takes them as they are spelt.
-	Names Names
 	// Factors may be nil: then nobody has any, and people make none themselves.
 	Factors Factors
 	// Backends may be nil: then every mail server can be signed in at without the person's password.

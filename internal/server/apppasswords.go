@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"time"
 
 	"github.com/portreeve/portreeve/internal/apppassword"
 	"github.com/portreeve/portreeve/internal/store"
@@ -11,7 +12,7 @@ import (
 // own, derived from the master key.
 func (s *Server) openAppPasswords(ctx context.Context) (err error) {
 	s.appPasswords, err = apppassword.New(ctx, apppassword.Options{Store: s.store, Prints: s.box.Prints("app passwords"),
-		Places: s.places, Backends: s.backends})
+		Places: s.places, Backends: s.backends, Factors: enrolled{s}})
 	if err != nil {
 		return err
 	}
@@ -19,6 +20,12 @@ func (s *Server) openAppPasswords(ctx context.Context) (err error) {
 	s.runs = append(s.runs, s.appPasswords.Run)
 	return nil
 }
+
+// enrolled says when people enrolled their first factor.
+type enrolled struct{ *Server }
+
+// Since is the factors', which are opened later.
+func (e enrolled) Since(person string) (first time.Time, byPass bool) { return e.factors.Since(person) }
 
 // follower brings what somebody holds in memory up to a change of the store,
 // before the change is told to whoever made it.

@@ -102,7 +102,7 @@ func (o Outcome) match(c signin.Code) bool {
 }
 
 // troubles are the codes of our own faults and the backend's.
-var troubles = []signin.Code{signin.BackendAway, signin.BackendName, signin.LogUnavailable, signin.Busy, signin.DirectoryAway, signin.InternalFault}
+var troubles = []signin.Code{signin.BackendAway, signin.BackendName, signin.LogUnavailable, signin.Busy, signin.DirectoryAway, signin.InternalFault, signin.AppPasswordBackend}
 
 func matchText(ev *signin.Event, lower string) bool {
 	for _, s := range []string{ev.Facts.Address, ev.Typed, ev.Actor, ev.Facts.Program, ev.Detail, ev.Client, ev.Facts.Country, ev.NetOwner,
