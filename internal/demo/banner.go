@@ -24,7 +24,8 @@ func (w *world) banner(s *screen, ready time.Duration) {
 		kept = "kept in " + w.dir
 	}
 	s.print("%s   loopback only, no root, no configuration; %s\n\n", s.paint("1", "Portreeve demo"), kept)
-	s.row("IMAP", "%s, with TLS %s", w.plain, w.sealed)
+	s.row("IMAP", "%s, with TLS %s; submission %s", w.plain, w.sealed, w.outgoing)
+	s.row("Portal", "http://%s", w.public)
 	var names []string
 	for _, p := range everybody {
 		names = append(names, p.name)
@@ -40,6 +41,7 @@ func (w *world) yours(s *screen) {
 	s.row("Connect", "IMAP %s without TLS, %s with TLS\nauthority: %s", w.plain, w.sealed, w.path("ca.pem"))
 	s.row("Try", "curl --url imap://%s -u zoidberg@%s:%s\ncurl --url imap://%s -u leela@%s:%s -v", w.plain, domain, password, w.plain, domain, password)
 	s.row("Look", "export PORTREEVE_SOCKET=%s\nportreeve signins list\nportreeve policy disable %q\nportreeve session list", w.socket(), retirePasswords)
+	s.row("Browse", "http://%s as fry@%s, with what this prints:\nportreeve pass issue fry@%s", w.public, domain, domain)
 	if from, ok := overSSH(os.Getenv); ok {
 		s.row("From home", "ssh -L %d:%s -L %d:%s %s", w.plain.Port(), w.plain, w.sealed.Port(), w.sealed, from)
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // acts is how many there are.
-const acts = 8
+const acts = 9
 
 // story is the story while it is told.
 type story struct {
@@ -44,6 +44,7 @@ func tell(ctx context.Context, w *world, s *screen, ready time.Duration, slack i
 		{"Her new program signs in with a token, over TLS.", false, t.tokenSignsIn},
 		{"200 wrong passwords for Zoidberg from 40 addresses.", false, t.guessersWait},
 		{"A stolen password opens nothing, and no phone stops.", true, t.phonesGoOn},
+		{"A new program that knows only a password is approved.", true, t.newProgramIsApproved},
 		{"A printer gets a password that can only send.", true, t.printerSends},
 		{"The log has all of it.", false, t.logHasIt},
 	} {
