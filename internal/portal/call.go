@@ -2,6 +2,7 @@ package portal
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"embed"
 	"errors"
@@ -77,6 +78,9 @@ func (p *Portal) begin(w http.ResponseWriter, r *http.Request) *call {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	_ = http.NewResponseController(w).SetWriteDeadline(c.now.Add(slowAnswer))
 	c.page = p.Public.Page(r)
+	if r.Method == http.MethodPost {
+		c.page.Path = readable(r.URL.Path)
+	}
 	c.visit = p.visits.find(p.cookies.Get(r, sessionCookie), c.now)
 	c.wait = p.pending.find(p.cookies.Get(r, pendingCookie), c.now)
 	if v := c.visit; v != nil {
@@ -159,7 +163,10 @@ const maxAgent = 300
 // attempt is a request as a knock at the gate.
 func (c *call) attempt() signin.Attempt {
 	agent := c.r.UserAgent()
-	a := signin.Attempt{At: time.Now(), Protocol: protocol.Portal, Listener: c.Listener, Client: c.from(), Peer: c.from(),
+	var chance [10]byte
+	_, _ = rand.Read(chance[:]) // never fails on the systems we run on
+	now := time.Now()
+	a := signin.Attempt{At: now, Correlation: signin.NewID(now.UnixMilli(), chance), Protocol: protocol.Portal, Listener: c.Listener, Client: c.from(), Peer: c.from(),
 		Hints: signin.Hints{UserAgent: agent[:min(len(agent), maxAgent)]}}
 	if local, ok := c.r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
 		a.Local, _ = netip.ParseAddrPort(local.String())

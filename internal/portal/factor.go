@@ -131,15 +131,14 @@ func (c *call) factor() {
 		c.askFactor(http.StatusServiceUnavailable, c.page.Told(out.Reply.Code))
 	case q.left() == 0:
 		c.tooOften()
-	case refusedByPolicy(out):
-		c.refuse(out, "signin", q.next, "")
-	default:
+	case out.Code == signin.FactorFailed, out.Code == signin.Throttled, out.Code == signin.WrongCredentials:
 		c.askFactor(http.StatusForbidden, c.page.T("factor.wrong"))
+	case out.Code == signin.EnrolNotHere:
+		c.askFactor(http.StatusForbidden, "")
+	default: // no other code would help
+		c.refuse(out, "signin", q.next, "")
 	}
 }
-
-// refusedByPolicy says that no other code would help.
-func refusedByPolicy(out signin.Outcome) bool { return out.Verdict.Effect == policy.Block }
 
 func (c *call) tooOften() {
 	next := c.wait.next

@@ -69,6 +69,15 @@ func parent(path string) string {
 	return path
 }
 
+// readable is the page to show where a form's answer is to be shown once more,
+// in another language.
+func readable(path string) string {
+	if path == "/signin/factor" || path == "/signin/pass" {
+		return path
+	}
+	return parent(path)
+}
+
 // withNext is an address that leads on afterwards.
 func withNext(path, next string) string {
 	if next = web.LocalPath(next, "/"); next == "/" {
