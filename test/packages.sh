@@ -36,6 +36,7 @@ default-jre-headless=java
 maven=mvn
 unzip=unzip
 chromium=chromium
+npm=npm
 slapd=/usr/sbin/slapd
 ldap-utils=ldapmodify
 '
@@ -56,6 +57,10 @@ exim4-daemon-heavy=usr/sbin/exim4
 keycloak=26.0.8
 provider=$beside/keycloak-$keycloak
 
+# axe checks pages for accessibility; it comes from npm.
+axe=4.14.1
+checker=$beside/axe-$axe
+
 missing=
 for line in $wanted; do
 	package=${line%%=*} program=${line#*=}
@@ -69,7 +74,8 @@ for line in $unpacked; do
 	[ -x "$beside/${line#*=}" ] || lacking="$lacking ${line%%=*}"
 done
 [ -e "$provider/ready" ] || lacking="$lacking keycloak-$keycloak"
-[ -n "$missing$lacking" ] || exit 0
+[ -e "$checker/node_modules/axe-core/axe.min.js" ] || missing_axe=" axe-core-$axe"
+[ -n "$missing$lacking${missing_axe-}" ] || exit 0
 
 # unpack puts packages' files beside, and installs the libraries they name.
 unpack() {
@@ -106,7 +112,7 @@ fetch_provider() {
 }
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
-	echo "installing from Debian:$missing$lacking"
+	echo "installing:$missing$lacking${missing_axe-}"
 	# policy-rc.d keeps the packages from starting services of their own.
 	if [ ! -e /usr/sbin/policy-rc.d ]; then
 		printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
@@ -116,6 +122,10 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
 	apt-get update -qq
 	# shellcheck disable=SC2086
 	[ -z "$missing" ] || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+	if [ -n "${missing_axe-}" ]; then
+		mkdir -p "$checker"
+		npm install --silent --no-audit --no-fund --no-save --prefix "$checker" "axe-core@$axe"
+	fi
 	case $lacking in
 	*keycloak-*)
 		fetch_provider
@@ -127,7 +137,7 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
 	exit 0
 fi
 
-echo "The tests run against real servers and programs; these Debian packages are missing:"
-echo "   $missing$lacking"
+echo "The tests run against real servers and programs; these are missing:"
+echo "   $missing$lacking${missing_axe-}"
 echo "Let root run test/packages.sh, which installs them."
 exit 1
