@@ -135,21 +135,22 @@ func TestAnAnswerThatDoesNotFitIsRefused(t *testing.T) {
 			x.at.Origin = "https://mail.example.org.evil.example"
 			return h.shows(t, leela, &x)
 		},
-		"the same host by http":  func() error { x := *k; x.at.Origin = "http://mail.example.org"; return h.shows(t, leela, &x) },
-		"another port":           func() error { x := *k; x.at.Origin = site + ":8443"; return h.shows(t, leela, &x) },
-		"another relying party":  func() error { x := *k; x.at.ID = "example.org"; return h.shows(t, leela, &x) },
-		"person not verified":    func() error { x := *k; x.Options.UserNotVerified = true; return h.shows(t, leela, &x) },
-		"person not there":       func() error { x := *k; x.Options.UserNotPresent = true; return h.shows(t, leela, &x) },
-		"somebody else's key":    func() error { return h.shows(t, leela, other) },
-		"a key that nobody has":  func() error { return h.shows(t, leela, stranger) },
-		"another's handle":       func() error { x := *k; x.Options.UserHandle = other.Options.UserHandle; return h.shows(t, "", &x) },
-		"no handle":              func() error { x := *k; x.Options.UserHandle = nil; return showTo(h, t, leela, "", &x) },
-		"a forged key":           func() error { x := *k; x.key = stranger.key; x.key.ID = k.key.ID; return h.shows(t, leela, &x) },
-		"a question to another":  func() error { return showTo(h, t, leela, fry, k) },
-		"a key asked for by one": func() error { return showTo(h, t, fry, "", k) },
-		"no state":               func() error { _, r := h.asked(t, leela, k); return h.show(leela, "", r) },
-		"a state of our making":  func() error { _, r := h.asked(t, leela, k); return h.show(leela, strings.Repeat("A", 200), r) },
-		"another state":          func() error { s, _ := h.asked(t, leela, k); _, r := h.asked(t, leela, k); return h.show(leela, s, r) },
+		"the same host by http":                   func() error { x := *k; x.at.Origin = "http://mail.example.org"; return h.shows(t, leela, &x) },
+		"another port":                            func() error { x := *k; x.at.Origin = site + ":8443"; return h.shows(t, leela, &x) },
+		"another relying party":                   func() error { x := *k; x.at.ID = "example.org"; return h.shows(t, leela, &x) },
+		"person not verified":                     func() error { x := *k; x.Options.UserNotVerified = true; return h.shows(t, leela, &x) },
+		"person not there":                        func() error { x := *k; x.Options.UserNotPresent = true; return h.shows(t, leela, &x) },
+		"somebody else's key":                     func() error { return h.shows(t, leela, other) },
+		"somebody else's key that keeps no names": func() error { x := *other; x.Options.UserHandle = nil; return h.shows(t, leela, &x) },
+		"a key that nobody has":                   func() error { return h.shows(t, leela, stranger) },
+		"another's handle":                        func() error { x := *k; x.Options.UserHandle = other.Options.UserHandle; return h.shows(t, "", &x) },
+		"no handle":                               func() error { x := *k; x.Options.UserHandle = nil; return showTo(h, t, leela, "", &x) },
+		"a forged key":                            func() error { x := *k; x.key = stranger.key; x.key.ID = k.key.ID; return h.shows(t, leela, &x) },
+		"a question to another":                   func() error { return showTo(h, t, leela, fry, k) },
+		"a key asked for by one":                  func() error { return showTo(h, t, fry, "", k) },
+		"no state":                                func() error { _, r := h.asked(t, leela, k); return h.show(leela, "", r) },
+		"a state of our making":                   func() error { _, r := h.asked(t, leela, k); return h.show(leela, strings.Repeat("A", 200), r) },
+		"another state":                           func() error { s, _ := h.asked(t, leela, k); _, r := h.asked(t, leela, k); return h.show(leela, s, r) },
 		"a setup's state": func() error {
 			s, _, err := h.BeginPasskey(t.Context(), leela, "x", "")
 			_, r := h.asked(t, leela, k)
@@ -203,6 +204,25 @@ func TestOfFiftyEqualAnswersOneWins(t *testing.T) {
 			oneWins(t, func() error { return h.show(leela, state, response) })
 		})
 	}
+}
+
+func TestOfFiftyAnswersWithOneCounterOneWins(t *testing.T) {
+	h, k := newHouse(t), newToken()
+	h.keyed(t, t.Context(), leela, k)
+	k.key.Counter = 7
+	type answer struct {
+		state    string
+		response []byte
+	}
+	answers := make(chan answer, 50)
+	for range 50 { // to a challenge each: a copy of the key, or the key and its copy
+		state, response := h.asked(t, leela, k)
+		answers <- answer{state, response}
+	}
+	oneWins(t, func() error {
+		a := <-answers
+		return h.show(leela, a.state, a.response)
+	})
 }
 
 func TestACounterThatDoesNotGrowIsRefusedAndAnnounced(t *testing.T) {

@@ -29,8 +29,8 @@ const (
 // out, each network that the person has signed in from before has a budget of
 // its own, and everybody else shares one: a thief from elsewhere spends the
 // strangers', never that of the owner's home. Where the owner is a stranger too,
-// a passkey, a recovery code or a pass works still: they are too long to be
-// found by trying, and no budget slows them here.
+// a recovery code works still, and a passkey or a pass in place of the password:
+// they are too long to be found by trying, and no budget slows them here.
 type class struct{ network netip.Prefix } // the zero value is all strangers together
 
 func (c class) String() string {
