@@ -96,7 +96,7 @@ func (l *LDAP) examine(ctx context.Context, s *server, user string) Report {
 	if !r.add("service account", err, "signed in as %s", who) {
 		return r
 	}
-	k.SetTimeout(readingTime)
+	k.SetTimeout(2 * l.Timeout)
 	people, err := l.search(ctx, k, l.Base, l.Filter, []string{"1.1"})
 	if err == nil && len(people) == 0 {
 		err = fmt.Errorf("nobody below %s fits %s, or the service account may not see them", l.Base, l.Filter)

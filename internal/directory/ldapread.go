@@ -41,7 +41,7 @@ func (l *LDAP) read(ctx context.Context, all bool) (r *reading, err error) {
 		}
 		began := time.Now()
 		err := s.with(ctx, searching, func(k *link) (err error) {
-			k.SetTimeout(readingTime)
+			k.SetTimeout(2 * l.Timeout) // a page is more than one answer
 			defer k.SetTimeout(l.Timeout)
 			r, err = l.readFrom(ctx, k, since)
 			return err

@@ -1,0 +1,462 @@
+package directory
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/portreeve/portreeve/internal/mailtest"
+	"github.com/portreeve/portreeve/internal/secret"
+	"github.com/portreeve/portreeve/internal/store"
+)
+
+// between is a wire to a server that somebody meddles with.
+type between struct {
+	URL string
+
+	mu    sync.Mutex
+	bytes int           // of each answer stream that pass; -1: all
+	cut   bool          // what comes after is cut off, else held back
+	delay time.Duration // before each piece
+	count int           // connections
+}
+
+func meddle(t *testing.T, target string) *between {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &between{URL: "ldap://" + l.Addr().String(), bytes: -1}
+	var all sync.WaitGroup
+	over := make(chan struct{})
+	t.Cleanup(func() { close(over); _ = l.Close(); all.Wait() })
+	all.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			b.mu.Lock()
+			b.count++
+			b.mu.Unlock()
+			all.Go(func() { b.carry(c, target, over) })
+		}
+	})
+	return b
+}
+
+func (b *between) carry(c net.Conn, target string, over chan struct{}) {
+	defer c.Close()
+	s, err := net.Dial("tcp", strings.TrimPrefix(target, "ldap://"))
+	if err != nil {
+		return
+	}
+	defer s.Close()
+	go func() {
+		_, _ = io.Copy(s, c)
+		_ = s.Close()
+	}()
+	go func() { <-over; _ = s.Close(); _ = c.Close() }()
+	passed := 0
+	for buffer := make([]byte, 512); ; {
+		n, err := s.Read(buffer)
+		if err != nil {
+			return
+		}
+		b.mu.Lock()
+		limit, cut, delay := b.bytes, b.cut, b.delay
+		b.mu.Unlock()
+		time.Sleep(delay)
+		if limit >= 0 && passed+n > limit {
+			_, _ = c.Write(buffer[:max(0, limit-passed)])
+			if cut {
+				return
+			}
+			<-over
+			return
+		}
+		passed += n
+		if _, err := c.Write(buffer[:n]); err != nil {
+			return
+		}
+	}
+}
+
+func (b *between) set(bytes int, cut bool, delay time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.bytes, b.cut, b.delay = bytes, cut, delay
+}
+
+// An answer of which only a part arrives changes nothing, wherever it is cut,
+// and an unanswered password is trouble, never wrong.
+func TestHalfAnAnswerRemovesNobody(t *testing.T) {
+	var ldif strings.Builder
+	for n := range 12 {
+		ldif.WriteString(mailtest.LDIFPerson(fmt.Sprintf("p%d", n), "P", "word", fmt.Sprintf("p%d@example.org", n)))
+	}
+	s := openStore(t)
+	slapd := mailtest.StartSlapd(t, mailtest.SlapdOptions{LDIF: ldif.String() + mailtest.LDIFGroup("g", mailtest.PersonDN("p1"), mailtest.PersonDN("p2"))})
+	wire := meddle(t, slapd.URL)
+	o := ldapOptions(t, s, slapd)
+	o.URLs, o.Timeout, o.Poll = []string{wire.URL}, time.Second, 50*time.Millisecond
+	x := startLDAP(t, s, slapd, o)
+	x.until("all are mirrored", func() bool { return x.Local.Len() == 12 })
+	people := func() (enabled, grouped int) {
+		for n := range 12 {
+			if p, known, _ := x.Local.Lookup(t.Context(), fmt.Sprintf("p%d@example.org", n)); known && !p.Disabled {
+				enabled++
+				grouped += len(p.Groups)
+			}
+		}
+		return enabled, grouped
+	}
+	x.slapd.Modify(t, "dn: "+mailtest.PersonDN("p3")+"\nchangetype: modify\nreplace: cn\ncn: changed\n")
+	readThrough := func(bytes int, cut bool) {
+		wire.set(bytes, cut, 0)
+		l, err := NewLDAP(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.close()
+		r, err := l.read(t.Context(), true)
+		if err == nil && (len(r.people) != 12 || len(r.groups) != 1) {
+			t.Errorf("after %d bytes (cut %v) half an answer was taken for a whole one: %d people, %d groups", bytes, cut, len(r.people), len(r.groups))
+		}
+		if bytes < 2000 && err == nil {
+			t.Errorf("%d bytes were enough", bytes)
+		}
+	}
+	for bytes := 0; bytes < 4000; bytes += 41 {
+		readThrough(bytes, true)
+	}
+	readThrough(1500, false)
+	wire.set(20, true, 0)
+	for _, server := range x.ldap.servers {
+		server.close() // what is open would still answer
+		server.mu.Lock()
+		server.closed = false
+		server.mu.Unlock()
+	}
+	x.until("the fault is told", func() bool { return x.ldap.State().Fault != "" })
+	if enabled, grouped := people(); enabled != 12 || grouped != 2 {
+		t.Errorf("%d people, %d memberships", enabled, grouped)
+	}
+	p1 := x.find("p1@example.org")
+	if err := x.check(p1, "word", home); err == nil || errors.Is(err, ErrWrong) || errors.Is(err, ErrSpent) {
+		t.Errorf("a password that could not be checked: %v", err)
+	}
+	if _, known, err := x.Lookup(t.Context(), "new@example.org"); known || err == nil {
+		t.Errorf("a name that could not be looked for: %v, %v", known, err)
+	}
+	wire.set(-1, false, 0)
+	x.until("all is well again", func() bool { return x.ldap.State().Fault == "" && x.check(p1, "word", home) == nil })
+}
+
+func TestASlowDirectoryIsTroubleAndWaitsForNobodyElse(t *testing.T) {
+	s := openStore(t)
+	slapd := mailtest.StartSlapd(t, mailtest.SlapdOptions{LDIF: maryAndOmar()})
+	wire := meddle(t, slapd.URL)
+	o := ldapOptions(t, s, slapd)
+	o.URLs, o.Timeout = []string{wire.URL}, time.Second
+	x := startLDAP(t, s, slapd, o)
+	x.until("all are mirrored", func() bool { return x.Local.Len() == 2 })
+	mary := x.find("mary@example.org")
+	wire.set(-1, false, 5*time.Second)
+	for round := range 3 {
+		began := time.Now()
+		if err := x.check(mary, "mary's word", home); err == nil || errors.Is(err, ErrWrong) || errors.Is(err, ErrSpent) {
+			t.Errorf("round %d: %v", round, err)
+		}
+		if took := time.Since(began); took > testPatient {
+			t.Errorf("round %d took %v", round, took)
+		}
+	}
+	began := time.Now()
+	for range 1000 {
+		if p, known, err := x.Lookup(t.Context(), "mary@example.org"); !known || err != nil || p.ID != mary.ID {
+			t.Fatalf("a known person waits for the directory: %v", err)
+		}
+	}
+	t.Logf("a thousand look-ups took %v meanwhile", time.Since(began))
+	wire.set(-1, false, 0)
+	x.until("she is let in again", func() bool { return x.check(mary, "mary's word", home) == nil })
+}
+
+func TestTheNextServerIsAskedWhereOneIsAway(t *testing.T) {
+	s := openStore(t)
+	slapd := mailtest.StartSlapd(t, mailtest.SlapdOptions{LDIF: maryAndOmar()})
+	away, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody := "ldap://" + away.Addr().String()
+	_ = away.Close()
+	o := ldapOptions(t, s, slapd)
+	o.URLs = []string{nobody, slapd.TLSURL}
+	x := startLDAP(t, s, slapd, o)
+	x.until("all are mirrored", func() bool { return x.Local.Len() == 2 })
+	mary := x.find("mary@example.org")
+	if err := x.check(mary, "mary's word", home); err != nil {
+		t.Error(err)
+	}
+	st := x.ldap.State()
+	if st.Server != slapd.TLSURL || st.Servers[0].Fault == "" || st.Servers[1].Fault != "" {
+		t.Errorf("state %+v", st)
+	}
+	slapd.Stop()
+	x.until("all are away", func() bool { return x.ldap.State().Fault != "" })
+	if err := x.check(mary, "mary's word", home); err != nil && (errors.Is(err, ErrWrong) || !errors.Is(err, errAway)) {
+		t.Errorf("with all away: %v", err)
+	}
+	if err := x.check(mary, "not asked yet", home); err == nil || errors.Is(err, ErrWrong) {
+		t.Errorf("with all away: %v", err)
+	}
+	slapd.Start(t)
+	x.until("it is back", func() bool { return x.ldap.State().Fault == "" })
+	x.until("she is let in", func() bool { return x.check(mary, "mary's word", home) == nil })
+}
+
+// expired makes a certificate whose time is over, by an authority that is trusted.
+func expired(t *testing.T) (tls.Certificate, *x509.CertPool) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "Late"}, NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(-time.Hour),
+		IsCA: true, BasicConstraintsValid: true, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(cert)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pool
+}
+
+// listening notes what strangers are sent before they have proven who they are.
+type listening struct {
+	net.Listener
+	mu   sync.Mutex
+	sent []byte
+}
+
+func (l *listening) serve(config *tls.Config) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer c.Close()
+			if config != nil {
+				c = tls.Server(c, config)
+			}
+			buffer := make([]byte, 4096)
+			for {
+				n, err := c.Read(buffer)
+				l.mu.Lock()
+				l.sent = append(l.sent, buffer[:n]...)
+				l.mu.Unlock()
+				if err != nil {
+					return
+				}
+			}
+		}()
+	}
+}
+
+func (l *listening) heard() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return string(l.sent)
+}
+
+func listenFor(t *testing.T, config *tls.Config) *listening {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := &listening{Listener: l}
+	go x.serve(config)
+	t.Cleanup(func() { _ = l.Close() })
+	return x
+}
+
+func TestNothingIsSaidToAServerThatCannotProveWhoItIs(t *testing.T) {
+	s := openStore(t)
+	slapd := mailtest.StartSlapd(t, mailtest.SlapdOptions{LDIF: maryAndOmar(), Names: []string{"ldap.example.org"}})
+	port := slapd.TLSURL[strings.LastIndexByte(slapd.TLSURL, ':'):]
+	plain := slapd.URL[strings.LastIndexByte(slapd.URL, ':'):]
+	late, lateCAs := expired(t)
+	stranger := listenFor(t, &tls.Config{Certificates: []tls.Certificate{late}})
+	mute := listenFor(t, nil)
+	for name, c := range map[string]struct {
+		url   string
+		tls   bool // STARTTLS
+		named string
+		cas   *x509.CertPool
+		ok    bool
+	}{
+		"right":                 {"ldaps://127.0.0.1" + port, false, "ldap.example.org", slapd.Authority.Pool(), true},
+		"right with STARTTLS":   {"ldap://127.0.0.1" + plain, true, "ldap.example.org", slapd.Authority.Pool(), true},
+		"wrong name":            {"ldaps://127.0.0.1" + port, false, "", slapd.Authority.Pool(), false},
+		"wrong name, STARTTLS":  {"ldap://127.0.0.1" + plain, true, "", slapd.Authority.Pool(), false},
+		"wrong authority":       {"ldaps://127.0.0.1" + port, false, "ldap.example.org", mailtest.NewAuthority(t).Pool(), false},
+		"wrong CA, STARTTLS":    {"ldap://127.0.0.1" + plain, true, "ldap.example.org", mailtest.NewAuthority(t).Pool(), false},
+		"the machine's CAs":     {"ldaps://127.0.0.1" + port, false, "ldap.example.org", nil, false},
+		"expired":               {"ldaps://" + stranger.Addr().String(), false, "", lateCAs, false},
+		"no TLS behind ldaps":   {"ldaps://127.0.0.1" + plain, false, "ldap.example.org", slapd.Authority.Pool(), false},
+		"no answer to STARTTLS": {"ldap://" + mute.Addr().String(), true, "", slapd.Authority.Pool(), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := ldapOptions(t, s, slapd)
+			o.URLs, o.StartTLS, o.ServerName, o.CAs, o.Timeout = []string{c.url}, c.tls, c.named, c.cas, 2*time.Second
+			l, err := NewLDAP(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := l.read(t.Context(), true)
+			if c.ok != (err == nil) || c.ok && len(r.people) != 2 {
+				t.Errorf("%v", err)
+			}
+			l.close()
+		})
+	}
+	for _, l := range []*listening{stranger, mute} {
+		if heard := l.heard(); strings.Contains(heard, mailtest.SlapdReaderSecret) || strings.Contains(heard, "portreeve") {
+			t.Errorf("a stranger was told %q", heard)
+		}
+	}
+}
+
+func TestPlaintextLeavesThisMachineNever(t *testing.T) {
+	server, client := net.Pipe()
+	defer server.Close()
+	defer client.Close()
+	s := openStore(t)
+	o := ldapOptions(t, s, &mailtest.Slapd{Authority: mailtest.NewAuthority(t), TLSURL: "ldap://192.0.2.1"})
+	l, err := NewLDAP(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.servers[0].seal(t.Context(), faraway{client}, searching); err == nil || !strings.Contains(err.Error(), "clear") {
+		t.Errorf("a far server without TLS: %v", err)
+	}
+}
+
+type faraway struct{ net.Conn }
+
+func (faraway) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 389} }
+
+// A directory can point elsewhere: from a place in the tree, from everything
+// outside it, and in answer to a bind. Nobody goes there.
+func TestReferralsAreNotFollowed(t *testing.T) {
+	stranger := listenFor(t, nil)
+	elsewhere := "ldap://" + stranger.Addr().String()
+	ldif := maryAndOmar() + "dn: uid=lure,ou=people," + mailtest.SlapdBase + "\nobjectClass: referral\nobjectClass: extensibleObject\nuid: lure\nref: " + elsewhere + "/uid=mary,dc=stranger,dc=example\n\n" +
+		"dn: cn=lure,ou=groups," + mailtest.SlapdBase + "\nobjectClass: referral\nobjectClass: extensibleObject\ncn: lure\nref: " + elsewhere + "/cn=all,dc=stranger,dc=example\n\n"
+	s := openStore(t)
+	slapd := mailtest.StartSlapd(t, mailtest.SlapdOptions{LDIF: ldif, Global: "referral " + elsewhere})
+	x := startLDAP(t, s, slapd, ldapOptions(t, s, slapd))
+	x.until("all are mirrored", func() bool { return x.Local.Len() == 2 })
+	if _, known, err := x.Lookup(t.Context(), "lure@example.org"); known || err != nil {
+		t.Errorf("the lure: %v, %v", known, err)
+	}
+	mary := x.find("mary@example.org")
+	// Mary's place becomes a reference to a stranger, who would be shown her password.
+	x.slapd.Modify(t, "dn: "+mailtest.PersonDN("mary")+"\nchangetype: delete\n")
+	x.slapd.Modify(t, "dn: "+mailtest.PersonDN("mary")+"\nchangetype: add\nobjectClass: referral\nobjectClass: extensibleObject\nuid: mary\nref: "+elsewhere+"/"+mailtest.PersonDN("mary")+"\n")
+	if err := x.check(mary, "mary's secret word", home); err == nil {
+		t.Error("let in by a referral")
+	}
+	o := ldapOptions(t, s, slapd)
+	o.Name, o.Base = "outside", "dc=stranger,dc=example" // all of it is elsewhere
+	l, err := NewLDAP(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := l.read(t.Context(), true); err == nil {
+		t.Errorf("a referral is no answer, and gave %+v", r)
+	}
+	l.close()
+	if heard := stranger.heard(); heard != "" {
+		t.Errorf("the stranger was told %q", heard)
+	}
+}
+
+// Names that would mean something else in a filter or a DN find nobody, or the
+// one who really has them.
+func TestNamesCannotChangeTheQuestion(t *testing.T) {
+	odd := `a,b+c="d" \e(*)`
+	ldif := maryAndOmar() + "dn: cn=a\\,b\\+c\\3D\\22d\\22 \\5Ce(*),ou=people," + mailtest.SlapdBase + "\nobjectClass: inetOrgPerson\ncn: " + odd + "\nsn: odd\nmail: odd@example.org\nuserPassword: odd word\n\n" +
+		mailtest.LDIFGroup("odd", "cn=a\\,b\\+c\\3D\\22d\\22 \\5Ce(*),ou=people,"+mailtest.SlapdBase)
+	x := startWith(t, ldif, 3, nil)
+	for _, typed := range []string{"*@example.org", "mary)(uid=*@example.org", "*)(mail=*", "mary@example.org)(|(uid=*", `m\61ry@example.org`, "mary\x00@example.org",
+		"mary,ou=people,dc=example,dc=org", "(|(uid=mary))@example.org", "mar*", "mary@example.org\\2a", "nobody)(objectClass=*@example.org"} {
+		if p, known, err := x.Lookup(t.Context(), typed); known || err != nil {
+			t.Errorf("%q found %+v (%v)", typed, p, err)
+		}
+	}
+	p := x.find("odd@example.org")
+	if err := x.check(p, "odd word", home); err != nil {
+		t.Errorf("an odd place in the tree: %v", err)
+	}
+	if len(p.Groups) != 1 {
+		t.Errorf("and its group: %v", p.Groups)
+	}
+	for _, password := range []string{"", "\x00", "odd word\x00", "x\r\ny", strings.Repeat("x", maxPassword+1)} {
+		if err := x.check(p, password, home); !errors.Is(err, ErrWrong) {
+			t.Errorf("%.20q: %v", password, err)
+		}
+	}
+	if _, n := locked(t, x.slapd, "cn=a\\,b\\+c\\3D\\22d\\22 \\5Ce(*),ou=people,"+mailtest.SlapdBase); n != 0 {
+		t.Errorf("%d of those were sent up", n)
+	}
+}
+
+// A service account whose own password is wrong is our trouble: its refusal
+// must not be taken for one of a person's.
+func TestTheServiceAccountsRefusalIsNobodysWrongPassword(t *testing.T) {
+	x := startWith(t, maryAndOmar(), 2, nil)
+	mary := x.find("mary@example.org")
+	x.slapd.SetPassword(t, mailtest.SlapdReader, "another now")
+	x.slapd.Stop()
+	x.slapd.Start(t)
+	x.until("the fault is told", func() bool { return strings.Contains(x.ldap.State().Fault, mailtest.SlapdReader) })
+	if err := x.check(mary, "mary's word", home); err == nil || errors.Is(err, ErrWrong) {
+		t.Errorf("came to %v", err)
+	}
+}
+
+func TestAPersonOfADirectoryThatIsNoMoreIsTrouble(t *testing.T) {
+	s := openStore(t)
+	change(t, s, func(tx *store.Tx) error {
+		return tx.AddPerson(&store.Person{Address: "mary@example.org", Origin: store.OriginDirectory, Source: "former"})
+	})
+	x := NewSources(newLocal(t, s), nil)
+	p, _, _ := x.Lookup(t.Context(), "mary@example.org")
+	if err := x.CheckPassword(context.Background(), p, []byte("x"), secret.Source{}); err == nil || errors.Is(err, ErrWrong) || errors.Is(err, ErrNoPassword) {
+		t.Errorf("came to %v", err)
+	}
+}
