@@ -26,6 +26,8 @@ func (a *api) routes(handle func(pattern string, h handler)) {
 	ours("GET /signIns/{id}", a.signIn)
 	ours("POST /whatIf", a.whatIf)
 
+	ours("GET /database/check", a.checkDatabase)
+	ours("GET /database/backup", a.backupDatabase)
 	ours("GET /people", a.people)
 	ours("POST /people", a.addPerson)
 	ours("POST /people/import", a.importPeople)

@@ -129,6 +129,11 @@ func (s *Server) openState(ctx context.Context) (err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("making the state folder: %w", err)
 	}
+	lock, err := store.Lock(dir)
+	if err != nil {
+		return err
+	}
+	s.later(lock.Close)
 	if s.box, err = s.openBox(filepath.Join(dir, "master.key")); err != nil {
 		return fmt.Errorf("opening the master key: %w", err)
 	}

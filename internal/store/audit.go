@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -147,8 +148,10 @@ func scanAudit(r scanner) (a Audit, err error) {
 
 // VerifyAudit walks the chain and returns the number of the first row that does
 // not fit, 0 if all do.
-func (s *Store) VerifyAudit(ctx context.Context) (int64, error) {
-	rows, err := s.read.QueryContext(ctx, `SELECT n, at, actor_uid, actor, action, kind, object, name, reason, before, after, chain FROM audit ORDER BY n`)
+func (s *Store) VerifyAudit(ctx context.Context) (int64, error) { return verifyAudit(ctx, s.read) }
+
+func verifyAudit(ctx context.Context, db *sql.DB) (int64, error) {
+	rows, err := db.QueryContext(ctx, `SELECT n, at, actor_uid, actor, action, kind, object, name, reason, before, after, chain FROM audit ORDER BY n`)
 	if err != nil {
 		return 0, fmt.Errorf("reading the audit: %w", err)
 	}

@@ -107,7 +107,7 @@ func (s *Store) connect(ctx context.Context, o Options) (err error) {
 	if s.read, err = openPool(s.path, readGrace, readers, true); err != nil {
 		return err
 	}
-	fresh, err := migrate(ctx, s.write)
+	fresh, err := migrate(ctx, s.write, s.path)
 	if err != nil {
 		return err
 	}
@@ -117,6 +117,9 @@ func (s *Store) connect(ctx context.Context, o Options) (err error) {
 	}
 	s.w = newWriter(s.write, conn, s.subs.publish)
 	if err := s.checkDemo(ctx, fresh, o.Demo); err != nil {
+		return err
+	}
+	if err := s.checkKey(ctx, o.NameKey); err != nil {
 		return err
 	}
 	s.key, err = s.nameKey(ctx, o.NameKey)
