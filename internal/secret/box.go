@@ -111,13 +111,19 @@ func readMaster(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	coded, found := bytes.CutPrefix(bytes.TrimSpace(text), []byte(masterMark))
-	key, err := base64.StdEncoding.Strict().DecodeString(string(coded))
+	key, ok := masterOf(text)
 	clear(text)
-	if !found || err != nil || len(key) != masterSize {
+	if !ok {
 		return nil, fmt.Errorf("%s holds no master key", path)
 	}
 	return key, nil
+}
+
+// masterOf reads the text of a master key's file.
+func masterOf(text []byte) (key []byte, ok bool) {
+	coded, found := bytes.CutPrefix(bytes.TrimSpace(text), []byte(masterMark))
+	key, err := base64.StdEncoding.Strict().DecodeString(string(coded))
+	return key, found && err == nil && len(key) == masterSize
 }
 
 // checkPrivate looks at the open file, not at its name, so that it cannot be
@@ -172,8 +178,13 @@ func syncDir(dir string) error {
 // minGiven is the shortest master key that may be given in the configuration, in bytes.
 const minGiven = 16
 
-// BoxOf makes a box of a master key given in the configuration, in whatever form.
+// BoxOf makes a box of a master key given in the configuration, in whatever
+// form. What OpenBox once wrote is the same key as there, so that its file can
+// be moved to where the database is not.
 func BoxOf(given []byte) (*Box, error) {
+	if key, ok := masterOf(given); ok {
+		return &Box{NewText(key)}, nil
+	}
 	if len(given) < minGiven {
 		return nil, fmt.Errorf("a master key has at least %d characters", minGiven)
 	}

@@ -126,3 +126,24 @@ func TestAConfiguredKeyIsLongAndStaysTheSame(t *testing.T) {
 		t.Errorf("%q, %v", plain, err)
 	}
 }
+
+// The file that OpenBox makes may become a systemd credential, and stays the
+// same key.
+func TestAMovedMasterKeyIsTheSame(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "master.key")
+	made, err := OpenBox(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved, err := BoxOf(bytes.TrimSpace(text)) // as the configuration reads a secret's file
+	if err != nil {
+		t.Fatal(err)
+	}
+	if plain, err := moved.Open("seeds", made.Seal("seeds", []byte("x"))); err != nil || string(plain) != "x" {
+		t.Errorf("%q, %v", plain, err)
+	}
+}
