@@ -67,7 +67,7 @@ type habit struct {
 	days        days
 	count       int64
 	first, last time.Time
-	torn        int // times that the same program was in another country within the hour
+	torn        map[*netUse]int // how often the same program was in another country's network within the hour
 }
 
 // netUse is a habit in one /24 or /48.
@@ -103,8 +103,9 @@ type person struct {
 }
 
 type sighting struct {
-	at time.Time
-	h  *habit
+	at  time.Time
+	h   *habit
+	net *netUse
 }
 
 // tornWithin is how soon nobody carries a device from one country's networks to another's.
@@ -116,6 +117,19 @@ type past struct {
 	people   map[string]*person
 	hours    [24]int64
 	signIns  int64
+
+	countries map[string]int64           // sign-ins
+	devices   map[netip.Prefix][]library // of everybody, the first few of each network
+}
+
+// library is a program's TLS library, or its name where there is no hello.
+type library string
+
+func (d device) library() library {
+	if l := libraryOf(d.JA4); l != "" {
+		return library(l)
+	}
+	return library(d.Program)
 }
 
 // knockOf is a recorded sign-in as a knock.
@@ -144,7 +158,7 @@ func (s *Service) passwords(ctx context.Context, from, to time.Time, whom func(s
 
 // read learns the habits of those chosen.
 func (s *Service) read(ctx context.Context, from, to time.Time, whom func(string) bool) (*past, error) {
-	p := &past{from: from, to: to, people: map[string]*person{}}
+	p := &past{from: from, to: to, people: map[string]*person{}, countries: map[string]int64{}, devices: map[netip.Prefix][]library{}}
 	err := s.passwords(ctx, from, to, whom, func(k *Knock, e *signin.Event) { p.add(k, e) })
 	return p, err
 }
@@ -165,13 +179,22 @@ func (p *past) add(k *Knock, e *signin.Event) {
 	n := max(e.Count, 1)
 	p.signIns += n
 	p.hours[k.At.UTC().Hour()] += n
-	h.add(k, n, p.dayOf(k.At), p.dayOf(cmp.Or(e.Last, k.At)))
-	who.sight(h, k.At)
+	p.countries[k.Country] += n
+	net := h.add(k, n, p.dayOf(k.At), p.dayOf(cmp.Or(e.Last, k.At)))
+	who.sight(h, net, k.At)
+	network, l := networkOf(k.Addr), d.library()
+	if seen := p.devices[network]; len(seen) < manyDevices && !slices.Contains(seen, l) {
+		p.devices[network] = append(seen, l)
+	}
 }
+
+// manyDevices is how many libraries make a network a place that people share,
+// such as an office: a thief has one.
+const manyDevices = 3
 
 func (p *past) dayOf(t time.Time) int { return int(t.Sub(p.from) / day) }
 
-func (h *habit) add(k *Knock, n int64, first, last int) {
+func (h *habit) add(k *Knock, n int64, first, last int) *netUse {
 	network := networkOf(k.Addr)
 	u := h.nets[network]
 	if u == nil {
@@ -190,30 +213,68 @@ func (h *habit) add(k *Knock, n int64, first, last int) {
 	if len(h.addrs) < keptAddrs && !slices.Contains(h.addrs, k.Addr) {
 		h.addrs = append(h.addrs, k.Addr)
 	}
+	return u
 }
 
 // keptAddrs is how many addresses of a habit are compared with other people's.
 const keptAddrs = 8
 
 // sight notices a program that is in two countries at once.
-func (p *person) sight(h *habit, at time.Time) {
+func (p *person) sight(h *habit, net *netUse, at time.Time) {
 	if h.JA4 == "" && h.Program == "" || h.Country == "" {
 		return
 	}
-	if was, seen := p.latest[h.device]; seen && was.h != h && was.h.Country != h.Country && at.Sub(was.at) < tornWithin {
-		h.torn++
-		was.h.torn++
+	if was, seen := p.latest[h.device]; seen && was.h.Country != h.Country && at.Sub(was.at) < tornWithin {
+		h.tear(was.net)
+		was.h.tear(net)
 	}
-	p.latest[h.device] = sighting{at, h}
+	p.latest[h.device] = sighting{at, h, net}
 }
 
-// home is the country in which a person was on most days.
-func (p *person) home() (country string, on int) {
+func (h *habit) tear(other *netUse) {
+	if h.torn == nil {
+		h.torn = map[*netUse]int{}
+	}
+	h.torn[other]++
+}
+
+// settledDays are the days on which a network must have been used to be where
+// somebody stays. A telephone abroad shows its operator's addresses at home from
+// one moment to the next, but not those of its owner's house.
+const settledDays = 5
+
+// tornTimes counts how often a habit's program was at the same time where its owner stays.
+func (h *habit) tornTimes() (n int) {
+	for other, times := range h.torn {
+		if other.days.count() >= settledDays {
+			n += times
+		}
+	}
+	return n
+}
+
+// majority is the country of the organisation, empty if it has none.
+func (p *past) majority() string {
+	for country, n := range p.countries {
+		if n*10 >= p.signIns*6 {
+			return country
+		}
+	}
+	return ""
+}
+
+// home is the country in which a person is: the organisation's, if they are
+// seen there at all, or else that of most days. Days alone would say where a
+// script is that looks every night.
+func (p *person) home(majority string) (country string, on int) {
 	in := map[string]days{}
 	for _, h := range p.habits {
 		if h.Country != "" {
 			in[h.Country] = in[h.Country].or(h.days)
 		}
+	}
+	if n := in[majority].count(); n >= settledDays {
+		return majority, n
 	}
 	for c, d := range in {
 		if n := d.count(); n > on || n == on && c < country {

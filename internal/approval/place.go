@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/store"
 )
 
@@ -26,15 +27,48 @@ func poolOf(network netip.Prefix) netip.Prefix {
 
 // windows are what of a person's habits is adopted.
 func (p *plan) windows(who *person) []Window {
-	var all []Window
+	var wide []Window
 	for _, h := range who.habits {
 		if p.adoptable(who, h) {
-			all = append(all, p.wide(h)...)
+			wide = append(wide, p.wide(h)...)
 		}
 	}
-	all = append(all, p.narrow(who)...)
+	all := append(wide, p.narrow(who, wide)...)
 	for i := range all {
 		all[i].Person, all[i].Kind = who.id, store.AdoptedWindow
+	}
+	return senders(all)
+}
+
+// senders adds what lets a program that fetches send from where it fetches: it
+// may not have sent for a month, and sending it gives no name, so that the TLS
+// hello is what is pinned.
+func senders(all []Window) []Window {
+	type sender struct {
+		network  netip.Prefix
+		asn      uint32
+		country  string
+		identity string // the hello, or its library in a place that is pinned tightly
+	}
+	of := func(w *Window) sender {
+		s := sender{w.Network, w.ASN, w.Country, w.JA4}
+		if tight(w.Network) {
+			s.identity = libraryOf(w.JA4)
+		}
+		return s
+	}
+	have := map[sender]bool{}
+	for _, w := range all {
+		if w.Program == "" && slices.Contains(w.Protocols, protocol.Submission) {
+			have[of(&w)] = true
+		}
+	}
+	for _, w := range all {
+		if s := of(&w); w.JA4 != "" && !have[s] && (slices.Contains(w.Protocols, protocol.IMAP) || slices.Contains(w.Protocols, protocol.POP3)) {
+			have[s] = true
+			w.Program, w.Protocols = "", []protocol.Protocol{protocol.Submission}
+			all = append(all, w)
+		}
 	}
 	return all
 }
@@ -109,10 +143,12 @@ func (s spot) byLibrary() spot {
 }
 
 // narrow are the windows for each network in which a program was used on
-// enough days. Whether it fetched or sent makes one program no two.
-func (p *plan) narrow(who *person) []Window {
+// enough days. In a network that a wide one covers they are made only where the
+// person stays: there the program may be updated.
+func (p *plan) narrow(who *person, wide []Window) []Window {
 	type found struct {
 		Window
+		asn       uint32
 		days      days
 		protocols uint32
 	}
@@ -125,7 +161,7 @@ func (p *plan) narrow(who *person) []Window {
 			at := spot{n, h.Program, libraryOf(h.JA4)}
 			f := spots[at]
 			if f == nil {
-				f = &found{Window: Window{Network: n, Program: h.Program, Owner: h.owner}}
+				f = &found{Window: Window{Network: n, Program: h.Program, Owner: h.owner}, asn: h.ASN}
 				spots[at] = f
 			}
 			if f.LastUsed.Before(u.last) {
@@ -137,7 +173,8 @@ func (p *plan) narrow(who *person) []Window {
 	}
 	var all []Window
 	for at, f := range spots {
-		if max(f.days.count(), habitual[at.byLibrary()].count()) >= p.Days {
+		n := max(f.days.count(), habitual[at.byLibrary()].count())
+		if n >= p.Days && (n >= settledDays || !covered(wide, at, f.asn)) {
 			f.Protocols = protocolList(f.protocols)
 			all = append(all, f.Window)
 		}
@@ -146,6 +183,13 @@ func (p *plan) narrow(who *person) []Window {
 		return cmp.Or(comparePrefix(a.Network, b.Network), cmp.Compare(a.Program, b.Program), cmp.Compare(a.JA4, b.JA4))
 	})
 	return all
+}
+
+// covered says that a wide window admits a program in a network.
+func covered(wide []Window, at spot, asn uint32) bool {
+	return slices.ContainsFunc(wide, func(w Window) bool {
+		return w.Program == at.program && libraryOf(w.JA4) == at.library && w.ASN == asn && (!w.Network.IsValid() || w.Network.Overlaps(at.network))
+	})
 }
 
 func comparePrefix(a, b netip.Prefix) int {

@@ -173,8 +173,8 @@ func (s *Service) writeUses(ctx context.Context) error {
 		return nil
 	}
 	err := s.Store.Write(ctx, func(tx *store.Tx) error {
-		for id, at := range used {
-			if err := tx.UseWindow(id, at); err != nil {
+		for id, u := range used {
+			if err := tx.UseWindow(id, u.at, u.ja4); err != nil {
 				return err
 			}
 		}

@@ -47,7 +47,7 @@ const (
 	quietShare   = 40 // per cent of an average hour, below which the organisation sleeps
 	nightShare   = 75 // per cent of a habit's sign-ins in such hours
 	enoughUses   = 5  // sign-ins, below which hours tell nothing
-	tornTimes    = 2  // once may be a telephone that changes to its VPN
+	tornOften    = 2  // once may be a telephone that changes to its VPN
 	listNetworks = 5
 )
 
@@ -115,7 +115,7 @@ func (p *past) shared(strange map[*habit]bool) map[*habit]int {
 	each := func(do func(*habit, source)) {
 		for h, is := range strange {
 			for _, a := range h.addrs {
-				if is {
+				if is && len(p.devices[networkOf(a)]) < manyDevices {
 					do(h, source{h.device, a})
 				}
 			}
@@ -139,7 +139,7 @@ func (p *past) judge(who *person, h *habit, shared int) *Suspect {
 		score += weight
 		reasons = append(reasons, fmt.Sprintf(format, args...))
 	}
-	home, on := who.home()
+	home, on := who.home(p.majority())
 	if h.Country != "" && h.Country != home {
 		say(weighAbroad, "from %s, while this person is in %s on %d days", h.Country, home, on)
 	}
@@ -149,8 +149,8 @@ func (p *past) judge(who *person, h *habit, shared int) *Suspect {
 	if !who.hasPlace(h) {
 		say(weighPlace, "a network owner of whom this person has no other program")
 	}
-	if h.torn >= tornTimes && h.Country != home {
-		say(weighTorn, "the same program was in another country within the hour, %d times", h.torn)
+	if torn := h.tornTimes(); torn >= tornOften && h.Country != home {
+		say(weighTorn, "the same program was where its owner stays within the hour, %d times", torn)
 	}
 	if shared >= notedOnce {
 		say(weighShared, "the same address and program are in the accounts of %d people", shared)

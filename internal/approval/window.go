@@ -19,15 +19,24 @@ type index struct {
 	windows map[string][]*held
 	denied  map[string]map[netip.Prefix]time.Time // until when
 
+	hellos map[string][]string // TLS hellos by person, of programs at places pinned tightly
+
 	usesMu sync.Mutex
-	uses   map[string]time.Time // by window, to be written
+	uses   map[string]used // by window, to be written
+}
+
+// used is when a window was last used, and with which TLS hello.
+type used struct {
+	at  time.Time
+	ja4 string
 }
 
 // held is one window and when it was last used, as far as is known here.
 type held struct {
 	Window
-	mu   sync.Mutex
-	used time.Time
+	mu    sync.Mutex
+	used  time.Time
+	hello string
 }
 
 // useGrain is how exactly the last use is kept.
@@ -41,7 +50,7 @@ func (s *Service) Open(k Knock) (Pass, bool) {
 	if w == nil {
 		return Pass{}, false
 	}
-	s.index.use(w, k.At)
+	s.index.use(w, &k)
 	p := Pass{Methods: policy.MethodKnownProgram, Grant: store.GrantOfWindow(w.ID), Until: w.Expires}
 	if w.Kind == store.ApprovalWindow {
 		p.Methods = policy.MethodApprovalWindow
@@ -117,7 +126,7 @@ func (x *index) find(k *Knock) *held {
 	defer x.mu.RUnlock()
 	var found *held
 	for _, w := range x.windows[k.Person] {
-		if !x.live(w, k.At) || !admits(&w.Window, k) {
+		if !x.live(w, k.At) || !admits(&w.Window, k) && !x.follows(&w.Window, k) {
 			continue
 		}
 		if w.Kind == store.ApprovalWindow {
@@ -177,6 +186,39 @@ func sameHello(w *Window, ja4 string) bool {
 	return tight(w.Network) && library != "" && library == libraryOf(ja4)
 }
 
+// maxHellos is how many TLS hellos are remembered of one person.
+const maxHellos = 64
+
+// follows says that a window which pins a wide place admits a program that was
+// updated, since the new version's hello was seen where the place is pinned
+// tightly. x.mu is held.
+func (x *index) follows(w *Window, k *Knock) bool {
+	if w.JA4 == "" || tight(w.Network) || libraryOf(w.JA4) != libraryOf(k.JA4) || !slices.Contains(x.hellos[w.Person], k.JA4) {
+		return false
+	}
+	now := *w
+	now.JA4 = k.JA4
+	return admits(&now, k)
+}
+
+// learnHello remembers a TLS hello that was seen where the place is pinned tightly.
+func (x *index) learnHello(person, ja4 string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.remember(person, ja4)
+}
+
+func (x *index) remember(person, ja4 string) {
+	of := x.hellos[person]
+	if ja4 == "" || slices.Contains(of, ja4) {
+		return
+	}
+	if len(of) >= maxHellos {
+		of = of[1:]
+	}
+	x.hellos[person] = append(of, ja4)
+}
+
 // libraryOf is the middle part of a JA4, the hash of the cipher suites: it
 // changes with the TLS library and seldom with its version.
 func libraryOf(ja4 string) string {
@@ -192,25 +234,33 @@ func libraryOf(ja4 string) string {
 }
 
 // use notes that a window was used.
-func (x *index) use(w *held, at time.Time) {
+func (x *index) use(w *held, k *Knock) {
 	w.mu.Lock()
-	news := at.Sub(w.used) >= useGrain
+	updated := tight(w.Network) && w.JA4 != "" && k.JA4 != w.hello
+	news := updated || k.At.Sub(w.used) >= useGrain
 	if news {
-		w.used = at
+		w.used = k.At
 	}
+	if updated {
+		w.hello = k.JA4
+	}
+	now := used{w.used, w.hello}
 	w.mu.Unlock()
 	if !news {
 		return
 	}
+	if updated {
+		x.learnHello(w.Person, k.JA4)
+	}
 	x.usesMu.Lock()
 	defer x.usesMu.Unlock()
 	if x.uses == nil {
-		x.uses = map[string]time.Time{}
+		x.uses = map[string]used{}
 	}
-	x.uses[w.ID] = at
+	x.uses[w.ID] = now
 }
 
-func (x *index) takeUses() map[string]time.Time {
+func (x *index) takeUses() map[string]used {
 	x.usesMu.Lock()
 	defer x.usesMu.Unlock()
 	all := x.uses
@@ -219,15 +269,15 @@ func (x *index) takeUses() map[string]time.Time {
 }
 
 // giveBack returns uses that could not be written.
-func (x *index) giveBack(all map[string]time.Time) {
+func (x *index) giveBack(all map[string]used) {
 	x.usesMu.Lock()
 	defer x.usesMu.Unlock()
 	if x.uses == nil {
-		x.uses = map[string]time.Time{}
+		x.uses = map[string]used{}
 	}
-	for id, at := range all {
-		if at.After(x.uses[id]) {
-			x.uses[id] = at
+	for id, u := range all {
+		if u.at.After(x.uses[id].at) {
+			x.uses[id] = u
 		}
 	}
 }
@@ -243,14 +293,18 @@ func (x *index) learn(person string, windows []Window, denials []Denial) {
 		}
 	}
 	for _, w := range windows {
-		h := &held{Window: w, used: w.LastUsed}
+		h := &held{Window: w, used: w.LastUsed, hello: w.JA4}
+		if tight(w.Network) {
+			x.remember(w.Person, w.JA4)
+		}
 		if w.Created.After(h.used) {
 			h.used = w.Created
 		}
 		if old := before[w.ID]; old != nil {
 			old.mu.Lock()
 			if old.used.After(h.used) {
-				h.used = old.used
+				h.used, h.hello = old.used, old.hello
+				x.remember(w.Person, old.hello)
 			}
 			old.mu.Unlock()
 		}
@@ -270,12 +324,13 @@ func (x *index) forget(person string) (gone [][]*held) {
 		gone = append(gone, x.windows[person])
 		delete(x.windows, person)
 		delete(x.denied, person)
+		delete(x.hellos, person)
 		return gone
 	}
 	for _, list := range x.windows {
 		gone = append(gone, list)
 	}
-	x.windows, x.denied = map[string][]*held{}, map[string]map[netip.Prefix]time.Time{}
+	x.windows, x.denied, x.hellos = map[string][]*held{}, map[string]map[netip.Prefix]time.Time{}, map[string][]string{}
 	return gone
 }
 

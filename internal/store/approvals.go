@@ -161,9 +161,10 @@ func (tx *Tx) insertWindow(w *Window) error {
 	return nil
 }
 
-// UseWindow keeps when a window was last used.
-func (tx *Tx) UseWindow(id string, at time.Time) error {
-	return tx.exec(`UPDATE windows SET used = max(used, ?) WHERE id = ?`, nanos(at), id)
+// UseWindow keeps when a window was last used, and the TLS hello that it was
+// used with.
+func (tx *Tx) UseWindow(id string, at time.Time, ja4 string) error {
+	return tx.exec(`UPDATE windows SET used = max(used, ?), ja4 = ? WHERE id = ?`, nanos(at), clipTo(ja4, maxName), id)
 }
 
 // EndWindow takes a window back, and the sessions that hang on it; ErrNotFound
