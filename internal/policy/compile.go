@@ -64,10 +64,11 @@ type Snapshot struct {
 	never        set          // policies whose device rule holds for no device
 	deviceRules  []deviceRule // each distinct rule once
 
-	asked      []asked      // each kind of demand once
-	demands    []set        // the policies of each kind
-	askedBy    []uint16     // beside policies
-	paces      []*Frequency // each distinct one once
+	asked      []asked           // each kind of demand once
+	demands    []set             // the policies of each kind
+	askedBy    []uint16          // beside policies
+	paces      []*Frequency      // each distinct one once
+	models     map[string]uint32 // models of keys that are asked for, numbered from 1
 	builtInMFA []Combination
 	scratch    sync.Pool
 
@@ -79,7 +80,7 @@ type Snapshot struct {
 }
 
 const (
-	credentialKinds = int(CredentialCertificate) + 1
+	credentialKinds = int(CredentialPass) + 1
 	flowKinds       = int(DeviceCodeFlow|AuthenticationTransfer) + 1
 )
 

@@ -128,6 +128,24 @@ func (s *Snapshot) compileHours() {
 	}
 }
 
+// number gives each model of a key that a strength asks for a number, which
+// answers are told apart by.
+func (s *Snapshot) number(strength *Strength) {
+	if strength == nil {
+		return
+	}
+	for _, c := range strength.Combinations {
+		for _, key := range c.Keys {
+			if s.models == nil {
+				s.models = map[string]uint32{anyKey: 1}
+			}
+			if s.models[key] == 0 {
+				s.models[key] = uint32(len(s.models) + 1)
+			}
+		}
+	}
+}
+
 // compileDemands finds the policies that ask for the same: a few kinds of
 // demand, each answered once per sign-in.
 func (s *Snapshot) compileDemands() {
@@ -138,6 +156,7 @@ func (s *Snapshot) compileDemands() {
 		if k < 0 {
 			k = len(s.asked)
 			s.asked = append(s.asked, *a)
+			s.number(a.strength)
 			s.demands = append(s.demands, make(set, len(s.everybody)))
 			if a.every != nil && !slices.ContainsFunc(s.paces, func(q *Frequency) bool { return *q == *a.every }) {
 				s.paces = append(s.paces, a.every)

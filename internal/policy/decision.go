@@ -30,6 +30,7 @@ type proof struct {
 	methods Methods
 	device  Controls
 	fresh   uint64 // by pace
+	model   uint32 // of the key, as numbered by the snapshot
 }
 
 type notable struct {
@@ -46,6 +47,9 @@ func (s *Snapshot) newScratch() any {
 // not again for a proof that was seen lately.
 func (w *scratch) decide(s *Snapshot, f *Facts) {
 	p := proof{known: len(s.paces) <= 64, asks: promptable(f.Protocol), methods: f.Methods, device: f.Device.controls()}
+	if len(s.models) > 0 {
+		p.model = s.models[f.Key]
+	}
 	if age, known := proofAge(f); known {
 		for i, q := range s.paces {
 			if q.allows(age) {
@@ -80,7 +84,7 @@ func (a *answers) renew(s *Snapshot, f *Facts, p proof) {
 	clear(a.bad)
 	clear(a.ask)
 	a.proof, a.notable, a.codes = p, a.notable[:0], a.codes[:0]
-	builtIn := anyProven(s.builtInMFA, f.Methods)
+	builtIn := anyProven(s.builtInMFA, f.Methods, f.Key)
 	for k := range s.asked {
 		q := &s.asked[k]
 		met := q.met(f)

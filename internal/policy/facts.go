@@ -67,6 +67,9 @@ type Facts struct {
 	Proven bool
 	// Methods are the authentication methods proven, and by whom (FederatedMFA and so on).
 	Methods Methods
+	// Key is the model (AAGUID, in lower case) of the passkey among the methods,
+	// as the key says; empty is unknown.
+	Key string
 	// AuthTime is when the person last proved who they are; zero is unknown.
 	AuthTime time.Time
 	// Flow is how a token was transferred between devices.
@@ -85,7 +88,7 @@ func (f *Facts) mailbox() (id string, groups []string) {
 
 // SecretFacts names the members of Facts that hang on the secret, and so are
 // unknown to Preauth. Early block means: blocked under every completion of these.
-var SecretFacts = []string{"Proven", "Methods", "AuthTime", "Flow", "Device"}
+var SecretFacts = []string{"Proven", "Methods", "Key", "AuthTime", "Flow", "Device"}
 
 // CredentialKind is the kind of credential shown.
 type CredentialKind uint8

@@ -93,10 +93,10 @@ const (
 // they are never met.
 func (a *asked) met(f *Facts) (met Controls) {
 	met = f.Device.controls()
-	if a.grant&ControlMFA != 0 && anyProven(a.mfa, f.Methods) {
+	if a.grant&ControlMFA != 0 && anyProven(a.mfa, f.Methods, f.Key) {
 		met |= ControlMFA
 	}
-	if a.strength != nil && a.strength.Met(f.Methods) {
+	if a.strength != nil && a.strength.Met(f.Methods, f.Key) {
 		met |= ControlStrength
 	}
 	if a.every != nil && a.every.fresh(f) {

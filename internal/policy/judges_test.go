@@ -55,6 +55,7 @@ func drawSource(t *rapid.T) Source {
 	src.Strengths = []Strength{
 		{ID: "bound", DisplayName: "Bound", Combinations: []Combination{{Methods: MethodBoundAppPassword}, {Methods: MethodPassword | MethodApprovalWindow}}},
 		{ID: "keys", DisplayName: "Keys", Combinations: []Combination{{Methods: MethodFIDO2, Unprovable: true}, {Methods: MethodX509MultiFactor}}},
+		{ID: "model", DisplayName: "Model", Combinations: []Combination{{Methods: MethodFIDO2, Keys: []string{"blue"}}, {Methods: MethodPassword | MethodFIDO2, Keys: []string{"red", "blue"}}}},
 		{ID: "nothing", DisplayName: "Nothing", Combinations: []Combination{{Methods: MethodFIDO2, Unprovable: true}, {}}},
 	}
 	if rapid.Bool().Draw(t, "also") {
@@ -172,7 +173,7 @@ func drawGrant(t *rapid.T, p *Policy) {
 			}
 		}
 		if p.Grant.Controls&ControlMFA == 0 && maybe1(t, "strength", 3) {
-			id := pick1(t, "strength", "bound", "keys", "nothing", StrengthMFA, "its-own")
+			id := pick1(t, "strength", "bound", "keys", "model", "nothing", StrengthMFA, "its-own")
 			p.Grant.Strength = &Strength{ID: id, DisplayName: id, Combinations: []Combination{{Methods: MethodSMS}}}
 		}
 		if maybe1(t, "unknown", 20) {
@@ -207,6 +208,7 @@ func drawFacts(t *rapid.T) Facts {
 	f.KnownNetwork, f.ViaWebmail = rapid.Bool().Draw(t, "known"), rapid.Bool().Draw(t, "webmail")
 	f.Proven = true
 	f.Methods = rapid.SampledFrom(somePossibleMethods).Draw(t, "methods")
+	f.Key = pick1(t, "key", "", "blue", "red", "green")
 	f.AuthTime = rapid.SampledFrom(possibleAuthTimes(f.At)).Draw(t, "proof")
 	f.Flow = TransferMethods(rapid.IntRange(0, 3).Draw(t, "flow"))
 	f.Device = rapid.SampledFrom(everyKindOfDevice()).Draw(t, "device")
@@ -278,6 +280,9 @@ func completions(f Facts, yield func(*Facts) bool) {
 		for _, at := range []time.Time{f.At, f.At.Add(-6 * time.Hour), {}} {
 			for _, m := range []Methods{^Methods(0), MethodPassword | MethodSoftwareOath, MethodPassword | MethodApprovalWindow, 0} {
 				for _, d := range everyKindOfDevice() {
+					if f.Key = ""; m == ^Methods(0) {
+						f.Key = "blue" // which meets all that is asked of keys
+					}
 					f.Flow, f.AuthTime, f.Methods, f.Device, f.Proven = flow, at, m&attainable(&f), d, true
 					if !yield(&f) {
 						return
@@ -289,8 +294,8 @@ func completions(f Facts, yield func(*Facts) bool) {
 }
 
 func TestEarlyBlockIfAndOnlyIfEveryCompletionBlocks(t *testing.T) {
-	if len(SecretFacts) != 5 {
-		t.Fatal("completions knows five facts that hang on the secret")
+	if len(SecretFacts) != 6 {
+		t.Fatal("completions knows six facts that hang on the secret")
 	}
 	early, late := 0, 0
 	rapid.Check(t, func(t *rapid.T) {

@@ -223,7 +223,10 @@ type Strength struct {
 // Combination is methods that must all have been proven.
 type Combination struct {
 	Methods Methods
+	// Keys are the models (AAGUIDs, in lower case) of which a passkey must be one;
+	// nil: any.
+	Keys []string
 	// Unprovable says that it asks for something that is not recorded (a method
-	// not known here, a key's model, a certificate's issuer): it is never met.
+	// not known here, a certificate's issuer): it is never met.
 	Unprovable bool
 }

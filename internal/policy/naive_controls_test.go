@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -38,9 +39,9 @@ func naiveHasMFA(proven Methods) bool {
 	return false
 }
 
-func naiveProven(list []Combination, proven Methods) bool {
+func naiveProven(list []Combination, proven Methods, key string) bool {
 	for _, c := range list {
-		if !c.Unprovable && c.Methods != 0 && proven&c.Methods == c.Methods {
+		if !c.Unprovable && c.Methods != 0 && proven&c.Methods == c.Methods && (len(c.Keys) == 0 || slices.Index(c.Keys, key) >= 0) {
 			return true
 		}
 	}
@@ -61,17 +62,17 @@ var naiveOrder = []struct {
 func naiveMet(src *Source, p *Policy, c Controls, f *Facts, also bool) bool {
 	switch c {
 	case ControlMFA:
-		return naiveHasMFA(f.Methods) || also && naiveProven(src.Organization.MFAAlsoAccepts, f.Methods)
+		return naiveHasMFA(f.Methods) || also && naiveProven(src.Organization.MFAAlsoAccepts, f.Methods, f.Key)
 	case ControlStrength:
 		for _, s := range src.Strengths {
 			if s.ID == p.Grant.Strength.ID {
-				return naiveProven(s.Combinations, f.Methods)
+				return naiveProven(s.Combinations, f.Methods, f.Key)
 			}
 		}
 		if p.Grant.Strength.ID == "00000000-0000-0000-0000-000000000002" {
 			return naiveHasMFA(f.Methods)
 		}
-		return naiveProven(p.Grant.Strength.Combinations, f.Methods)
+		return naiveProven(p.Grant.Strength.Combinations, f.Methods, f.Key)
 	case ControlCompliantDevice:
 		return f.Device != nil && f.Device.IsCompliant != nil && *f.Device.IsCompliant
 	case ControlDomainJoinedDevice:

@@ -56,7 +56,7 @@ func (w *scratch) hold(candidates []uint64) { copy(w.out, candidates) }
 // atBest completes the facts with whatever meets the most controls.
 func atBest(f *Facts) Facts {
 	best := *f
-	best.Proven, best.Methods, best.AuthTime, best.Flow, best.Device = true, attainable(f), f.At, 0, nil
+	best.Proven, best.Methods, best.Key, best.AuthTime, best.Flow, best.Device = true, attainable(f), anyKey, f.At, 0, nil
 	return best
 }
 

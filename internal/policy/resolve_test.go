@@ -90,7 +90,7 @@ func TestBuiltInStrengthsAreEntras(t *testing.T) {
 			t.Errorf("%s is %d", name, m)
 		}
 	}
-	if c, unknown := ParseCombination("password, telepathy"); !c.Unprovable || len(unknown) != 1 || anyProven([]Combination{c}, ^Methods(0)) {
+	if c, unknown := ParseCombination("password, telepathy"); !c.Unprovable || len(unknown) != 1 || anyProven([]Combination{c}, ^Methods(0), "") {
 		t.Error("a combination with a method that nobody knows must never be met")
 	}
 	s, _ := Compile(Source{Strengths: []Strength{{ID: StrengthMFA, DisplayName: "Mine", Combinations: []Combination{{Methods: MethodPassword}}}},

@@ -1,6 +1,9 @@
 package policy
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // methodNames are Graph's authenticationMethodModes and ours, by bit.
 var methodNames = map[string]Methods{
@@ -57,14 +60,29 @@ func ParseCombination(s string) (c Combination, unknown []string) {
 }
 
 // String is the combination as it is written.
-func (c Combination) String() string { return strings.Join(c.Methods.Names(), ",") }
+func (c Combination) String() string {
+	s := strings.Join(c.Methods.Names(), ",")
+	if c.Keys != nil {
+		s += " with a key of model " + strings.Join(c.Keys, " or ")
+	}
+	return s
+}
 
-// Met says whether one of the combinations has been proven.
-func (s *Strength) Met(proven Methods) bool { return anyProven(s.Combinations, proven) }
+// Met says whether one of the combinations has been proven, with a passkey of
+// the given model if there was one.
+func (s *Strength) Met(proven Methods, key string) bool {
+	return anyProven(s.Combinations, proven, key)
+}
 
-func anyProven(all []Combination, proven Methods) bool {
-	for _, c := range all {
-		if !c.Unprovable && c.Methods != 0 && c.Methods&^proven == 0 {
+// anyKey stands for a passkey of whatever model is asked for. Where policies
+// ask for different ones, no single key is that good; a sign-in that none could
+// satisfy is then not refused early, but once it is proven.
+const anyKey = "*"
+
+func anyProven(all []Combination, proven Methods, key string) bool {
+	for i := range all {
+		c := &all[i]
+		if !c.Unprovable && c.Methods != 0 && c.Methods&^proven == 0 && (c.Keys == nil || key == anyKey || slices.Contains(c.Keys, key)) {
 			return true
 		}
 	}
@@ -101,7 +119,7 @@ func BuiltInStrengths() []Strength {
 var multiFactor = BuiltInStrengths()[0]
 
 // MultiFactor says whether the methods are two factors by Entra's built-in strength.
-func MultiFactor(m Methods) bool { return multiFactor.Met(m) }
+func MultiFactor(m Methods) bool { return multiFactor.Met(m, "") }
 
 func combinations(texts []string) (all []Combination) {
 	for _, s := range texts {

@@ -25,8 +25,8 @@ func TestEachSwitchClosesItsDoor(t *testing.T) {
 			}
 			s, _ := Compile(Source{Mailboxes: map[string]Settings{"ana": {Switches: w}}})
 			for _, p := range protocol.All() {
-				for k := range credentialKinds {
-					f := Facts{Person: "ana", Protocol: p, Credential: CredentialKind(k), At: drawAt}
+				for k := range CredentialCertificate + 1 { // the others are shown to pages only
+					f := Facts{Person: "ana", Protocol: p, Credential: k, At: drawAt}
 					v := Judge(s, &f, nil)
 					closed := value == closing && switchOf(name) == p && !ewsFamily(name)
 					if v.Allowed() == closed {
@@ -207,12 +207,12 @@ func TestAuthenticationPoliciesRefuseBeforeTheSecret(t *testing.T) {
 				}
 				s, _ := Compile(Source{AuthenticationPolicies: []AuthenticationPolicy{a}, Organization: Organization{DefaultAuthenticationPolicy: "basic OFF"}})
 				for _, p := range protocol.All() {
-					for k := range credentialKinds {
+					for k := range CredentialCertificate + 1 { // the others are shown to pages only
 						want := 0
 						if p == door && value == c.refusing {
-							want = c.refused[CredentialKind(k)]
+							want = c.refused[k]
 						}
-						f := Facts{Protocol: p, Credential: CredentialKind(k)}
+						f := Facts{Protocol: p, Credential: k}
 						v := Preauth(s, &f)
 						if v.Code != want || want != 0 && (v.Stage != StageAuthenticationPolicy || v.By != "a1") {
 							t.Errorf("%s%s %s, %s with %s: %+v, want %d", family, suffix, show(value), p, f.Credential, v, want)

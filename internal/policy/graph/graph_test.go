@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -117,13 +118,40 @@ func TestExamplePoliciesAreRead(t *testing.T) {
 		t.Errorf("%+v", filter)
 	}
 	strength := read("04-policy-auth-strength-every-time.json")
-	if !strength.Session.Frequency.EveryTime || len(strength.Grant.Strength.Combinations) != 3 || !strength.Grant.Strength.Combinations[0].Unprovable ||
-		strength.Grant.Strength.Combinations[1].Unprovable {
+	if !strength.Session.Frequency.EveryTime || len(strength.Grant.Strength.Combinations) != 3 || len(strength.Grant.Strength.Combinations[0].Keys) != 1 ||
+		strength.Grant.Strength.Combinations[0].Unprovable || strength.Grant.Strength.Combinations[1].Keys != nil {
 		t.Errorf("%+v", strength.Grant)
 	}
 	all, err := Policies(sample(t, "10-evaluate-response.json"))
 	if err != nil || len(all) != 4 || all[3].DisplayName != strength.DisplayName {
 		t.Errorf("a collection: %v, %d", err, len(all))
+	}
+}
+
+func TestAStrengthAsksForModelsOfKeys(t *testing.T) {
+	const fido2, blue, red = `"@odata.type": "#microsoft.graph.fido2CombinationConfiguration", "appliesToCombinations": ["fido2"]`,
+		"2fc0579f-8113-47ea-b116-bb5a8db9202a", "de1e552d-db1d-4423-a619-566b625cdc84"
+	for name, c := range map[string]struct {
+		configured string
+		met        []string // models with which fido2 is enough
+	}{
+		"none":               {``, []string{"", blue, red}},
+		"one":                {`{` + fido2 + `, "allowedAAGUIDs": ["` + strings.ToUpper(blue) + `"]}`, []string{blue}},
+		"two":                {`{` + fido2 + `, "allowedAAGUIDs": ["` + blue + `", "` + red + `"]}`, []string{blue, red}},
+		"two configurations": {`{` + fido2 + `, "allowedAAGUIDs": ["` + blue + `", "` + red + `"]}, {` + fido2 + `, "allowedAAGUIDs": ["` + red + `"]}`, []string{red}},
+		"contradictory":      {`{` + fido2 + `, "allowedAAGUIDs": ["` + blue + `"]}, {` + fido2 + `, "allowedAAGUIDs": ["` + red + `"]}`, nil},
+		"an empty list":      {`{` + fido2 + `, "allowedAAGUIDs": []}`, nil},
+		"another kind":       {`{"@odata.type": "#microsoft.graph.x509CertificateCombinationConfiguration", "appliesToCombinations": ["FIDO2"], "allowedAAGUIDs": ["` + blue + `"]}`, nil},
+	} {
+		s, err := Strength([]byte(`{"displayName": "Keys", "allowedCombinations": ["fido2"], "combinationConfigurations": [` + c.configured + `]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range []string{"", blue, red} {
+			if met := s.Met(policy.MethodFIDO2, key); met != slices.Contains(c.met, key) {
+				t.Errorf("%s: with model %q met is %v", name, key, met)
+			}
+		}
 	}
 }
 

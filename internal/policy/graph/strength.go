@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/portreeve/portreeve/internal/policy"
@@ -49,27 +50,47 @@ func (v *Value) Strength() (policy.Strength, error) {
 	return s, r.err()
 }
 
-// strength reads a strength, whole or as a policy refers to it by its id. Which
-// model of key or which issuer proved somebody is not recorded, so a
-// combination configured to ask for it is never met.
+// strength reads a strength, whole or as a policy refers to it by its id. Of
+// what a combination can be configured to ask for besides, the models of keys
+// are known; which issuer proved somebody is not recorded, so a combination
+// that asks for that is never met.
 func (r *reader) strength(v *Value) policy.Strength {
 	s := policy.Strength{ID: r.text(v, "id"), DisplayName: r.text(v, "displayName")}
-	configured := map[string]bool{}
+	configured := map[string]*policy.Combination{}
 	for _, c := range r.list(v, "combinationConfigurations") {
 		if c.Kind != Object {
 			r.fault(c, "a combination's configuration is an object, not %s", c.Kind)
 			continue
 		}
+		keys := r.models(c)
 		for _, word := range r.words(c, "appliesToCombinations") {
-			configured[strings.ToLower(word)] = true
+			word = strings.ToLower(word)
+			if configured[word] == nil {
+				configured[word] = &policy.Combination{Keys: keys}
+			} else { // both are asked for
+				configured[word].Keys = slices.DeleteFunc(slices.Clone(configured[word].Keys), func(k string) bool { return !slices.Contains(keys, k) })
+			}
 		}
 	}
 	for _, word := range r.words(v, "allowedCombinations") {
 		c, _ := policy.ParseCombination(word)
-		if configured[strings.ToLower(word)] {
-			c.Unprovable = true
+		if more := configured[strings.ToLower(word)]; more != nil {
+			c.Keys, c.Unprovable = more.Keys, c.Unprovable || len(more.Keys) == 0
 		}
 		s.Combinations = append(s.Combinations, c)
 	}
 	return s
+}
+
+// models are the models of keys that a configuration asks for, in lower case;
+// none if it asks for something else.
+func (r *reader) models(c *Value) []string {
+	if !strings.EqualFold(strings.TrimPrefix(r.text(c, "@odata.type"), "#"), "microsoft.graph.fido2CombinationConfiguration") {
+		return nil
+	}
+	var keys []string
+	for _, key := range r.words(c, "allowedAAGUIDs") {
+		keys = append(keys, strings.ToLower(strings.TrimSpace(key)))
+	}
+	return keys
 }
