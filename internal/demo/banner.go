@@ -24,7 +24,8 @@ func (w *world) banner(s *screen, ready time.Duration) {
 		kept = "kept in " + w.dir
 	}
 	s.print("%s   loopback only, no root, no configuration; %s\n\n", s.paint("1", "Portreeve demo"), kept)
-	s.row("IMAP", "%s, with TLS %s; submission %s", w.plain, w.sealed, w.outgoing)
+	s.row("IMAP", "%s, with TLS %s", w.plain, w.sealed)
+	s.row("Sending", "%s", w.outgoing)
 	s.row("Portal", "http://%s", w.public)
 	var names []string
 	for _, p := range everybody {

@@ -82,7 +82,7 @@ func (e *entry) brief() string {
 	if e.Own.Outcome == "allowed" {
 		result = "allowed"
 	}
-	return fmt.Sprintf("%s  %-8s %-10s %-11s %-19s %-7s %s", e.At.Local().Format(time.TimeOnly), who, e.Own.Protocol, e.Own.Credential,
+	return fmt.Sprintf("%s %-8s %-10s %-19s %-8s %s", e.At.Local().Format(time.TimeOnly), who, e.Own.Protocol,
 		strings.TrimSpace(e.Own.Program.Family+" "+e.Own.Program.Version), result, e.Own.Reference)
 }
 
