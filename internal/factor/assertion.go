@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/webauthn"
+	"github.com/google/uuid"
 
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/store"
@@ -127,6 +128,17 @@ func (s *Service) Passkey(ctx context.Context, person string, stateAndResponse [
 		return 0, wrong("the answer does not fit: %.300v", err)
 	}
 	return s.useKey(ctx, &c, &f, signed, parsed.Response.AuthenticatorData.Counter)
+}
+
+// KeyModel is the model (AAGUID) of the key that answered, as it said when it was
+// set up; empty if that is not known or the key says none. It is for answers
+// that Passkey has found right.
+func (s *Service) KeyModel(ctx context.Context, stateAndResponse []byte) string {
+	_, f, err := s.read(ctx, stateAndResponse[max(bytes.IndexByte(stateAndResponse, '{'), 0):])
+	if err != nil || f.AAGUID == uuid.Nil.String() {
+		return ""
+	}
+	return f.AAGUID
 }
 
 // verify checks challenge, origin, relying party, verification of the person

@@ -34,6 +34,9 @@ func newToken() *token {
 	return k
 }
 
+// newPasskeyless is an answer by a key that nobody has.
+const newPasskeyless = `x{"id":"AAAA","rawId":"AAAA","type":"public-key","response":{}}`
+
 // wholeKey is the length of a COSE key on P-256 in bytes.
 const wholeKey = 77
 
@@ -117,6 +120,14 @@ func TestAPasskeySignsItsOwnerIn(t *testing.T) {
 	}
 	if err := h.show(leela, state, response); err != nil {
 		t.Error("asked without a name:", err)
+	}
+	if model := h.KeyModel(t.Context(), []byte(state+"\n"+string(response))); model != f.AAGUID {
+		t.Errorf("the key's model is %q", model)
+	}
+	for _, shown := range []string{"", "{", state, newPasskeyless} {
+		if model := h.KeyModel(t.Context(), []byte(shown)); model != "" {
+			t.Errorf("the model of %.20q is %q", shown, model)
+		}
 	}
 	if list, err := h.List(t.Context(), leela); err != nil || len(list) != 1 || list[0].LastUsed.IsZero() {
 		t.Errorf("the list is %+v, %v", list, err)

@@ -85,6 +85,9 @@ type Options struct {
 	AppPassword func(secret []byte) bool
 	// Enrolled says that a person has a second factor; nil: nobody has.
 	Enrolled func(person string) bool
+	// KeyModel names the model of the passkey whose answer was shown and right,
+	// empty if it is not known; nil: none is.
+	KeyModel func(ctx context.Context, shown []byte) string
 	// Fault is told of our own trouble, for the operator's log; it may be nil.
 	Fault func(a signin.Attempt, step signin.StepName, err error)
 	// Slow is told that a wrong password took longer than a listener's floor,
@@ -175,7 +178,7 @@ func (g *Gate) Continue(ctx context.Context, first signin.Outcome, a signin.Atte
 	if t.throttled() {
 		return
 	}
-	if t.unconfirmed(ctx, prove) {
+	if t.unconfirmed(ctx, prove, shown) {
 		return
 	}
 	t.judge()

@@ -220,6 +220,7 @@ func (t *telling) appeared(ctx context.Context, p signin.Principal) bool {
 	}
 	f := &t.out.Facts
 	f.Proven, f.Methods, f.AuthTime, f.Flow, f.Device = true, p.Methods, p.AuthTime, p.Flow, p.Device
+	t.byKey(ctx, p.Methods, t.cred.Secret())
 	if t.locked() {
 		return true
 	}
@@ -243,7 +244,7 @@ func (t *telling) again(a signin.Attempt, mechanism string) {
 }
 
 // unconfirmed verifies a second proof. Without a first one there is nothing to confirm.
-func (t *telling) unconfirmed(ctx context.Context, prove Proof) bool {
+func (t *telling) unconfirmed(ctx context.Context, prove Proof, shown []byte) bool {
 	if !t.out.Facts.Proven {
 		return t.refuse(signin.StepVerify, signin.InternalFault, "a second proof without a first")
 	}
@@ -260,10 +261,19 @@ func (t *telling) unconfirmed(ctx context.Context, prove Proof) bool {
 	}
 	f, p := &t.out.Facts, &t.out.Principal
 	f.Methods |= methods
+	t.byKey(ctx, methods, shown)
 	f.AuthTime = t.out.Attempt.At
 	p.Methods, p.AuthTime = f.Methods, f.AuthTime
 	t.step(signin.StepVerify, "confirmed")
 	return false
+}
+
+// byKey puts the model of the passkey that proved somebody into the facts.
+func (t *telling) byKey(ctx context.Context, proven policy.Methods, shown []byte) {
+	local := t.out.Attempt.Protocol == protocol.Portal // a token's method says nothing of a key of ours
+	if proven&policy.MethodFIDO2 != 0 && local && t.g.KeyModel != nil {
+		t.out.Facts.Key = t.g.KeyModel(ctx, shown)
+	}
 }
 
 // gone looks at somebody proven once more, who may have changed meanwhile.

@@ -86,6 +86,7 @@ const (
 	tagEventMethods   = 46 // only if it differs
 	tagActor          = 47
 	tagGrant          = 48
+	tagKey            = 49 // of the facts
 )
 
 // Bits of tagFlags.
@@ -374,6 +375,7 @@ func (e *encoder) connection(ev *signin.Event) {
 	}
 	e.text(tagActor, ev.Actor)
 	e.text(tagGrant, ev.Grant)
+	e.id(tagKey, ev.Facts.Key)
 }
 
 // portOf says that the client is the address judged and a port, and which.

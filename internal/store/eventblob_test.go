@@ -82,6 +82,7 @@ func TestAnEventComesBackAsItWas(t *testing.T) {
 	before.At = time.Date(1969, 1, 1, 0, 0, 0, 1, time.UTC)
 	delegate := fullEvent()
 	delegate.Grant = "apppw:k3x9"
+	delegate.Facts.Key = "2fc0579f-8113-47ea-b116-bb5a8db9202a"
 	delegate.Actor, delegate.Facts.Mailbox, delegate.Facts.MailboxGroups = "fry@example.org", "0192f0c4-7c1e-7aaa-8f3b-2d1c4b5a6971", []string{"a name"}
 	for name, want := range map[string]signin.Event{"delegate": delegate, "full": fullEvent(), "typical": typicalEvent(), "bare": bare, "nameless": nameless, "before 1970": before} {
 		got, err := ReadEvent(AppendEvent([]byte("x"), &want)[1:])

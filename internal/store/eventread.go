@@ -338,6 +338,8 @@ func (r *reader) connection(f field) {
 		ev.Actor = f.text()
 	case tagGrant:
 		ev.Grant = f.text()
+	case tagKey:
+		ev.Facts.Key = f.objectID()
 	}
 }
 
