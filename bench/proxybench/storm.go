@@ -71,6 +71,7 @@ func storm(t, dummy Target, a admin) (Result, error) {
 	for _, k := range c.conns {
 		go func() {
 			io.Copy(io.Discard, k.c)
+			k.Close() // its descriptor is needed for coming back
 			ended <- true
 		}()
 	}
@@ -81,8 +82,13 @@ func storm(t, dummy Target, a admin) (Result, error) {
 		return nil, err
 	}
 	defer a.mend(id)
-	for range c.conns {
-		<-ended
+	late := time.After(stormTimeout)
+	for i := range c.conns {
+		select {
+		case <-ended:
+		case <-late:
+			return nil, fmt.Errorf("after %v %d of %d connections are still open", stormTimeout, len(c.conns)-i, len(c.conns))
+		}
 	}
 	r["closed_ms"] = float64(time.Since(began).Microseconds()) / 1000
 	var attempts, refused int64

@@ -91,6 +91,7 @@ func (e *end) probe() bool {
 }
 
 func (l *loops) start(wg *sync.WaitGroup) {
+	slacken()
 	for _, w := range l.workers {
 		wg.Go(w.loop)
 	}
