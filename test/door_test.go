@@ -43,6 +43,8 @@ type doorOptions struct {
 	Extra string
 	// State is the state folder; empty: a new one.
 	State string
+	// Portal says that browsers come to it: its public address has the port.
+	Portal bool
 	// Only, if given, is all of the configuration but state and admin.
 	Only string
 	// Descriptors limits them (ulimit -n); 0: as they are.
@@ -72,7 +74,7 @@ type door struct {
 }
 
 var configTemplate = template.Must(template.New("portreeve.yaml").Parse(`{{if .Options.Only}}{{.Options.Only}}{{else}}
-public_url: https://localhost
+public_url: https://localhost{{if .Options.Portal}}:{{.Port}}{{end}}
 default_domain: example.org
 hostname: mail.test
 help_url: https://door.test
@@ -126,7 +128,7 @@ func startDoor(t testing.TB, o doorOptions) *door {
 	}
 	var conf bytes.Buffer
 	check(t, configTemplate.Execute(&conf, map[string]any{"Door": d, "Options": o, "Dir": dir, "Socket": d.socket,
-		"Issuer": issuerURL, "Audience": audience, "Group": ownGroup(t)}))
+		"Port": portOf(d.Public), "Issuer": issuerURL, "Audience": audience, "Group": ownGroup(t)}))
 	check(t, os.WriteFile(d.config, conf.Bytes(), 0o600))
 	d.begin(t)
 	t.Cleanup(func() { d.leave(t) })

@@ -53,5 +53,5 @@ func TestPublicPages(t *testing.T) {
 		t.Error("the page of a code does not name it")
 	}
 	page("/codes/1", http.StatusNotFound)
-	page("/", http.StatusNotFound)
+	page("/nothing", http.StatusNotFound)
 }
