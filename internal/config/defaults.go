@@ -21,6 +21,7 @@ const (
 func defaults() Config {
 	return Config{
 		Public:   Public{TLS: "implicit"},
+		Notices:  Notices{TLS: "starttls"},
 		Tokens:   Tokens{Algorithm: "ES256"},
 		Names:    Names{Detail: "+"},
 		Refusals: Refusals{IMAPCode: "UNAVAILABLE", IMAPAlert: true, POP3Code: "SYS/PERM", SMTPCode: "5.7.8"},

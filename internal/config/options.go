@@ -72,6 +72,10 @@ type Config struct {
 	// Observe takes the reports of a Dovecot that signs people in by itself.
 	Observe Observe `yaml:"observe"`
 
+	// Notices are mails that tell people of requests and changes. Without an
+	// address none are sent, and the portal alone tells.
+	Notices Notices `yaml:"notices"`
+
 	// Geo names the files that say where addresses are.
 	Geo Geo `yaml:"geo"`
 	// Log says where sign-ins are told besides the database, and how long they are kept.
@@ -116,6 +120,11 @@ type Listener struct {
 	// ClientCA is a PEM file with the authority of client certificates, by
 	// which people may sign in here (EXTERNAL).
 	ClientCA Path `yaml:"client_ca"`
+	// TwoFactorCA is a PEM file with those issuers of client certificates whose
+	// certificates prove two factors (x509CertificateMultiFactor), since their
+	// keys lie on a card with a PIN. It must name the issuer itself, not what
+	// stands above it. Without it a certificate proves one.
+	TwoFactorCA Path `yaml:"two_factor_ca"`
 	// CRL are the authority's revocation lists (PEM or DER), read again when
 	// they change. One that has run out stops sign-ins by certificate.
 	CRL []Path `yaml:"crl"`
@@ -502,6 +511,24 @@ type Observe struct {
 	Key Secret `yaml:"key"`
 	// DefaultDomain is added here to names reported without a domain.
 	DefaultDomain string `yaml:"default_domain"`
+}
+
+// Notices are the mails that tell people what concerns their sign-in.
+type Notices struct {
+	// Address is host and port of a mail server that takes mail for our people
+	// from here without a password: "127.0.0.1:25".
+	Address Address `yaml:"address"`
+	// TLS is implicit, starttls, or none, which is for this machine only.
+	TLS string `yaml:"tls" oneof:"implicit,starttls,none"`
+	// CA is a PEM file with the authority of its certificate; by default the
+	// machine's authorities.
+	CA Path `yaml:"ca"`
+	// ServerName is the name in the certificate; by default the host of address.
+	ServerName string `yaml:"server_name"`
+	// From is the address that notices come from.
+	From string `yaml:"from"`
+	// Name is the name that people read beside it; by default hostname.
+	Name string `yaml:"name"`
 }
 
 // Geo names MMDB files (MaxMind, DB-IP, IPinfo and others), which are read

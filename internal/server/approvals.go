@@ -8,7 +8,7 @@ import (
 
 // openApprovals opens what people have granted to programs that know only a password.
 func (s *Server) openApprovals(ctx context.Context) (err error) {
-	s.approvals, err = approval.New(ctx, approval.Options{Store: s.store, Known: s.events.KnownNetwork, Log: s.Log})
+	s.approvals, err = approval.New(ctx, approval.Options{Store: s.store, Known: s.events.KnownNetwork, Tell: s.asked, Log: s.Log})
 	if err != nil {
 		return err
 	}

@@ -33,6 +33,7 @@ import (
 	"github.com/portreeve/portreeve/internal/gate"
 	"github.com/portreeve/portreeve/internal/geoip"
 	"github.com/portreeve/portreeve/internal/lockout"
+	"github.com/portreeve/portreeve/internal/notify"
 	"github.com/portreeve/portreeve/internal/proxy"
 	"github.com/portreeve/portreeve/internal/relay"
 	"github.com/portreeve/portreeve/internal/secret"
@@ -90,6 +91,7 @@ type Server struct {
 	factors      *factor.Service
 	approvals    *approval.Service
 	delegates    *delegate.Rights
+	notices      *notify.Mailer                // nil unless notices are sent
 	followers    []follower                    // told of every change
 	runs         []func(context.Context) error // further parts that own goroutines
 	pages        http.Handler                  // of the public listener
@@ -205,7 +207,7 @@ func (s *Server) openIdentity(ctx context.Context) (err error) {
 		if err != nil {
 			return fmt.Errorf("listener %s: %w", l.Name, err)
 		}
-		if ca != nil {
+		if ca.ClientCA != nil {
 			s.cas[l.Name] = ca
 		}
 	}
@@ -219,6 +221,9 @@ func (s *Server) openIdentity(ctx context.Context) (err error) {
 		return err
 	}
 	if err := s.openDelegates(ctx); err != nil {
+		return err
+	}
+	if err := s.openNotices(); err != nil {
 		return err
 	}
 	if err := s.openUpstream(); err != nil {

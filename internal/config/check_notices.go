@@ -1,0 +1,32 @@
+package config
+
+import (
+	"net"
+	"net/mail"
+	"net/netip"
+	"os"
+	"strings"
+)
+
+// notices checks where mails to people go.
+func (k *checker) notices() {
+	n := k.c.Notices
+	if n.Address == "" {
+		return
+	}
+	if a, err := mail.ParseAddress(n.From); err != nil || a.Address != n.From {
+		k.wrong("/notices/from", "notices need an address that they come from, such as gate@example.org")
+	}
+	host, _, _ := net.SplitHostPort(string(n.Address))
+	if addr, err := netip.ParseAddr(host); n.TLS == "none" && host != "localhost" && (err != nil || !addr.IsLoopback()) {
+		k.wrong("/notices/tls", "without TLS notices go to this machine only")
+	}
+	if n.CA == "" {
+		return
+	}
+	if b, err := os.ReadFile(string(n.CA)); err != nil {
+		k.wrong("/notices/ca", "%v", err)
+	} else if !strings.Contains(string(b), "-----BEGIN CERTIFICATE-----") {
+		k.wrong("/notices/ca", "%s holds no certificate", n.CA)
+	}
+}
