@@ -65,9 +65,10 @@ type Upstream interface {
 }
 
 // Certificates says whose a client certificate is: the names it was issued to,
-// by the authority of the listener where it was shown. Errors are as Verify's.
+// by the authority of the listener where it was shown, and what it proves.
+// Errors are as Verify's.
 type Certificates interface {
-	People(ctx context.Context, listener string, der []byte) ([]string, error)
+	People(ctx context.Context, listener string, der []byte) ([]string, policy.Methods, error)
 }
 
 // AppPasswords checks one of our app passwords, which is known by its form: the

@@ -115,14 +115,14 @@ func (w *world) MayOpen(person, mailbox string, p protocol.Protocol, _ time.Time
 
 func (w *world) Revoked(_, grant string, _ time.Time) bool { return w.revoked[grant] }
 
-func (w *world) People(_ context.Context, listener string, der []byte) ([]string, error) {
+func (w *world) People(_ context.Context, listener string, der []byte) ([]string, policy.Methods, error) {
 	switch {
 	case w.fault != nil:
-		return nil, trouble(signin.DirectoryAway, w.fault)
+		return nil, 0, trouble(signin.DirectoryAway, w.fault)
 	case listener != "imap-993" || string(der) == "revoked":
-		return nil, refuse(signin.CertificateRevoked, "on the list")
+		return nil, 0, refuse(signin.CertificateRevoked, "on the list")
 	}
-	return strings.Fields(string(der)), nil
+	return strings.Fields(string(der)), policy.MethodX509SingleFactor, nil
 }
 
 // mailServer is the world's mail server.

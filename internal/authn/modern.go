@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/portreeve/portreeve/internal/directory"
-	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/secret"
 	"github.com/portreeve/portreeve/internal/signin"
@@ -127,7 +126,7 @@ func (v *Verifier) certificate(ctx context.Context, q *claim) (signin.Principal,
 	if v.Certificates == nil || len(q.attempt.TLS.Certificate) == 0 {
 		return signin.Principal{}, refuse(signin.CertificateInvalid, "no client certificate was shown, or none is accepted here")
 	}
-	named, err := v.Certificates.People(ctx, q.attempt.Listener, q.attempt.TLS.Certificate)
+	named, methods, err := v.Certificates.People(ctx, q.attempt.Listener, q.attempt.TLS.Certificate)
 	if err != nil {
 		return signin.Principal{}, err
 	}
@@ -138,7 +137,7 @@ func (v *Verifier) certificate(ctx context.Context, q *claim) (signin.Principal,
 	if who.ID == "" {
 		return signin.Principal{}, refuse(signin.UserUnknown, "nobody has the certificate's name")
 	}
-	p, err := q.principal(who, policy.MethodX509SingleFactor)
+	p, err := q.principal(who, methods)
 	if q.attempt.TLS.Resumed {
 		p.AuthTime = time.Time{} // the key was proven in an earlier handshake, nobody knows when
 	}

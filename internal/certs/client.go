@@ -95,6 +95,12 @@ func (ca *ClientCA) Check(leaf *x509.Certificate, now time.Time) error {
 	return err
 }
 
+// Issued says that one of the authority's own certificates signed this one,
+// nothing standing between.
+func (ca *ClientCA) Issued(leaf *x509.Certificate) bool {
+	return slices.ContainsFunc(ca.certs, func(c *x509.Certificate) bool { return leaf.CheckSignatureFrom(c) == nil })
+}
+
 var (
 	oidSAN = asn1.ObjectIdentifier{2, 5, 29, 17}
 	oidUPN = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 20, 2, 3} // Microsoft's user principal name

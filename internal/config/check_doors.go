@@ -77,6 +77,14 @@ func (k *checker) sealing(l *Listener, at string) {
 	} else if len(l.CRL) > 0 {
 		k.wrong(at+"/crl", "a revocation list needs its client_ca")
 	}
+	if l.TwoFactorCA == "" {
+		return
+	}
+	if l.ClientCA == "" {
+		k.wrong(at+"/two_factor_ca", "an issuer of certificates that prove two factors needs a client_ca, which takes them in the first place")
+	} else if _, err := certs.LoadClientCA(string(l.TwoFactorCA)); err != nil {
+		k.wrong(at+"/two_factor_ca", "%v", err)
+	}
 }
 
 const maxFloor = 10e9 // nanoseconds; programs give up after 30 s, people sooner

@@ -90,40 +90,57 @@ func methods(m map[string][]string) (map[string]policy.Methods, error) {
 }
 
 // clientCAs are the authorities of client certificates, by listener.
-type clientCAs map[string]*certs.ClientCA
+type clientCAs map[string]clientCA
+
+// clientCA is the authority of a listener's client certificates, and the
+// issuers among them whose certificates prove two factors, nil if none do.
+type clientCA struct {
+	*certs.ClientCA
+	two *certs.ClientCA
+}
 
 // openClientCA reads a listener's authority; nil if it has none.
-func openClientCA(l config.Listener) (*certs.ClientCA, error) {
+func openClientCA(l config.Listener) (ca clientCA, err error) {
 	if l.ClientCA == "" {
-		return nil, nil
+		return ca, nil
+	}
+	if l.TwoFactorCA != "" {
+		if ca.two, err = certs.LoadClientCA(string(l.TwoFactorCA)); err != nil {
+			return ca, err
+		}
 	}
 	var lists []string
 	for _, c := range l.CRL {
 		lists = append(lists, string(c))
 	}
-	return certs.LoadClientCA(string(l.ClientCA), lists...)
+	ca.ClientCA, err = certs.LoadClientCA(string(l.ClientCA), lists...)
+	return ca, err
 }
 
-// People says whose a certificate is. crypto/tls checks no revocation list, so
+// People says whose a certificate is and what it proves. crypto/tls checks no revocation list, so
 // it is done here, each time.
-func (c clientCAs) People(_ context.Context, listener string, der []byte) ([]string, error) {
+func (c clientCAs) People(_ context.Context, listener string, der []byte) ([]string, policy.Methods, error) {
 	leaf, err := x509.ParseCertificate(der)
 	if err != nil {
-		return nil, &authn.Refusal{Code: signin.CertificateInvalid, Detail: err.Error()}
+		return nil, 0, &authn.Refusal{Code: signin.CertificateInvalid, Detail: err.Error()}
 	}
 	ca := c[listener]
-	if ca == nil {
-		return nil, &authn.Refusal{Code: signin.CertificateInvalid, Detail: "this listener takes no certificates"}
+	if ca.ClientCA == nil {
+		return nil, 0, &authn.Refusal{Code: signin.CertificateInvalid, Detail: "this listener takes no certificates"}
 	}
 	switch err := ca.Check(leaf, time.Now()); {
 	case errors.Is(err, certs.ErrRevoked):
-		return nil, &authn.Refusal{Code: signin.CertificateRevoked, Detail: err.Error()}
+		return nil, 0, &authn.Refusal{Code: signin.CertificateRevoked, Detail: err.Error()}
 	case errors.Is(err, certs.ErrNotNow):
-		return nil, &authn.Refusal{Code: signin.CertificateInvalid, Detail: err.Error()}
+		return nil, 0, &authn.Refusal{Code: signin.CertificateInvalid, Detail: err.Error()}
 	case err != nil: // a list is missing or has run out: nothing can be said
-		return nil, &authn.Trouble{Code: signin.DirectoryAway, Err: err}
+		return nil, 0, &authn.Trouble{Code: signin.DirectoryAway, Err: err}
 	}
-	return certs.People(leaf), nil
+	methods := policy.MethodX509SingleFactor
+	if ca.two != nil && ca.two.Issued(leaf) {
+		methods |= policy.MethodX509MultiFactor
+	}
+	return certs.People(leaf), methods, nil
 }
 
 // certificatesEvery is how late a revocation list that changed acts on open sessions.
@@ -143,7 +160,7 @@ func (s *Server) watchCertificates(ctx context.Context) error {
 				if one.Certificate == nil {
 					return false
 				}
-				_, err := s.cas.People(ctx, one.Listener, one.Certificate)
+				_, _, err := s.cas.People(ctx, one.Listener, one.Certificate)
 				return err != nil
 			}, signin.CertificateRevoked, "the client certificate is no longer good")
 		}

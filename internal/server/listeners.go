@@ -96,7 +96,7 @@ func (s *Server) openDoor(ctx context.Context, c config.Listener) error {
 var tlsModes = map[string]proxy.TLSMode{"implicit": proxy.TLSImplicit, "starttls": proxy.TLSStart, "none": proxy.TLSNone}
 
 func (s *Server) tlsConfig(c config.Listener) (*tls.Config, error) {
-	o := certs.Options{Hello: proxy.Hello, ClientCA: s.cas[c.Name]}
+	o := certs.Options{Hello: proxy.Hello, ClientCA: s.cas[c.Name].ClientCA}
 	if len(c.LegacyTLSFrom) > 0 {
 		o.MinVersion = tls.VersionTLS10 // only from the networks named: OnlyFrom
 	}
