@@ -17,12 +17,15 @@ func (p *Portal) routes() {
 	p.mux.HandleFunc("GET /passkey.js", script)
 
 	if p.Upstream != nil {
-		p.mux.Handle("/upstream/", p.Upstream.Handler(p.arrivals()))
+		elsewhere := p.Upstream.Handler(p.arrivals())
+		p.mux.Handle("GET /upstream/", elsewhere)
+		p.mux.Handle("POST /upstream/", elsewhere) // a provider's server calls, which has no page and no token of ours
 	}
 	p.handle("GET /signin", anybody, (*call).signInPage)
 	p.handle("POST /signin", anybody, (*call).signIn)
 	p.handle("GET /signin/pass", anybody, (*call).passPage)
 	p.handle("POST /signin/pass", anybody, (*call).pass)
+	p.handle("GET /recover/{address}/{pass}", anybody, (*call).recoverPage)
 	p.handle("POST /signin/passkey", anybody, (*call).passkeyPage)
 	p.handle("POST /signin/passkey/answer", anybody, (*call).passkey)
 	p.handle("GET /signin/factor", halfway, (*call).factorPage)
