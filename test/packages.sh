@@ -39,6 +39,10 @@ chromium=chromium
 npm=npm
 slapd=/usr/sbin/slapd
 ldap-utils=ldapmodify
+samba=/usr/sbin/samba
+samba-ad-provision=/usr/share/samba/setup
+samba-dsdb-modules=/usr/share/doc/samba-dsdb-modules/copyright
+samba-vfs-modules=/usr/share/doc/samba-vfs-modules/copyright
 '
 
 # Of IMAP servers, POP3 servers and mail transport agents Debian installs one

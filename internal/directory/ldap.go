@@ -114,6 +114,9 @@ func NewLDAP(ctx context.Context, o LDAPOptions) (*LDAP, error) {
 			return nil, fmt.Errorf("the filter %s: %w", f, err)
 		}
 	}
+	if o.AD {
+		l.secrets.grace = oldWorks
+	}
 	l.state = State{Name: o.Name, Kind: "ldap"}
 	return l, l.load(ctx)
 }

@@ -120,6 +120,7 @@ func seedLDIF(people []seed) string {
 }
 
 func TestLDAPIsADirectory(t *testing.T) {
+	t.Parallel()
 	testDirectory(t, suite{noPassword: ErrWrong, disabled: ErrWrong}, func(t *testing.T, people []seed) (Directory, func(string) string) {
 		s := openStore(t)
 		slapd := mailtest.StartSlapd(t, mailtest.SlapdOptions{LDIF: seedLDIF(people)})

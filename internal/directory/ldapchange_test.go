@@ -34,6 +34,7 @@ func maryAndOmar() string {
 }
 
 func TestAPasswordChangedThereCountsSoon(t *testing.T) {
+	t.Parallel()
 	x := startWith(t, maryAndOmar(), 2, nil)
 	mary := x.find("mary@example.org")
 	if err := x.check(mary, "mary's word", home); err != nil {
@@ -64,6 +65,7 @@ func TestAPasswordChangedThereCountsSoon(t *testing.T) {
 }
 
 func TestWhoIsDisabledThereIsDisabledHere(t *testing.T) {
+	t.Parallel()
 	x := startWith(t, maryAndOmar(), 2, nil)
 	dn := mailtest.PersonDN("mary")
 	x.slapd.Modify(t, "dn: "+dn+"\nchangetype: modify\nadd: pwdAccountLockedTime\npwdAccountLockedTime: 000001010000Z\n")
@@ -92,6 +94,7 @@ func TestWhoIsDisabledThereIsDisabledHere(t *testing.T) {
 }
 
 func TestGroupsThereAreGroupsHere(t *testing.T) {
+	t.Parallel()
 	ldif := maryAndOmar() + mailtest.LDIFGroup("inner", mailtest.PersonDN("mary")) +
 		mailtest.LDIFGroup("outer", "cn=inner,ou=groups,"+mailtest.SlapdBase) + mailtest.LDIFGroup("ring", "cn=outer,ou=groups,"+mailtest.SlapdBase) +
 		"dn: cn=unix,ou=groups," + mailtest.SlapdBase + "\nobjectClass: posixGroup\ncn: unix\ngidNumber: 5\nmemberUid: omar\nmemberUid: nobody\n\n"
@@ -141,6 +144,7 @@ func TestGroupsThereAreGroupsHere(t *testing.T) {
 }
 
 func TestWhoIsGoneIsDisabledAndWhoMovesStays(t *testing.T) {
+	t.Parallel()
 	x := startWith(t, maryAndOmar(), 2, nil)
 	mary := x.find("mary@example.org")
 	x.slapd.Modify(t, "dn: ou=abroad,ou=people,"+mailtest.SlapdBase+"\nchangetype: add\nobjectClass: organizationalUnit\nou: abroad\n")
@@ -162,6 +166,7 @@ func TestWhoIsGoneIsDisabledAndWhoMovesStays(t *testing.T) {
 // An entry put where somebody's was is somebody else: their password opens
 // nothing of the former's, not even before the next look.
 func TestAnotherAtTheSamePlaceIsSomebodyElse(t *testing.T) {
+	t.Parallel()
 	x := startWith(t, maryAndOmar(), 2, func(o *LDAPOptions) { o.Poll = time.Hour })
 	mary := x.find("mary@example.org")
 	x.slapd.Modify(t, "dn: "+mailtest.PersonDN("mary")+"\nchangetype: delete\n")
@@ -172,6 +177,7 @@ func TestAnotherAtTheSamePlaceIsSomebodyElse(t *testing.T) {
 }
 
 func TestAddressesThatAreSomebodysAreLeftToThem(t *testing.T) {
+	t.Parallel()
 	s := openStore(t)
 	change(t, s, func(tx *store.Tx) error {
 		local := store.Person{Address: "omar@example.org", SecretKind: store.SecretArgon2id, Hash: store.Hash(secret.Hash([]byte("local word")))}
@@ -208,6 +214,7 @@ func TestAddressesThatAreSomebodysAreLeftToThem(t *testing.T) {
 
 // Rights taken from the service account look as if everybody had left.
 func TestThatEverybodyIsGoneAtOnceIsNotBelieved(t *testing.T) {
+	t.Parallel()
 	var ldif strings.Builder
 	for n := range 40 {
 		ldif.WriteString(mailtest.LDIFPerson(fmt.Sprintf("p%d", n), "P", "x", fmt.Sprintf("p%d@example.org", n)))

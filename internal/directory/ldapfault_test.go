@@ -105,6 +105,7 @@ func (b *between) set(bytes int, cut bool, delay time.Duration) {
 // An answer of which only a part arrives changes nothing, wherever it is cut,
 // and an unanswered password is trouble, never wrong.
 func TestHalfAnAnswerRemovesNobody(t *testing.T) {
+	t.Parallel()
 	var ldif strings.Builder
 	for n := range 12 {
 		ldif.WriteString(mailtest.LDIFPerson(fmt.Sprintf("p%d", n), "P", "word", fmt.Sprintf("p%d@example.org", n)))
@@ -168,6 +169,7 @@ func TestHalfAnAnswerRemovesNobody(t *testing.T) {
 }
 
 func TestASlowDirectoryIsTroubleAndWaitsForNobodyElse(t *testing.T) {
+	t.Parallel()
 	s := openStore(t)
 	slapd := mailtest.StartSlapd(t, mailtest.SlapdOptions{LDIF: maryAndOmar()})
 	wire := meddle(t, slapd.URL)
@@ -198,6 +200,7 @@ func TestASlowDirectoryIsTroubleAndWaitsForNobodyElse(t *testing.T) {
 }
 
 func TestTheNextServerIsAskedWhereOneIsAway(t *testing.T) {
+	t.Parallel()
 	s := openStore(t)
 	slapd := mailtest.StartSlapd(t, mailtest.SlapdOptions{LDIF: maryAndOmar()})
 	away, err := net.Listen("tcp", "127.0.0.1:0")
@@ -304,6 +307,7 @@ func listenFor(t *testing.T, config *tls.Config) *listening {
 }
 
 func TestNothingIsSaidToAServerThatCannotProveWhoItIs(t *testing.T) {
+	t.Parallel()
 	s := openStore(t)
 	slapd := mailtest.StartSlapd(t, mailtest.SlapdOptions{LDIF: maryAndOmar(), Names: []string{"ldap.example.org"}})
 	port := slapd.TLSURL[strings.LastIndexByte(slapd.TLSURL, ':'):]
@@ -351,6 +355,7 @@ func TestNothingIsSaidToAServerThatCannotProveWhoItIs(t *testing.T) {
 }
 
 func TestPlaintextLeavesThisMachineNever(t *testing.T) {
+	t.Parallel()
 	server, client := net.Pipe()
 	defer server.Close()
 	defer client.Close()
@@ -372,6 +377,7 @@ func (faraway) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 
 // A directory can point elsewhere: from a place in the tree, from everything
 // outside it, and in answer to a bind. Nobody goes there.
 func TestReferralsAreNotFollowed(t *testing.T) {
+	t.Parallel()
 	stranger := listenFor(t, nil)
 	elsewhere := "ldap://" + stranger.Addr().String()
 	ldif := maryAndOmar() + "dn: uid=lure,ou=people," + mailtest.SlapdBase + "\nobjectClass: referral\nobjectClass: extensibleObject\nuid: lure\nref: " + elsewhere + "/uid=mary,dc=stranger,dc=example\n\n" +
@@ -408,6 +414,7 @@ func TestReferralsAreNotFollowed(t *testing.T) {
 // Names that would mean something else in a filter or a DN find nobody, or the
 // one who really has them.
 func TestNamesCannotChangeTheQuestion(t *testing.T) {
+	t.Parallel()
 	odd := `a,b+c="d" \e(*)`
 	ldif := maryAndOmar() + "dn: cn=a\\,b\\+c\\3D\\22d\\22 \\5Ce(*),ou=people," + mailtest.SlapdBase + "\nobjectClass: inetOrgPerson\ncn: " + odd + "\nsn: odd\nmail: odd@example.org\nuserPassword: odd word\n\n" +
 		mailtest.LDIFGroup("odd", "cn=a\\,b\\+c\\3D\\22d\\22 \\5Ce(*),ou=people,"+mailtest.SlapdBase)
@@ -438,6 +445,7 @@ func TestNamesCannotChangeTheQuestion(t *testing.T) {
 // A service account whose own password is wrong is our trouble: its refusal
 // must not be taken for one of a person's.
 func TestTheServiceAccountsRefusalIsNobodysWrongPassword(t *testing.T) {
+	t.Parallel()
 	x := startWith(t, maryAndOmar(), 2, nil)
 	mary := x.find("mary@example.org")
 	x.slapd.SetPassword(t, mailtest.SlapdReader, "another now")
@@ -450,6 +458,7 @@ func TestTheServiceAccountsRefusalIsNobodysWrongPassword(t *testing.T) {
 }
 
 func TestAPersonOfADirectoryThatIsNoMoreIsTrouble(t *testing.T) {
+	t.Parallel()
 	s := openStore(t)
 	change(t, s, func(tx *store.Tx) error {
 		return tx.AddPerson(&store.Person{Address: "mary@example.org", Origin: store.OriginDirectory, Source: "former"})

@@ -45,6 +45,7 @@ func locked(t *testing.T, s *mailtest.Slapd, dn string) (bool, int) {
 }
 
 func TestTenThousandGuessesLockNobodyOut(t *testing.T) {
+	t.Parallel()
 	s := openStore(t)
 	people := mailtest.LDIFPerson("mary", "Mary", "mary's word", "mary@example.org") + mailtest.LDIFPerson("omar", "Omar", "omar's word", "omar@example.org") +
 		mailtest.LDIFPerson("zoe", "Zoe", "zoe's word", "zoe@example.org")
@@ -105,6 +106,7 @@ func TestTenThousandGuessesLockNobodyOut(t *testing.T) {
 }
 
 func TestSeveralAtOnceSpendOneBudget(t *testing.T) {
+	t.Parallel()
 	s := openStore(t)
 	slapd := mailtest.StartSlapd(t, mailtest.SlapdOptions{LDIF: mailtest.LDIFPerson("mary", "Mary", "mary's word", "mary@example.org")})
 	x := startLDAP(t, s, slapd, ldapOptions(t, s, slapd))
@@ -125,6 +127,7 @@ func TestSeveralAtOnceSpendOneBudget(t *testing.T) {
 // Whoever shows another's password must not be let in by what is remembered of
 // that other, nor be refused by it.
 func TestTwoPeopleNeverShareWhatIsRemembered(t *testing.T) {
+	t.Parallel()
 	s := openStore(t)
 	slapd := mailtest.StartSlapd(t, mailtest.SlapdOptions{LDIF: mailtest.LDIFPerson("mary", "Mary", "the same", "mary@example.org") +
 		mailtest.LDIFPerson("omar", "Omar", "another", "omar@example.org") + mailtest.LDIFPerson("zoe", "Zoe", "the same", "zoe@example.org")})
@@ -149,6 +152,7 @@ func TestTwoPeopleNeverShareWhatIsRemembered(t *testing.T) {
 	seen := map[secret.Print]bool{}
 	for _, p := range []Person{mary, omar, zoe} {
 		for _, fp := range x.ldap.secrets.of(p.ID).proven {
+			fp := fp.print
 			if seen[fp] {
 				t.Error("two people have the same fingerprint")
 			}

@@ -13,6 +13,10 @@ const (
 	unanswered  = time.Minute // how long a password counts that was sent up and not answered
 	keptWrong   = 16          // wrong passwords of one person; the oldest is forgotten
 	keptProven  = 2           // passwords of one person that were right when last sent up: servers may keep two
+	noticed     = time.Minute // within which a change of a password is noticed, with room to spare
+	// oldWorks is how long Active Directory takes the last password after a
+	// change (OldPasswordAllowedPeriod; in Samba, old password allowed period).
+	oldWorks = time.Hour
 )
 
 // remembered is what is known of people's passwords, by keyed fingerprint, and
@@ -29,6 +33,7 @@ const (
 type remembered struct {
 	budget int
 	window time.Duration // 0: wrong ones count until a right one
+	grace  time.Duration // for how long the directory itself takes a password after it was changed
 
 	mu     sync.Mutex
 	people map[string]*memory
@@ -40,15 +45,25 @@ type memory struct {
 	epoch   int // moves when what was known is no longer
 	right   secret.Print
 	until   time.Time // of right
-	proven  []secret.Print
-	wrong   []wrong
+	proven  []remembrance
+	former  []remembrance // was right until the password was changed
+	wrong   []remembrance
 	spent   []spending
 	flights map[secret.Print]*flight
 }
 
-type wrong struct {
+// remembrance is a password and since when that is known of it.
+type remembrance struct {
 	print secret.Print
 	at    time.Time
+}
+
+func has(all []remembrance, print secret.Print) bool {
+	return slices.ContainsFunc(all, func(r remembrance) bool { return r.print == print })
+}
+
+func without(all []remembrance, print secret.Print) []remembrance {
+	return slices.DeleteFunc(all, func(r remembrance) bool { return r.print == print })
 }
 
 // spending is a wrong password that a server was sent. Each server counts for itself.
@@ -87,7 +102,7 @@ func (m *remembered) begin(person string, print secret.Print, familiar bool) (f 
 	switch {
 	case x.right == print && now.Before(x.until):
 		return nil, false, nil
-	case x.isWrong(print, now, rememberFor):
+	case x.isWrong(print, now, rememberFor), m.isFormer(x, print, now):
 		return nil, false, ErrWrong
 	case x.flights[print] != nil:
 		return x.flights[print], false, nil
@@ -100,7 +115,12 @@ func (m *remembered) begin(person string, print secret.Print, familiar bool) (f 
 }
 
 func (x *memory) isWrong(print secret.Print, now time.Time, within time.Duration) bool {
-	return slices.ContainsFunc(x.wrong, func(w wrong) bool { return w.print == print && (within == 0 || now.Sub(w.at) < within) })
+	return slices.ContainsFunc(x.wrong, func(w remembrance) bool { return w.print == print && (within == 0 || now.Sub(w.at) < within) })
+}
+
+// isFormer says that a password is the one before the last change.
+func (m *remembered) isFormer(x *memory, print secret.Print, now time.Time) bool {
+	return slices.ContainsFunc(x.former, func(r remembrance) bool { return r.print == print && now.Sub(r.at) < m.grace })
 }
 
 // may says whether a password may be sent up: what the budget is spent on, here
@@ -117,7 +137,7 @@ func (m *remembered) may(x *memory, print secret.Print, familiar bool, counted i
 	}
 	room := m.budget
 	switch {
-	case slices.Contains(x.proven, print):
+	case has(x.proven, print):
 		room++ // it may be an old one, once
 	case !familiar || x.isWrong(print, now, m.window):
 		room-- // the last one is for something new from where the person is known
@@ -166,9 +186,9 @@ func (m *remembered) settle(person string, print secret.Print, server string, ep
 			return // another password by now
 		}
 		x.right, x.until = print, now.Add(rememberFor)
-		x.wrong = slices.DeleteFunc(x.wrong, func(w wrong) bool { return w.print == print })
-		if !slices.Contains(x.proven, print) {
-			x.proven = append(x.proven, print)
+		x.wrong = without(x.wrong, print)
+		if !has(x.proven, print) {
+			x.proven = append(x.proven, remembrance{print, now})
 			x.proven = x.proven[max(0, len(x.proven)-keptProven):]
 		}
 	case isWrong, isBarred:
@@ -177,9 +197,8 @@ func (m *remembered) settle(person string, print secret.Print, server string, ep
 		if a == isBarred || x.epoch != epoch {
 			return
 		}
-		x.proven = slices.DeleteFunc(x.proven, func(p secret.Print) bool { return p == print })
-		x.wrong = slices.DeleteFunc(x.wrong, func(w wrong) bool { return w.print == print })
-		x.wrong = append(x.wrong, wrong{print, now})
+		x.proven = without(x.proven, print)
+		x.wrong = append(without(x.wrong, print), remembrance{print, now})
 		x.wrong = x.wrong[max(0, len(x.wrong)-keptWrong):]
 	}
 }
@@ -202,7 +221,27 @@ func (m *remembered) stamped(person, stamp string) {
 	if x == nil || x.stamp == stamp {
 		return
 	}
+	if isSet(x.stamp) && isSet(stamp) {
+		x.retire(time.Now())
+	}
 	x.stamp = stamp
 	x.epoch++
 	x.right, x.until, x.proven, x.wrong = secret.Print{}, time.Time{}, nil, nil
+}
+
+// isSet says that a stamp is a time at which a password was set. Active
+// Directory's 0 means that it must be changed: taking that back moves the stamp,
+// and the password stays.
+func isSet(stamp string) bool { return stamp != "" && stamp != "0;" }
+
+// retire keeps what was right before a change, so that it can be refused though
+// the directory would still take it. What was first right a moment ago may be
+// the new one, used before we noticed the change.
+func (x *memory) retire(now time.Time) {
+	for _, p := range x.proven {
+		if now.Sub(p.at) > noticed {
+			x.former = append(without(x.former, p.print), remembrance{p.print, now})
+		}
+	}
+	x.former = x.former[max(0, len(x.former)-keptProven):]
 }
