@@ -207,7 +207,7 @@ func (s *Server) openIdentity(ctx context.Context) (err error) {
 		if err != nil {
 			return fmt.Errorf("listener %s: %w", l.Name, err)
 		}
-		if ca != nil {
+		if ca.ClientCA != nil {
 			s.cas[l.Name] = ca
 		}
 	}
