@@ -22,6 +22,7 @@ type signInPage struct {
 	web.Page
 	Next     string
 	Address  string
+	Pass     string // of a link that holds one
 	Error    string
 	Help     string // what else is told of a refusal: its reference
 	Upstream []upstream.Offer
