@@ -104,6 +104,7 @@ type own struct {
 	TLS        tlsOf             `json:"tls"`
 	Hints      map[string]string `json:"hints,omitempty"`
 	Backend    string            `json:"backend,omitempty"`
+	Grant      string            `json:"grant,omitempty"` // what it hung on: an app password, a window, a token's
 	Version    uint64            `json:"policyVersion"`
 	Steps      []step            `json:"steps"`
 }
@@ -209,7 +210,7 @@ func ownOf(e *signin.Event) own {
 		Protocol: f.Protocol.String(), Credential: f.Credential.String(), Mechanism: e.Mechanism, Typed: e.Typed,
 		Listener: e.Listener, Client: e.Client, Forwarder: e.Forwarder, NetOwner: e.NetOwner, Known: f.KnownNetwork,
 		Program: program{f.Program, f.ProgramVersion, f.ProgramConfidence}, TLS: tlsOf{tlsVersions[e.TLS.Version], e.TLS.JA4, e.TLS.ServerName},
-		Backend: e.Backend, Version: e.Verdict.Version, Steps: []step{}}
+		Backend: e.Backend, Grant: e.Grant, Version: e.Verdict.Version, Steps: []step{}}
 	if e.Actor != "" {
 		o.Mailbox, o.MailboxID = f.Address, f.Mailbox
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -44,7 +45,11 @@ func (f *scopeFlags) add(c *cobra.Command) {
 
 // read puts the scope into a request.
 func (f *scopeFlags) read(into map[string]any, now time.Time) error {
-	for member, list := range map[string][]string{"protocols": f.protocols, "networks": f.networks, "countries": f.countries, "senders": f.senders} {
+	networks, err := networksOf(f.networks)
+	if err != nil {
+		return err
+	}
+	for member, list := range map[string][]string{"protocols": f.protocols, "networks": networks, "countries": f.countries, "senders": f.senders} {
 		if len(list) > 0 {
 			into[member] = list
 		}
@@ -65,6 +70,20 @@ func (f *scopeFlags) read(into map[string]any, now time.Time) error {
 		into["idleDays"] = days
 	}
 	return nil
+}
+
+// networksOf reads networks, or single addresses.
+func networksOf(typed []string) (networks []string, err error) {
+	for _, s := range typed {
+		if a, err := netip.ParseAddr(s); err == nil {
+			s = netip.PrefixFrom(a, a.BitLen()).String()
+		}
+		if _, err := netip.ParsePrefix(s); err != nil {
+			return nil, usage("--cidr: %q is no network such as 192.0.2.0/24", s)
+		}
+		networks = append(networks, s)
+	}
+	return networks, nil
 }
 
 // untilWhen reads a day, a moment, or a number of days from now.

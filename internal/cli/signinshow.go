@@ -96,6 +96,9 @@ func (a *app) tellWho(s *sheet, f, own map[string]any) {
 		how += " at listener " + l
 	}
 	s.line("How", how)
+	if id, ok := strings.CutPrefix(text(own["grant"]), "apppw:"); ok {
+		s.line("App password", id)
+	}
 	s.line("TLS", tlsOf(own))
 	s.line("Backend", text(own["backend"]))
 	if by := text(at(f["portreeve.story"], "explanation.byName")); by != "" && own["stage"] != "none" {

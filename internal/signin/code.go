@@ -117,7 +117,7 @@ var meanings = []Meaning{
 	{AppPasswordProtocol, "App password: other protocol", "Sign-in failed.", "The app password was right, but it is not made for this protocol. `portreeve apppw list` shows what it is for."},
 	{AppPasswordNetwork, "App password: other network", "Sign-in failed.", "The app password was right, but it may not be used from this network."},
 	{AppPasswordCountry, "App password: other country", "Sign-in failed.", "The app password was right, but it may not be used from this country."},
-	{AppPasswordSender, "App password: other sender", "This password may not send from that address.", "The app password was right, but the envelope sender is not one that it may use."},
+	{AppPasswordSender, "App password: other sender", "This password may not send from that address.", "The app password was right, but the mail's envelope sender or its author (From) is none that it may use; the detail says which."},
 	{AppPasswordExpired, "App password expired", "Sign-in failed.", "The app password was right, but its time is over."},
 	{AppPasswordRevoked, "App password revoked", "Sign-in failed.", "The app password was right, but it has been revoked."},
 	{AppPasswordProgram, "App password: other program", "Sign-in failed.", "The app password was right, but it belongs to another program or network owner. If the program was only updated, the person can approve it in the portal."},
