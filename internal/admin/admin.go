@@ -62,6 +62,8 @@ type Options struct {
 	// somebody else's, or all of them, with what is found of a user.
 	Directories   func() []directory.State
 	TestDirectory func(ctx context.Context, name, user string, password []byte) ([]directory.Report, error)
+	// PublicURL is where the portal is; empty: there is none.
+	PublicURL string
 	// Backends are the mail servers' names in the configuration.
 	Backends []string
 	// Names are the site's rules for names, for past logs.

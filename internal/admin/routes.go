@@ -32,6 +32,7 @@ func (a *api) routes(handle func(pattern string, h handler)) {
 	ours("POST /people", a.addPerson)
 	ours("POST /people/import", a.importPeople)
 	ours("POST /people/{id}/cut", a.cutPerson)
+	ours("POST /people/{id}/recover", a.recoverPerson)
 	ours("GET /people/{id}", a.person)
 	ours("PATCH /people/{id}", a.changePerson)
 	ours("DELETE /people/{id}", a.deletePerson)

@@ -25,6 +25,7 @@ func (p *Portal) routes() {
 	p.handle("POST /signin", anybody, (*call).signIn)
 	p.handle("GET /signin/pass", anybody, (*call).passPage)
 	p.handle("POST /signin/pass", anybody, (*call).pass)
+	p.handle("GET /recover/{address}/{pass}", anybody, (*call).recoverPage)
 	p.handle("POST /signin/passkey", anybody, (*call).passkeyPage)
 	p.handle("POST /signin/passkey/answer", anybody, (*call).passkey)
 	p.handle("GET /signin/factor", halfway, (*call).factorPage)

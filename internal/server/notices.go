@@ -55,6 +55,14 @@ func (s *Server) page(path string) string {
 	return strings.TrimSuffix(string(s.Config.PublicURL), "/") + path + "\n"
 }
 
+// portalURL is where the portal is; empty if there is none.
+func (s *Server) portalURL() string {
+	if !s.Config.Public.Address.IsValid() {
+		return ""
+	}
+	return string(s.Config.PublicURL)
+}
+
 // longest is how many characters of what a stranger wrote a notice repeats.
 const longest = 60
 

@@ -148,7 +148,7 @@ func (s *Server) adminHandler() http.Handler {
 		HashPassword: func(p []byte) (string, error) { return secret.Hash(p), nil },
 		CheckHash:    func(h string) error { _, err := secret.Import(h, false); return err },
 		Directories:  s.directories, TestDirectory: s.testDirectory,
-		Replies: s.replies, Names: s.names.site, Backends: slices.Sorted(maps.Keys(s.Config.Backends)),
+		PublicURL: s.portalURL(), Replies: s.replies, Names: s.names.site, Backends: slices.Sorted(maps.Keys(s.Config.Backends)),
 	})
 }
 
