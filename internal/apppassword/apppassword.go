@@ -137,6 +137,8 @@ type Service struct {
 	Options
 	rates rates
 
+	making   sync.Mutex // held while one is made
+	writing  sync.Mutex // held while uses are written down
 	load     sync.Mutex // held while the store is read, so that no older reading replaces a newer one
 	mu       sync.RWMutex
 	byID     map[string]*entry

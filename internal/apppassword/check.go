@@ -142,7 +142,7 @@ func (s *Service) reaches(p directory.Person) error {
 // principal is what a right app password proves.
 func (s *Service) principal(e *entry, a *signin.Attempt) signin.Principal {
 	p := signin.Principal{Methods: policy.MethodBoundAppPassword, Grant: store.AppPasswordGrant(e.row.ID), Until: e.scope.Expires}
-	if a.Protocol == protocol.Submission && (len(e.scope.Senders) > 0 || e.scope.PerHour > 0) {
+	if !readsOnly(a.Protocol) && (len(e.scope.Senders) > 0 || e.scope.PerHour > 0) {
 		p.Sending = &signin.Sending{Senders: e.scope.Senders, PerHour: e.scope.PerHour}
 		if n := e.scope.PerHour; n > 0 {
 			id := e.row.ID
@@ -150,6 +150,16 @@ func (s *Service) principal(e *entry, a *signin.Attempt) signin.Principal {
 		}
 	}
 	return p
+}
+
+// readsOnly says that nothing can be sent over a protocol. Of one that is not
+// known here it is not so.
+func readsOnly(p protocol.Protocol) bool {
+	switch p {
+	case protocol.IMAP, protocol.POP3, protocol.Sieve, protocol.CalDAV, protocol.CardDAV:
+		return true
+	}
+	return false
 }
 
 // firstUse binds the password, durably and once: of several that come together

@@ -20,7 +20,8 @@ const (
 	// the factor came by a pass: whoever enrols in somebody's place is found out first.
 	Wait     = 24 * time.Hour
 	mintings = 100                  // tries for an id that is free
-	keptFor  = 180 * 24 * time.Hour // revoked ones stay, so that the log can tell them from unknown ones
+	keptFor  = 180 * 24 * time.Hour // revoked and expired ones stay, so that the log can tell them from unknown ones
+	keptDead = 24 * time.Hour       // those that died unused stay for less
 )
 
 // The errors that callers branch on.
@@ -101,6 +102,8 @@ func (s *Service) make(ctx context.Context, who store.Actor, person, name string
 	if err != nil {
 		return "", Password{}, fmt.Errorf("making an app password: %w", err)
 	}
+	s.making.Lock() // so that two at once do not both take the last place, or one name
+	defer s.making.Unlock()
 	for range mintings {
 		p := mint()
 		print := s.Prints.Of([]byte(p.id()), []byte(person), p.secret())
@@ -210,6 +213,8 @@ func (s *Service) Revoke(ctx context.Context, who store.Actor, person, id string
 // Approve binds a person's app password (anybody's if person is empty) to the
 // program and network that were refused, besides those it was bound to.
 func (s *Service) Approve(ctx context.Context, who store.Actor, person, id string) error {
+	s.writing.Lock() // or what waited could be written down once more behind us
+	defer s.writing.Unlock()
 	e, err := s.mine(person, id)
 	if err != nil {
 		return err
@@ -225,7 +230,11 @@ func (s *Service) Approve(ctx context.Context, who store.Actor, person, id strin
 		return err
 	}
 	s.mu.Lock()
-	delete(s.dirty, id) // it may hold what waited; the next use writes again
+	if now := s.byID[id]; now != nil {
+		next := *now
+		next.pending = nil
+		s.put(&next)
+	}
 	s.mu.Unlock()
 	return s.refresh(ctx, e.row.Person)
 }

@@ -177,3 +177,51 @@ func TestRatesForgetByTheMinute(t *testing.T) {
 		t.Errorf("%d counts are kept", len(r.of))
 	}
 }
+
+func TestTheDeadAreForgotten(t *testing.T) {
+	h := open(t, t.TempDir())
+	_, revoked := h.issue(t, "revoked", Scope{})
+	_, expired := h.issue(t, "expired", Scope{Expires: time.Now().Add(time.Hour)})
+	_, unused := h.issue(t, "unused", Scope{FirstUseBy: time.Now().Add(ProfileLife)})
+	_, living := h.issue(t, "living", Scope{})
+	if err := h.Revoke(t.Context(), admin, "", revoked.ID); err != nil {
+		t.Fatal(err)
+	}
+	for after, want := range map[time.Duration][]string{ // in any order: a later one implies the earlier
+		time.Hour: {revoked.ID, expired.ID, unused.ID, living.ID}, 2 * day: {revoked.ID, expired.ID, living.ID}, 200 * day: {living.ID}} {
+		gone := h.forgettable(time.Now().Add(after))
+		if len(gone)+len(want) != 4 {
+			t.Errorf("after %v %d are forgotten", after, len(gone))
+		}
+	}
+	if err := h.sweep(t.Context(), time.Now().Add(200*day)); err != nil {
+		t.Fatal(err)
+	}
+	if list, _ := h.List(t.Context(), ""); len(list) != 1 || list[0].ID != living.ID {
+		t.Errorf("left are %+v", list)
+	}
+}
+
+// Two at once do not both take one name, nor the last place.
+func TestParallelMakingKeepsToTheBounds(t *testing.T) {
+	h := open(t, t.TempDir())
+	for i := range MostOf - 1 {
+		h.issue(t, fmt.Sprintf("phone %d", i), Scope{})
+	}
+	made := make(chan bool)
+	for i := range 8 {
+		go func() {
+			_, _, err := h.Issue(t.Context(), admin, h.mary, fmt.Sprintf("tablet %d", i), Scope{})
+			made <- err == nil
+		}()
+	}
+	n := 0
+	for range 8 {
+		if <-made {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d were made in the last place", n)
+	}
+}

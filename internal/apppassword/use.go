@@ -66,6 +66,8 @@ func (s *Service) Run(ctx context.Context) error {
 
 // flush writes the last uses down, in one commit.
 func (s *Service) flush(ctx context.Context) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	s.mu.Lock()
 	ids := s.dirty
 	s.dirty = map[string]bool{}
@@ -103,17 +105,29 @@ func (s *Service) flush(ctx context.Context) error {
 	return nil
 }
 
+// sweep forgets the rows that the log needs no more.
 func (s *Service) sweep(ctx context.Context, now time.Time) error {
 	s.rates.forget(now)
-	var n int64
-	err := s.Store.Write(ctx, func(tx *store.Tx) (err error) {
-		n, err = tx.ForgetAppPasswords(now.Add(-keptFor))
-		return err
-	})
-	if err != nil || n == 0 {
+	ids := s.forgettable(now)
+	if len(ids) == 0 {
+		return nil
+	}
+	if err := s.Store.Write(ctx, func(tx *store.Tx) error { return tx.ForgetAppPasswords(ids) }); err != nil {
 		return err
 	}
 	return s.reload(ctx)
+}
+
+func (s *Service) forgettable(now time.Time) (ids []string) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	over := func(t time.Time, kept time.Duration) bool { return !t.IsZero() && now.Sub(t) > kept }
+	for id, e := range s.byID {
+		if over(e.row.Revoked, keptFor) || over(e.scope.Expires, keptFor) || e.row.Used.IsZero() && over(e.scope.FirstUseBy, keptDead) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // minutes is how finely an hour's recipients are counted.

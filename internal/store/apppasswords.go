@@ -163,7 +163,12 @@ func (tx *Tx) BindAppPassword(id string, bound json.RawMessage) error {
 	return tx.record("update", "appPassword", id, before.Name, before, after)
 }
 
-// ForgetAppPasswords forgets those revoked before a time.
-func (tx *Tx) ForgetAppPasswords(before time.Time) (int64, error) {
-	return tx.affected(`DELETE FROM app_passwords WHERE revoked <> 0 AND revoked < ?`, nanos(before))
+// ForgetAppPasswords forgets some, whatever state they are in.
+func (tx *Tx) ForgetAppPasswords(ids []string) error {
+	for _, id := range ids {
+		if err := tx.exec(`DELETE FROM app_passwords WHERE id = ?`, id); err != nil {
+			return fmt.Errorf("forgetting app passwords: %w", err)
+		}
+	}
+	return nil
 }
