@@ -204,6 +204,7 @@ func TestAddressesThatAreSomebodysAreLeftToThem(t *testing.T) {
 	if p, known, _ := x.Local.Lookup(t.Context(), "zoe@elsewhere.example"); known {
 		t.Errorf("an address of a domain that is not routed here: %+v", p)
 	}
+	x.until("the look is over", func() bool { return !x.ldap.State().ReadAll.IsZero() })
 	warnings := strings.Join(x.ldap.State().Warnings, "\n")
 	for _, want := range []string{"omar@example.org of " + mailtest.PersonDN("omar"), "omar@example.org of " + mailtest.PersonDN("zoe"), "mary@example.org of " + mailtest.PersonDN("zoe")} {
 		if !strings.Contains(warnings, want) {

@@ -217,6 +217,7 @@ func TestTheNextServerIsAskedWhereOneIsAway(t *testing.T) {
 	if err := x.check(mary, "mary's word", home); err != nil {
 		t.Error(err)
 	}
+	x.until("the look is over", func() bool { return x.ldap.State().Server == slapd.TLSURL })
 	st := x.ldap.State()
 	if st.Server != slapd.TLSURL || st.Servers[0].Fault == "" || st.Servers[1].Fault != "" {
 		t.Errorf("state %+v", st)
