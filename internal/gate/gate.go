@@ -162,6 +162,10 @@ func (g *Gate) Rejudge(ctx context.Context, o signin.Outcome) signin.Outcome {
 // errors are as Authenticator's.
 type Proof func(ctx context.Context) (policy.Methods, error)
 
+// TOTP is the mechanism of a code from an app: six digits, the one second proof
+// that can be found by trying.
+const TOTP = "totp"
+
 // Continue adds a second proof to a sign-in that was proven before and then
 // interrupted, and judges it again, as an event of its own under the same
 // correlation. shown is what was shown, for the guard; a second factor can be
@@ -174,7 +178,11 @@ func (g *Gate) Continue(ctx context.Context, first signin.Outcome, a signin.Atte
 	if t.gone(ctx) { // the person, as they are now
 		return
 	}
-	t.knock = g.knock(&t.out, signin.NewCredential(policy.CredentialPassword, mechanism, t.out.Typed, "", shown))
+	kind := policy.CredentialPasskey // or a recovery code: too long to be found by trying
+	if mechanism == TOTP {
+		kind = policy.CredentialPassword
+	}
+	t.knock = g.knock(&t.out, signin.NewCredential(kind, mechanism, t.out.Typed, "", shown))
 	if t.throttled() {
 		return
 	}

@@ -43,8 +43,8 @@ func everyKindOfDevice() []*Device {
 	yes, no := true, false
 	all := []*Device{nil}
 	for _, compliant := range []*bool{nil, &yes, &no} {
-		for _, trust := range []string{"", "AzureAD", "ServerAD", "Workplace", "Else"} {
-			for _, name := range []string{"", "MFP-3", "mfp-Kiosk", "aFPb", "desk"} {
+		for _, trust := range []string{"", "AzureAD", "ServerAD"} {
+			for _, name := range []string{"", "MFP-3", "mfp-9", "mfp-Kiosk", "MFP-B", "aFPb", "aFPx", "fpKiosk", "kiosk", "xb", "desk"} {
 				for _, ids := range [][]string{nil, {"a"}, {"b"}} {
 					all = append(all, &Device{IsCompliant: compliant, TrustType: trust, DisplayName: name, PhysicalIDs: ids})
 				}

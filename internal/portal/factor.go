@@ -176,13 +176,13 @@ func (c *call) proof(f policy.Facts) (mechanism string, secret []byte, prove gat
 	case code == "":
 		return "", nil, nil
 	case kind == "code":
-		return "totp", []byte(code), func(ctx context.Context) (policy.Methods, error) { return c.Factors.TOTP(from(ctx), person, code) }
+		return gate.TOTP, []byte(code), func(ctx context.Context) (policy.Methods, error) { return c.Factors.TOTP(from(ctx), person, code) }
 	case kind == "recovery":
 		return "recovery code", []byte(code), func(ctx context.Context) (policy.Methods, error) { return c.Factors.Recovery(from(ctx), person, code) }
 	case kind == "setup":
 		setup := c.value("setup")
 		who := store.Actor{UID: -1, Name: f.Address}
-		return "totp", []byte(code), func(ctx context.Context) (policy.Methods, error) {
+		return gate.TOTP, []byte(code), func(ctx context.Context) (policy.Methods, error) {
 			if err := c.MayEnrol(ctx, f); err != nil {
 				return 0, err
 			}
