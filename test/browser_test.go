@@ -25,7 +25,7 @@ import (
 )
 
 const (
-	browserTime = 4 * time.Minute                                                   // of one Chromium, all told
+	browserTime = 10 * time.Minute                                                  // of one Chromium, all told
 	pageTime    = 60 * time.Second                                                  // for one page to be there
 	axePath     = "/opt/portreeve-test/axe-4.14.1/node_modules/axe-core/axe.min.js" // of packages.sh
 )
@@ -210,11 +210,11 @@ type violation struct {
 // narrowest width and at a usual one. It also must not scroll sideways.
 func (b *chromium) accessible(name string) {
 	b.Helper()
+	evaluate[int](b, b.axe+";0")
 	for _, scheme := range []string{"light", "dark"} {
 		for _, width := range []int64{320, 1280} {
 			send(b, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: 900, DeviceScaleFactor: 1})
 			send(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
-			evaluate[int](b, b.axe+";0")
 			raw := evaluate[string](b, `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then(r => JSON.stringify(r.violations))`)
 			overflow := evaluate[bool](b, `document.documentElement.scrollWidth > document.documentElement.clientWidth`)
 			var found []violation
