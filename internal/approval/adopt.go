@@ -103,7 +103,7 @@ func (s *Service) Adopt(ctx context.Context, who store.Actor, o AdoptOptions) (R
 	if err != nil {
 		return Report{}, err
 	}
-	plan := &plan{AdoptOptions: o, suspects: seen.suspects(), trial: &index{idle: s.index.idle}}
+	plan := &plan{AdoptOptions: o, suspects: seen.suspects(), churn: seen.churn(), trial: &index{idle: s.index.idle}}
 	rep := Report{DryRun: o.DryRun, From: seen.from, To: seen.to, People: len(seen.people), SignIns: seen.signIns, Suspicious: plan.named()}
 	if rep.Windows, err = s.proposed(ctx, plan, seen); err != nil {
 		return rep, err
@@ -139,6 +139,7 @@ func (s *Service) chosen(ctx context.Context, group string) (func(string) bool, 
 type plan struct {
 	AdoptOptions
 	suspects map[*habit]*Suspect
+	churn    map[netip.Prefix]*churn
 	trial    *index // the windows there will be
 }
 

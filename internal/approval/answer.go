@@ -155,6 +155,7 @@ func (s *Service) windowOf(r *Request, who store.Actor, a Approver) Window {
 	}
 	w := Window{Person: r.Person, Kind: store.ApprovalWindow, Protocols: []protocol.Protocol{r.Protocol}, Program: r.Program, JA4: r.JA4,
 		Network: networkOf(r.Addr), Owner: r.Owner, Expires: time.Now().Add(time.Duration(days) * day), By: who.Name}
+	s.index.widen(&w, r)
 	if s.Settings.Place == PlaceOwner && r.ASN != 0 && r.Country != "" && r.Program != "" && r.JA4 != "" {
 		w.Network, w.ASN, w.Country = netip.Prefix{}, r.ASN, r.Country
 	}

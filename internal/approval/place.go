@@ -114,7 +114,7 @@ func (p *plan) wide(h *habit) []Window {
 	for n := range h.nets {
 		in[poolOf(n)]++
 	}
-	if len(in) >= many && p.Widen == WidenOwner {
+	if p.Widen == WidenOwner && (len(in) >= many || p.roams(in)) {
 		return []Window{w}
 	}
 	var all []Window
@@ -122,6 +122,47 @@ func (p *plan) wide(h *habit) []Window {
 		if in[pool] >= many {
 			w.Network = pool
 			all = append(all, w)
+		}
+	}
+	return all
+}
+
+// roams says that a habit is at home with an operator of telephones: it was in
+// two pools in which everybody has another network each day.
+func (p *plan) roams(in map[netip.Prefix]int) bool {
+	n := 0
+	for pool := range in {
+		if c := p.churn[pool]; c != nil && c.habits >= enoughHabits && c.nets*10 >= c.days*6 {
+			n++
+		}
+	}
+	return n >= 2
+}
+
+// churn is how networks change in a pool: those that programs were in, and the
+// days on which they were, added up over programs.
+type churn struct{ nets, days, habits int }
+
+// enoughHabits is how many programs tell what a pool is used for.
+const enoughHabits = 5
+
+func (p *past) churn() map[netip.Prefix]*churn {
+	all := map[netip.Prefix]*churn{}
+	for _, who := range p.people {
+		for _, h := range who.habits {
+			in := map[netip.Prefix]days{}
+			for n, u := range h.nets {
+				pool := poolOf(n)
+				if all[pool] == nil {
+					all[pool] = &churn{}
+				}
+				all[pool].nets++
+				in[pool] = in[pool].or(u.days)
+			}
+			for pool, d := range in {
+				all[pool].days += d.count()
+				all[pool].habits++
+			}
 		}
 	}
 	return all

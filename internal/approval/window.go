@@ -176,14 +176,20 @@ func admits(w *Window, k *Knock) bool {
 }
 
 // sameHello says that a TLS hello is the one that a window pins. Where the
-// place is pinned as tightly as can be, a new version of the same TLS library
-// will do: programs are updated, and their owner shall not have to ask again.
+// place is pinned tightly, or at least to a part of an owner's networks and the
+// program by its name, a new version of the same TLS library will do: programs
+// are updated, and their owner shall not have to ask again.
 func sameHello(w *Window, ja4 string) bool {
 	if w.JA4 == ja4 {
 		return true
 	}
 	library := libraryOf(w.JA4)
-	return tight(w.Network) && library != "" && library == libraryOf(ja4)
+	return library != "" && library == libraryOf(ja4) && (tight(w.Network) || w.Program != "" && pooled(w.Network))
+}
+
+// pooled says that a network is no wider than a pool.
+func pooled(p netip.Prefix) bool {
+	return p.IsValid() && p.Bits() >= poolOf(p).Bits()
 }
 
 // maxHellos is how many TLS hellos are remembered of one person.
@@ -362,4 +368,35 @@ func (x *index) tightAt(person string, network netip.Prefix) bool {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	return slices.ContainsFunc(x.windows[person], func(w *held) bool { return tight(w.Network) && network.Overlaps(w.Network) })
+}
+
+// widen lets the third approval of a program in one part of an owner's networks
+// hold for all of it, and the third such part for the owner: nobody shall have
+// to approve each network that a telephone passes through.
+func (x *index) widen(w *Window, r *Request) {
+	if r.ASN == 0 || r.Country == "" || r.JA4 == "" {
+		return
+	}
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	networks, pools := map[netip.Prefix]bool{w.Network: true}, map[netip.Prefix]bool{}
+	pool := poolOf(w.Network)
+	for _, o := range x.windows[w.Person] {
+		if o.Program != w.Program || libraryOf(o.JA4) != libraryOf(w.JA4) || !slices.Contains(o.Protocols, r.Protocol) || !o.Network.IsValid() {
+			continue
+		}
+		switch {
+		case tight(o.Network) && pool.Overlaps(o.Network):
+			networks[o.Network] = true
+		case o.ASN == r.ASN && o.Country == r.Country:
+			pools[o.Network] = true
+		}
+	}
+	if len(networks) < many {
+		return
+	}
+	w.Network, w.ASN, w.Country = pool, r.ASN, r.Country
+	if pools[pool] = true; len(pools) >= many {
+		w.Network = netip.Prefix{}
+	}
 }
