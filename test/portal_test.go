@@ -155,4 +155,7 @@ func (b *chromium) disown(s *site) {
 	b.press("This wasn’t me")
 	b.says("It is closed", "127.8.0.0/24", "Your administrators have been told")
 	b.accessible("not me")
+	if status := s.do(b, "status"); !strings.Contains(status, ref[1]) || !strings.Contains(status, ownerOfPortal) {
+		b.Errorf("the status tells nothing of what was disowned:\n%s", status)
+	}
 }

@@ -41,6 +41,9 @@ func (a *app) tellStatus(w io.Writer, f map[string]any) {
 	if text(at(f, "log.warning")) != "" {
 		s.line("Attention", text(at(f, "log.warning")))
 	}
+	s.block("People say it was not them", f["disowned"], func(x map[string]any) []string {
+		return []string{text(x["user"]), o.time(text(x["at"])), text(x["reference"]), "`portreeve signins show " + text(x["reference"]) + "` tells"}
+	})
 	s.block("Listeners", f["listeners"], func(x map[string]any) []string {
 		return []string{text(x["name"]), text(x["protocol"]), text(x["address"])}
 	})

@@ -87,12 +87,13 @@ func (c *call) takeBack(e *signin.Event, d *notMePage) error {
 				return err
 			}
 		}
-		return tx.Note(Disown, "signin", e.ID.String(), c.visit.address(), row)
+		return tx.Note("report", Disowned, e.ID.String(), c.visit.address(), row)
 	})
 }
 
-// Disown is the action of the audit's row of a sign-in that was reported.
-const Disown = "disown"
+// Disowned is the kind of the audit's row of a sign-in that its person says was
+// not theirs; the row's object is the sign-in, its name the person.
+const Disowned = "disowned sign-in"
 
 // revokeGrant takes back an app password, a window, or what a token was issued for.
 func (c *call) revokeGrant(e *signin.Event, d *notMePage) error {

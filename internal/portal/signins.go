@@ -64,7 +64,11 @@ func (c *call) signInRows(events []signin.Event) []signInRow {
 
 func (c *call) signInRow(e *signin.Event) signInRow {
 	p := &c.page
-	r := signInRow{Reference: e.ID.Reference(), At: e.Last, Sentence: p.T("signins."+doing(e.Facts.Protocol), p.Program(e.Facts.Program)),
+	did := "signins." + doing(e.Facts.Protocol)
+	if !e.Succeeded() {
+		did += ".tried"
+	}
+	r := signInRow{Reference: e.ID.Reference(), At: e.Last, Sentence: p.T(did, p.Program(e.Facts.Program)),
 		Place: c.place(e), Good: e.Succeeded(), Times: e.Count, Disown: e.Facts.Proven && e.Facts.Person == c.visit.person(), Here: e.ID == c.visit.outcome.Attempt.ID}
 	switch {
 	case r.Good:

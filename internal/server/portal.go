@@ -16,6 +16,7 @@ import (
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/portal"
 	"github.com/portreeve/portreeve/internal/protocol"
+	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/store"
 	"github.com/portreeve/portreeve/internal/web"
 )
@@ -126,4 +127,27 @@ func (s *Server) profileSigner() (*apppassword.Signer, error) {
 		o.Chain = append(o.Chain, between)
 	}
 	return o, nil
+}
+
+// DisownedState is a sign-in that its person says was not theirs.
+type DisownedState struct {
+	At        time.Time        `json:"at"`
+	User      string           `json:"user"`
+	Reference signin.Reference `json:"reference"`
+}
+
+// disownedFor is how long such a sign-in stands in the status.
+const disownedFor = 7 * 24 * time.Hour
+
+func (s *Server) disowned(ctx context.Context) (list []DisownedState) {
+	rows, err := s.store.Audits(ctx, store.AuditFilter{From: time.Now().Add(-disownedFor), Kind: portal.Disowned})
+	if err != nil {
+		s.Log.Error("cannot read which sign-ins were disowned", "err", err)
+	}
+	for _, r := range rows {
+		if id, err := signin.ParseID(r.Object); err == nil {
+			list = append(list, DisownedState{r.At, r.Name, id.Reference()})
+		}
+	}
+	return list
 }

@@ -51,6 +51,7 @@ type Status struct {
 	Providers     []upstream.Health      `json:"providers,omitempty"`
 	Forwarders    []proxy.ForwarderState `json:"forwarders,omitempty"`
 	Observe       *dovecot.State         `json:"observe,omitempty"`
+	Disowned      []DisownedState        `json:"disowned,omitempty"` // sign-ins of the last week that their person says were not theirs, the newest first
 }
 
 // Descriptors are the file descriptors in use and how many there may be.
@@ -109,6 +110,7 @@ func (s *Server) status(ctx context.Context) any {
 		o := s.observer.State()
 		st.Observe = &o
 	}
+	st.Disowned = s.disowned(ctx)
 	return st
 }
 
