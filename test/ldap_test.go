@@ -84,8 +84,8 @@ func changesInSlapd(t *testing.T, x *ldapSite) {
 		code   string // of the next sign-in with the old password
 		reason string
 	}{
-		{"disabled", "dn: %s\nchangetype: modify\nadd: pwdAccountLockedTime\npwdAccountLockedTime: 000001010000Z\n", disabledWithin, "PR50057", "user"},
-		{"gone", "dn: %s\nchangetype: delete\n", disabledWithin, "PR50057", "user"},
+		{"disabled", "dn: %s\nchangetype: modify\nadd: pwdAccountLockedTime\npwdAccountLockedTime: 000001010000Z\n", disabledWithin, "PR50057", "a grant was revoked"},
+		{"gone", "dn: %s\nchangetype: delete\n", disabledWithin, "PR50057", "a grant was revoked"},
 		{"put into a group within a group", "dn: cn=leaving,ou=groups," + mailtest.SlapdBase + "\nchangetype: modify\nadd: member\nmember: %s\n", disabledWithin, "PR53003", notAllowed},
 		{"password changed", "dn: %s\nchangetype: modify\nreplace: userPassword\nuserPassword: another-Pa55word\n", passwordWithin, "PR50126", "the password was changed"},
 	} {

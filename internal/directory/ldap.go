@@ -48,8 +48,10 @@ type LDAPOptions struct {
 
 	// Canonical makes a canonical address of one that the directory states.
 	Canonical func(string) (string, error)
-	Store     MirrorStore
-	Log       *slog.Logger
+	// Everything is the grant whose revocation ends all that a person holds.
+	Everything func(person string, at time.Time) string
+	Store      MirrorStore
+	Log        *slog.Logger
 }
 
 // LDAP is a directory server, or several of the same content: OpenLDAP, Active

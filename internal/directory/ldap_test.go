@@ -33,7 +33,8 @@ func ldapOptions(t testing.TB, s *store.Store, d *mailtest.Slapd) LDAPOptions {
 		Changed: []string{"pwdChangedTime"}, Disabled: []string{"pwdAccountLockedTime=000001010000Z"},
 		GroupBase: "ou=groups," + mailtest.SlapdBase, GroupFilter: "(|(objectClass=groupOfNames)(objectClass=posixGroup))", GroupName: "cn",
 		Poll: testPoll, Timeout: 5 * time.Second, GuessBudget: 3, GuessWindow: 30 * time.Minute, Canonical: canonical, Store: s,
-		Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
+		Everything: func(person string, at time.Time) string { return "all:" + person + at.String() },
+		Log:        slog.New(slog.NewTextHandler(t.Output(), nil))}
 }
 
 // site is our people and one directory, running.

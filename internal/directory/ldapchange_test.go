@@ -68,8 +68,15 @@ func TestWhoIsDisabledThereIsDisabledHere(t *testing.T) {
 	t.Parallel()
 	x := startWith(t, maryAndOmar(), 2, nil)
 	dn := mailtest.PersonDN("mary")
+	mine := x.find("mary@example.org").ID
+	change(t, x.store, func(tx *store.Tx) error {
+		return tx.AddAppPassword(&store.AppPassword{ID: "a1", Person: mine, Name: "phone", Print: []byte("print"), Scope: []byte("{}")})
+	})
 	x.slapd.Modify(t, "dn: "+dn+"\nchangetype: modify\nadd: pwdAccountLockedTime\npwdAccountLockedTime: 000001010000Z\n")
 	x.until("mary is disabled", func() bool { return x.find("mary@example.org").Disabled })
+	if left, err := x.store.AppPasswordsOf(t.Context(), mine); err != nil || len(left) != 1 || left[0].Revoked.IsZero() {
+		t.Errorf("her app passwords: %+v, %v", left, err)
+	}
 	x.slapd.Modify(t, "dn: "+dn+"\nchangetype: modify\ndelete: pwdAccountLockedTime\n")
 	x.until("mary is enabled", func() bool { return !x.find("mary@example.org").Disabled })
 

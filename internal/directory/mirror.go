@@ -15,8 +15,9 @@ import (
 const (
 	chunk       = 200              // people of one transaction: others wait for the database meanwhile
 	reapply     = 5 * time.Minute  // how often what an administrator changed here is held against the directory, though nothing changed there
-	fewMissing  = 10               // people or groups that may be gone at once without a doubt
-	doubtful    = 10 * time.Minute // how long more than that must be gone before it is believed: rights that were taken from the service account look the same
+	fewMissing  = 3                // people or groups that may be gone at once without a doubt, however few there are
+	manyMissing = 50               // however many there are; in between, a fifth
+	doubtful    = 10 * time.Minute // how long more than these must be gone before it is believed: rights that were taken from the service account look the same
 	maxWarnings = 100
 )
 
@@ -356,21 +357,17 @@ func (m *mirror) members1(tx *store.Tx, group string, set map[string]bool, hold 
 	return nil
 }
 
-// shut disables somebody who is no longer in the directory.
+// shut shuts somebody out who is no longer in the directory.
 func (m *mirror) shut(tx *store.Tx, row store.DirectoryPerson) error {
 	p, err := tx.Person(row.Person)
-	if err != nil {
+	if err != nil || p.Disabled {
 		return err
 	}
-	if !p.Disabled {
-		p.Disabled, row.Closed = true, true
-		if err := tx.PutPerson(&p); err != nil {
-			return err
-		}
-		m.rows[row.Entry] = row
-		return tx.PutDirectoryPerson(row, false)
+	if _, err := m.cut(tx, &row); err != nil {
+		return err
 	}
-	return nil
+	m.rows[row.Entry] = row
+	return tx.PutDirectoryPerson(row, false)
 }
 
 // doubts says that so much is gone at once that it is not believed yet.
@@ -409,7 +406,7 @@ func gone(known []string, there int, each func(func(string))) int {
 			n++
 		}
 	}
-	if n > max(fewMissing, len(known)/5) || there == 0 && n > 1 {
+	if n > min(max(fewMissing, len(known)/5), manyMissing) || there == 0 && n > 1 {
 		return n
 	}
 	return 0

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/portreeve/portreeve/internal/store"
 )
@@ -28,6 +29,11 @@ func (m *mirror) putPerson(tx *store.Tx, p *record) (row store.DirectoryPerson, 
 	now, err := tx.Person(row.Person)
 	if err != nil {
 		return row, false, err
+	}
+	if p.disabled && !now.Disabled && !(isNew && now.Version == 1) { // who was made just now has nothing that could be taken
+		if now, err = m.cut(tx, &row); err != nil {
+			return row, isNew, err
+		}
 	}
 	after := now
 	if after.Address = p.own[0]; slices.Contains(p.own, now.Address) {
@@ -59,6 +65,14 @@ func (m *mirror) putPerson(tx *store.Tx, p *record) (row store.DirectoryPerson, 
 	}
 	m.rows[p.entry] = row
 	return row, isNew, err
+}
+
+// cut shuts somebody out as `portreeve user cut` does: the directory says that
+// they have left.
+func (m *mirror) cut(tx *store.Tx, row *store.DirectoryPerson) (store.Person, error) {
+	row.Closed = true
+	c, err := tx.CutPerson(row.Person, m.l.Everything(row.Person, time.Now()))
+	return c.Person, err
 }
 
 // newPerson makes a person of an entry, unless the address is somebody's.

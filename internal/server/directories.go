@@ -43,7 +43,7 @@ func (s *Server) ldapOptions(c *config.Directory) (directory.LDAPOptions, error)
 		DisplayName: c.Attributes.Name, Domain: c.Attributes.Domain, Changed: c.Attributes.Changed, Disabled: c.Attributes.Disabled,
 		GroupBase: c.Groups.Base, GroupFilter: c.Groups.Filter, GroupName: c.Groups.Name, ByMemberOf: c.Groups.By == "member_of",
 		Domains: c.Domains, Poll: c.Poll, Timeout: c.Timeout, GuessBudget: c.GuessBudget, GuessWindow: c.GuessWindow,
-		Canonical: s.names.stated, Store: s.store, Log: s.Log}
+		Canonical: s.names.stated, Everything: authn.Everything, Store: s.store, Log: s.Log}
 	if c.CA != "" {
 		pool, err := authorities(string(c.CA))
 		if err != nil {
