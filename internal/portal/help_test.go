@@ -3,6 +3,8 @@ package portal
 import (
 	"net/netip"
 	"regexp"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -39,4 +41,22 @@ func (w *world) ask(t testing.TB, addr string) signin.Reference {
 	id := signin.NewID(time.Now().UnixMilli(), [10]byte{1, 2, 3, byte(len(addr)), addr[len(addr)-1]})
 	w.approvals.Ask(approval.Knock{ID: id, Reference: id.Reference(), At: time.Now(), Person: leela, Protocol: protocol.IMAP, Program: "fetchmail", Addr: netip.MustParseAddr(addr)})
 	return id.Reference()
+}
+
+// journal keeps what is written down of sessions.
+type journal struct {
+	mu  sync.Mutex
+	all []signin.SessionEvent
+}
+
+func (j *journal) Session(e signin.SessionEvent) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.all = append(j.all, e)
+}
+
+func (j *journal) list() []signin.SessionEvent {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.all)
 }

@@ -1,0 +1,399 @@
+package portal
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/descope/virtualwebauthn"
+
+	"github.com/portreeve/portreeve/internal/apppassword"
+	"github.com/portreeve/portreeve/internal/factor"
+	"github.com/portreeve/portreeve/internal/policy"
+	"github.com/portreeve/portreeve/internal/protocol"
+	"github.com/portreeve/portreeve/internal/signin"
+	"github.com/portreeve/portreeve/internal/store"
+)
+
+// token is a security key.
+type token struct {
+	t testing.TB
+	virtualwebauthn.Authenticator
+	key virtualwebauthn.Credential
+	at  virtualwebauthn.RelyingParty
+}
+
+func newToken(t testing.TB) *token {
+	k := &token{t: t, Authenticator: virtualwebauthn.NewAuthenticator(), key: virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2),
+		at: virtualwebauthn.RelyingParty{ID: rpID, Name: "x", Origin: site}}
+	return k
+}
+
+// make and sign answer the form of the page at hand.
+func (k *token) make(b *browser, action string) *answer {
+	k.t.Helper()
+	f := b.form(action)
+	o, err := virtualwebauthn.ParseAttestationOptions(f.options)
+	must(k.t, err)
+	k.Options.UserHandle = []byte(o.UserID)
+	k.AddCredential(k.key)
+	return b.submit(action, "response", virtualwebauthn.CreateAttestationResponse(k.at, k.Authenticator, k.key, *o))
+}
+
+func (k *token) sign(b *browser, action string) *answer {
+	k.t.Helper()
+	for _, f := range b.page.forms {
+		if f.action == action && f.options != "" {
+			o, err := virtualwebauthn.ParseAssertionOptions(f.options)
+			must(k.t, err)
+			return b.submit(action, "response", virtualwebauthn.CreateAssertionResponse(k.at, k.Authenticator, k.key, *o))
+		}
+	}
+	k.t.Fatalf("%s asks for no key:\n%s", b.page.path, b.page.body)
+	return nil
+}
+
+// pass gives a person a temporary access pass.
+func (w *world) pass(t testing.TB, person string) string {
+	t.Helper()
+	text, _, err := w.factors.IssuePass(t.Context(), store.System, person, factor.PassOptions{})
+	must(t, err)
+	return text
+}
+
+func TestAPassSetsUpAnAppAndAKeyWhichThenSignsInAlone(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser(t)
+	b.get("/signin/pass")
+	b.submit("/signin/pass", "address", "leela", "pass", w.pass(t, leela)).contains(t, "Your second factors", "You have none yet")
+	b.submit("/security/app").contains(t, "Scan this picture")
+	secret := between(b.page.body, `<span class="secret">`, `</span>`)
+	phone := &app{t: t, secret: secret, at: time.Now().Add(-30 * time.Second)}
+	b.submit("/security/app/confirm", "code", "000000", "name", "phone").contains(t, "That code was not right")
+	b.submit("/security/app/confirm", "code", phone.code()).contains(t, "The app is set up", "phone")
+	b.submit("/security/passkey", "name", "my key").contains(t, "Your browser now asks")
+	k := newToken(t)
+	k.make(b, "/security/passkey/answer").contains(t, "The passkey is set up", "my key")
+	b.submit("/signout")
+	b.get("/signin")
+	b.submit("/signin/passkey")
+	k.sign(b, "/signin/passkey/answer").contains(t, "Your mail", "leela@example.org")
+	if v := w.visits.of(leela)[0]; v.factor.IsZero() || v.outcome.Facts.Credential != policy.CredentialPasskey {
+		t.Errorf("signed in with %v, factor at %v", v.outcome.Facts.Credential, v.factor)
+	}
+}
+
+func between(s, from, to string) string {
+	_, s, _ = strings.Cut(s, from)
+	s, _, _ = strings.Cut(s, to)
+	return s
+}
+
+func TestAPasswordAloneEnrolsNobody(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser(t)
+	b.signIn("leela", right)
+	b.get("/security").contains(t, "From here you cannot set up your first second factor")
+	token := b.form("/signout").fields.Get("token")
+	for _, action := range []string{"/security/app", "/security/app/confirm", "/security/passkey", "/security/passkey/answer"} {
+		if a := b.send("POST", action, url.Values{"token": {token}, "code": {"123456"}, "setup": {"x"}}, nil); a.status != http.StatusForbidden {
+			t.Errorf("%s: %d", action, a.status)
+		}
+	}
+	for _, action := range []string{"/apppasswords/new", "/apppasswords/apple"} {
+		if a := b.send("POST", action, url.Values{"token": {token}, "name": {"x"}, "protocol": {"imap"}}, nil); a.status != http.StatusForbidden {
+			t.Errorf("%s: %d", action, a.status)
+		}
+	}
+	if w.factors.Has(leela) {
+		t.Error("a factor was set up")
+	}
+}
+
+func TestWhereAFactorIsAskedForAndNoneIsThereAPassIsTheWay(t *testing.T) {
+	w := newWorld(t)
+	w.policies(approvalNeeded)
+	b := w.browser(t)
+	b.signIn("leela", right).contains(t, "you have none yet", "temporary access pass")
+	if w.sessions.Len() != 0 {
+		t.Error("let in")
+	}
+}
+
+// What a policy asks for can be set up on the way in, from a place that the
+// person has used for long.
+func TestAFirstFactorIsSetUpOnTheWayIn(t *testing.T) {
+	w := newWorld(t)
+	w.policies(approvalNeeded)
+	w.Portal.MayEnrol = func(_ context.Context, f policy.Facts) error {
+		return w.factors.MayEnrol(f, factor.EnrolFacts{Trusted: true})
+	}
+	b := w.browser(t)
+	b.signIn("leela", right).contains(t, "Set up an authenticator app now")
+	phone := &app{t: t, secret: between(b.page.body, `<span class="secret">`, `</span>`), at: time.Now()}
+	b.submit("/signin/factor", "kind", "setup", "code", phone.code()).contains(t, "Your mail")
+	if !w.factors.Has(leela) {
+		t.Error("no factor is kept")
+	}
+}
+
+func TestABrowserIsRememberedButMakesNoChanges(t *testing.T) {
+	w := newWorld(t)
+	phone := w.enrolled(t, leela)
+	b := w.browser(t)
+	b.signIn("leela", right)
+	b.submit("/signin/factor", "kind", "code", "code", phone.code(), "remember", "yes").contains(t, "Your mail")
+	b.submit("/signout")
+	b.signIn("leela", right).contains(t, "Your mail")
+	b.get("/security").contains(t, "To make changes, confirm that it is you")
+	other := w.browser(t)
+	other.signIn("leela", right).contains(t, "Confirm that it is you")
+	b.get("/confirm?next=/security")
+	b.submit("/confirm", "kind", "code", "code", phone.code())
+	b.submit("/security/browsers").contains(t, "Every browser is asked again")
+	b.submit("/signout")
+	b.signIn("leela", right).contains(t, "Confirm that it is you")
+}
+
+func TestRecoveryCodesAreShownOnceAndWorkOnce(t *testing.T) {
+	w := newWorld(t)
+	phone := w.enrolled(t, leela)
+	b := w.browser(t)
+	b.signIn("leela", right)
+	b.submit("/signin/factor", "kind", "code", "code", phone.code())
+	b.get("/security")
+	b.submit("/security/recovery").contains(t, "Your recovery codes")
+	code := between(between(b.page.body, `<ul class="codes">`, `</ul>`), "<li>", "</li>")
+	if strings.Contains(b.get("/security").body, code) {
+		t.Error("shown twice")
+	}
+	for _, want := range []string{"Your mail", "was not accepted"} {
+		x := w.browser(t)
+		x.signIn("leela", right)
+		x.submit("/signin/factor", "kind", "recovery", "code", code).contains(t, want)
+	}
+}
+
+func TestAConfirmationThatFailsTooOftenSignsOut(t *testing.T) {
+	w := newWorld(t)
+	b, _ := furnished(t, w)
+	for range triesEach {
+		b.get("/confirm?next=/security")
+		if b.page.path == "/signin" {
+			break
+		}
+		b.submit("/confirm", "kind", "code", "code", "000000")
+	}
+	if a := b.get("/"); a.path != "/signin" {
+		t.Errorf("after %d wrong codes still at %s", triesEach, a.path)
+	}
+}
+
+func TestThePasswordConfirmsWhereThereIsNoFactor(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser(t)
+	b.signIn("fry", right)
+	b.get("/confirm?next=/programs")
+	b.submit("/confirm", "kind", "password", "password", "wrong").contains(t, "was not accepted")
+	b.submit("/confirm", "kind", "password", "password", right).contains(t, "You can make changes for 15 minutes", "Your programs")
+}
+
+func TestAnAppPasswordIsShownOnceAndWorksUntilItIsRevoked(t *testing.T) {
+	w := newWorld(t)
+	b, _ := furnished(t, w)
+	b.get("/apppasswords")
+	b.submit("/apppasswords/new", "name", "scanner").contains(t, "App password for scanner", "This is shown once", "mail.example.org")
+	secret := between(b.page.body, `<span class="secret">`, `</span>`)
+	if strings.Contains(b.get("/apppasswords").body, secret) || strings.Contains(w.faults.String(), secret) {
+		t.Error("shown twice")
+	}
+	use := func() signin.Outcome {
+		return w.gate.SignIn(t.Context(), signin.Attempt{At: time.Now(), Protocol: protocol.IMAP, Listener: "imap", Client: clientAt("192.0.2.50")},
+			signin.NewCredential(policy.CredentialPassword, "PLAIN", "leela@example.org", "", []byte(secret)))
+	}
+	out := use()
+	if !out.Allowed() {
+		t.Fatalf("the app password opens nothing: %s %s", out.Code, out.Detail)
+	}
+	b.get("/apppasswords").contains(t, "scanner", "192.0.2.50")
+	b.get("/signins").contains(t, "with an app password")
+
+	b.get("/r/"+string(out.Reference)).contains(t, "Let in, with an app password")
+	b.submit("/signins/not-me").contains(t, "It is closed", "The app password that was used is revoked")
+	if out := use(); out.Code != signin.AppPasswordRevoked {
+		t.Errorf("after it was disowned: %s", out.Code)
+	}
+	rows, err := w.store.Audits(t.Context(), store.AuditFilter{Kind: Disowned})
+	must(t, err)
+	if len(rows) != 1 || rows[0].Object != out.Attempt.ID.String() || rows[0].Name != "leela@example.org" {
+		t.Errorf("the audit has %+v", rows)
+	}
+}
+
+func TestAnAppleProfileHoldsAPasswordOfItsOwn(t *testing.T) {
+	w := newWorld(t)
+	b, _ := furnished(t, w)
+	b.get("/apppasswords")
+	a := b.post("/apppasswords/apple")
+	if a.header.Get("Content-Type") != "application/x-apple-aspen-config" || !strings.Contains(a.body, "EmailTypeIMAP") || !strings.Contains(a.body, "leela@example.org") {
+		t.Fatalf("%d %v\n%s", a.status, a.header, a.body)
+	}
+	list, err := w.passwords.List(t.Context(), leela)
+	must(t, err)
+	if len(list) != 1 || list[0].FirstUseBy.IsZero() || time.Until(list[0].FirstUseBy) > apppassword.ProfileLife {
+		t.Errorf("made %+v", list)
+	}
+	if strings.Contains(a.body, "<script>") {
+		t.Error("the display name is markup")
+	}
+}
+
+// A program from another network is approved only by whoever reads what it shows.
+func TestAProgramElsewhereNeedsItsReference(t *testing.T) {
+	w := newWorld(t)
+	b, _ := furnished(t, w)
+	b.get("/approvals").contains(t, "fetchmail: reading mail (IMAP)", "198.51.100.9", "The reference that your program shows")
+	b.submit("/approvals/allow", "reference", "0000-0000-0000").contains(t, "not the reference")
+	requests, err := w.approvals.Requests(t.Context(), leela)
+	must(t, err)
+	b.submit("/approvals/allow", "reference", strings.ToLower(string(requests[0].Reference)), "days", "7").contains(t, "Approved")
+	windows, err := w.approvals.Windows(t.Context(), leela)
+	must(t, err)
+	w2 := windows[len(windows)-1]
+	if left := time.Until(w2.Expires); left > 7*24*time.Hour || left < 6*24*time.Hour {
+		t.Errorf("the window lasts %v", left)
+	}
+	w.ask(t, "192.0.2.99")
+	b.get("/approvals")
+	if f := b.form("/approvals/allow"); f.fields.Has("reference") {
+		t.Error("a program in this network is asked for its reference")
+	}
+	b.submit("/approvals/allow").contains(t, "Approved")
+}
+
+func TestADeniedProgramMarksItsPlace(t *testing.T) {
+	w := newWorld(t)
+	b, _ := furnished(t, w)
+	w.ask(t, "203.0.113.77")
+	b.get("/approvals")
+	var id string
+	requests, err := w.approvals.Requests(t.Context(), leela)
+	must(t, err)
+	for _, r := range requests {
+		if r.Addr.String() == "203.0.113.77" {
+			id = r.ID
+		}
+	}
+	f := b.form("/approvals/deny")
+	f.fields.Set("id", id)
+	b.follow(b.send("POST", f.action, f.fields, nil)).contains(t, "Stopped", "change it")
+	if !w.approvals.Denied(leela, clientAt("203.0.113.1").Addr()) {
+		t.Error("the place is not marked")
+	}
+	b.get("/programs").contains(t, "203.0.113.0/24")
+}
+
+func TestWindowsAndPlacesAreTakenBack(t *testing.T) {
+	w := newWorld(t)
+	b, _ := furnished(t, w)
+	b.get("/programs").contains(t, "Thunderbird", "198.51.100.0/24", "233.252.0.0/24", "Chrome")
+	b.submit("/programs/withdraw").contains(t, "Taken back")
+	windows, err := w.approvals.Windows(t.Context(), leela)
+	must(t, err)
+	if len(windows) != 0 {
+		t.Errorf("%d windows are left", len(windows))
+	}
+	b.submit("/programs/withdraw").contains(t, "Taken back")
+	if w.approvals.Denied(leela, deniedNetwork.Addr()) {
+		t.Error("the place is marked still")
+	}
+}
+
+func TestAConnectionOfOnesOwnIsEnded(t *testing.T) {
+	w := newWorld(t)
+	b, other := w.browser(t), w.browser(t)
+	b.signIn("fry", right)
+	other.signIn("fry", right)
+	b.get("/programs")
+	b.submit("/programs/end").contains(t, "Disconnected")
+	if a := other.get("/"); a.path != "/signin" {
+		t.Error("the other browser is signed in still")
+	}
+	if a := b.get("/"); a.path != "/" {
+		t.Error("this browser was signed out")
+	}
+}
+
+func TestAReferenceTellsItsPersonTheReason(t *testing.T) {
+	w := newWorld(t)
+	w.policies(approvalNeeded)
+	out := w.gate.SignIn(t.Context(), signin.Attempt{At: time.Now(), Protocol: protocol.IMAP, Listener: "imap", Client: clientAt("203.0.113.5"),
+		Hints: signin.Hints{IMAPID: []signin.Pair{{Key: "name", Value: "Thunderbird"}}}}, signin.NewCredential(policy.CredentialPassword, "PLAIN", "leela@example.org", "", []byte(right)))
+	w.policies()
+	path := "/r/" + string(out.Reference)
+	waitFor(t, func() bool {
+		_, err := w.store.EventByReference(t.Context(), out.Reference)
+		return err == nil
+	})
+	stranger := w.browser(t)
+	page := stranger.get(path)
+	page.contains(t, "Thunderbird", "OAuth2", "Sign in and see why", string(out.Reference))
+	for _, private := range []string{"leela", "203.0.113.5", "PR50076", "password was right", "second factor"} {
+		if strings.Contains(page.body, private) {
+			t.Errorf("a stranger reads %q", private)
+		}
+	}
+	b := w.browser(t)
+	b.get(path)
+	b.get("/signin?next=" + url.QueryEscape(path))
+	b.submit("/signin", "address", "leela", "password", right).contains(t, "The password was right. Your organisation asks for more than a password", "203.0.113.5", "This program waits for you to approve it", "PR50076")
+}
+
+func waitFor(t testing.TB, ready func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); !ready(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("waited in vain")
+		}
+	}
+}
+
+func TestTheLanguageIsTheBrowsersOrTheOneChosen(t *testing.T) {
+	w := newWorld(t)
+	for accept, want := range map[string]string{"de-AT,de;q=0.9": "Anmelden", "en": "Sign in", "fr": "Sign in", "": "Sign in", strings.Repeat("de,", 500): "Sign in", "x\x00": "Sign in"} {
+		b := w.browser(t)
+		b.lang = accept
+		b.get("/signin").contains(t, "<h1>"+want+"</h1>")
+	}
+	b := w.browser(t)
+	b.get("/language/de?to=/signin/pass").contains(t, "befristetem Zugangspass", `lang="de"`)
+	b.get("/signin").contains(t, "Anmelden")
+	for _, to := range []string{"//evil.example", "https://evil.example/", "/\\evil.example", "javascript:alert(1)", "/%09/evil.example", "/\t/evil.example"} {
+		a := b.send("GET", "/language/en?to="+url.QueryEscape(to), nil, nil)
+		if l := a.header.Get("Location"); strings.HasPrefix(l, "//") || strings.Contains(l, "\\") || strings.HasPrefix(l, "http") || strings.HasPrefix(l, "javascript") {
+			t.Errorf("%q leads to %q", to, l)
+		}
+	}
+	a := b.get("/signin?next=//evil.example")
+	if strings.Contains(a.body, "evil.example") {
+		t.Error("a sign-in leads to another site")
+	}
+}
+
+func TestASessionIsWrittenDownFromItsBeginningToItsEnd(t *testing.T) {
+	w := newWorld(t)
+	j := &journal{}
+	w.Portal.Journal = j
+	b := w.browser(t)
+	b.signIn("fry", right)
+	b.submit("/signout")
+	waitFor(t, func() bool { return len(j.list()) == 2 })
+	l := j.list()
+	if l[0].ID != l[1].ID || !l[0].Closed.IsZero() || l[1].Closed.IsZero() || l[1].Reason != "signed out" {
+		t.Errorf("written down: %s", fmt.Sprint(l))
+	}
+}
