@@ -74,6 +74,13 @@ func TestDelegates(t *testing.T) {
 			}
 		}
 	}
+	// What-If imagines both, and says who has no right.
+	if out := s.do(t, "whatif", "--user", mary+`\`+sales, "--protocol", "imap"); !strings.Contains(out, mary+" for "+sales) {
+		t.Errorf("imagined:\n%s", out)
+	}
+	if out, err := s.try("whatif", "--user", sales+`\`+mary, "--protocol", "imap"); err == nil || !strings.Contains(out, "may not open") {
+		t.Errorf("imagined without a right: %v\n%s", err, out)
+	}
 	last := s.signIns(t, fmt.Sprintf("mailbox eq %q", sales))[0]
 	if story := s.do(t, "signins", "show", last.Portreeve.Reference); !strings.Contains(story, sales+", as a delegate") || !strings.Contains(story, mary) {
 		t.Errorf("the story names not both:\n%s", story)

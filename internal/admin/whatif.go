@@ -53,6 +53,7 @@ type foreseen struct {
 
 type factsShown struct {
 	Address       string   `json:"userPrincipalName"`
+	Mailbox       string   `json:"mailbox,omitempty"` // where it is not the user's own
 	Person        string   `json:"userId"`
 	Groups        []string `json:"groups"`
 	Protocol      string   `json:"protocol"`
@@ -196,7 +197,7 @@ func (a *api) foresee(r *http.Request, q *imagined, attempt signin.Attempt, f po
 		o.Facts.Proven = false // the secret is not looked at
 	}
 	out := foreseen{Allowed: o.Code == signin.OK, Effect: o.Verdict.Effect.String(), Stage: o.Verdict.Stage.String(), Meaning: meaningOf(o.Code),
-		Known: f.Person != "", Facts: shown(&f), Explanation: policy.Explain(s, &f)}
+		Known: f.Person != "", Facts: a.shownFor(r, &f), Explanation: policy.Explain(s, &f)}
 	a.naming(r.Context()).explain(&out.Explanation)
 	out.Reply = a.replyTo(&o)
 	o.Facts.KnownNetwork = false
@@ -216,6 +217,18 @@ func (a *api) unprovenBy(r *http.Request, f *policy.Facts) signin.Code {
 		return signin.UserDisabled
 	}
 	return signin.OK
+}
+
+// shownFor shows a delegate under their own name.
+func (a *api) shownFor(r *http.Request, f *policy.Facts) factsShown {
+	x := shown(f)
+	if f.Mailbox == "" {
+		return x
+	}
+	if p, err := a.Store.Person(r.Context(), f.Person); err == nil {
+		x.Address, x.Mailbox = p.Address, f.Address
+	}
+	return x
 }
 
 func shown(f *policy.Facts) factsShown {

@@ -89,7 +89,7 @@ func tellImagined(w io.Writer, f map[string]any) {
 		verdict = "allowed"
 	}
 	s.line("Verdict", verdict+": "+text(at(f, "meaning.title"))+" ("+text(at(f, "meaning.code"))+")")
-	who := text(at(f, "facts.userPrincipalName"))
+	who := text(at(f, "facts.userPrincipalName")) + forMailbox(at(f, "facts.mailbox"))
 	if f["known"] != true {
 		who += ", whom nobody here knows: judged as the stranger"
 	}

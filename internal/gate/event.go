@@ -53,6 +53,9 @@ func (g *Gate) Imagine(ctx context.Context, a signin.Attempt, typed string, kind
 	if t.unnamed(ctx) {
 		return t.out.Facts, &ImpossibleName{Typed: typed, Why: t.out.Detail}
 	}
+	if t.named && t.out.Facts.Mailbox == "" {
+		return t.out.Facts, &ImpossibleName{Typed: typed, Why: "it names two, and the first may not open the second's mailbox over " + a.Protocol.String()}
+	}
 	return t.out.Facts, nil
 }
 
