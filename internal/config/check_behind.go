@@ -79,6 +79,10 @@ func (k *checker) routes() {
 	}
 }
 
+// ownGrants begin the names of what sessions hang on and is ours, as an
+// issuer's name begins those of its sessions.
+var ownGrants = []string{"all", "apppw", "pass", "window"}
+
 func (k *checker) issuers() {
 	for _, n := range sorted(k.c.Issuers) {
 		i, at := k.c.Issuers[n], policyfile.Pointer("/issuers", n)
@@ -108,6 +112,9 @@ func (k *checker) issuers() {
 		}
 		if i.SessionMax == 0 {
 			k.wrong(at+"/session_max", "connections opened with a token must end some time")
+		}
+		if slices.Contains(ownGrants, n) {
+			k.wrong(at, "an issuer cannot be called %s: what hangs on its sessions could be taken for something of ours", n)
 		}
 		if i.SignIn != nil {
 			k.signIn(n, &i, at+"/sign_in")
