@@ -10,6 +10,9 @@ import (
 	"github.com/portreeve/portreeve/internal/protocol"
 )
 
+// drawAt is when these sign-ins happen.
+var drawAt = time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC)
+
 func TestNamesAndIDsMeanTheSameAndUnknownOnesAreNamed(t *testing.T) {
 	names := Names{People: map[string]string{"ana@example.org": "id-ana", "id-ana": "id-ana"},
 		Groups: map[string]string{"staff": "id-staff", "id-staff": "id-staff"}}
@@ -68,35 +71,6 @@ func TestLoadNamesWhatIsNotEnforced(t *testing.T) {
 	f.Protocol = protocol.IMAP
 	if v := Preauth(s, &f); v.Stage != StageAuthenticationPolicy || v.By != "gone" {
 		t.Errorf("an authentication policy that is not there refuses: %+v", v)
-	}
-}
-
-func TestBuiltInStrengthsAreEntras(t *testing.T) {
-	built := BuiltInStrengths()
-	if len(built) != 3 || len(built[0].Combinations) != 19 || len(built[1].Combinations) != 4 || len(built[2].Combinations) != 3 {
-		t.Fatalf("%+v", built)
-	}
-	for i, want := range naiveMFA {
-		found := false
-		for _, c := range built[0].Combinations {
-			found = found || c.String() == want || naiveCombination(want, c.Methods) && len(strings.Split(want, ",")) == len(c.Methods.Names())
-		}
-		if !found {
-			t.Errorf("combination %d, %s, is missing", i, want)
-		}
-	}
-	for name, bit := range naiveBits {
-		if m, ok := ParseMethod(strings.ToUpper(name)); !ok || m != bit {
-			t.Errorf("%s is %d", name, m)
-		}
-	}
-	if c, unknown := ParseCombination("password, telepathy"); !c.Unprovable || len(unknown) != 1 || anyProven([]Combination{c}, ^Methods(0), "") {
-		t.Error("a combination with a method that nobody knows must never be met")
-	}
-	s, _ := Compile(Source{Strengths: []Strength{{ID: StrengthMFA, DisplayName: "Mine", Combinations: []Combination{{Methods: MethodPassword}}}},
-		Policies: []Policy{{ID: "p", Grant: &Grant{Strength: &Strength{ID: StrengthMFA}}}}})
-	if v := Evaluate(s, &Facts{At: drawAt, Methods: MethodPassword}, nil); v.Allowed() {
-		t.Error("a built-in strength was redefined")
 	}
 }
 

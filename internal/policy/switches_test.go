@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"net/netip"
 	"testing"
 
 	"github.com/portreeve/portreeve/internal/location"
@@ -296,7 +297,10 @@ func TestGatesForEveryProtocolCredentialAndLocation(t *testing.T) {
 					case gates&1 != 0 && legacy && addr != "192.0.2.1":
 						want = StageEarlyBlock
 					}
-					f := Facts{Person: "ana", Protocol: p, Credential: k, Addr: naiveAddr(addr), At: drawAt}
+					f := Facts{Person: "ana", Protocol: p, Credential: k, At: drawAt}
+					if addr != "" {
+						f.Addr = netip.MustParseAddr(addr)
+					}
 					if v := Judge(snapshot, &f, nil); v.Stage != want || v.Allowed() != (want == StageNone) {
 						t.Errorf("%s with %s from %q, gates %03b: %+v, want %s", p, k, addr, gates, v, want)
 					}

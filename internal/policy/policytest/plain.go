@@ -1,4 +1,4 @@
-package policy
+package policytest
 
 import (
 	"encoding/binary"
@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/portreeve/portreeve/internal/location"
+	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/protocol"
 )
 
@@ -15,38 +16,50 @@ import (
 // be satisfied), sharing no code with the compiled engine beyond the types.
 // It is slow and never cuts anything short.
 
-// ruleTable is what the device rules that tests use mean, in Go.
-var ruleTable = map[string]func(*Device) bool{
-	`device.isCompliant -eq True`:                                       func(d *Device) bool { return d != nil && d.IsCompliant != nil && *d.IsCompliant },
-	`device.isCompliant -ne True`:                                       func(d *Device) bool { return d == nil || d.IsCompliant == nil || !*d.IsCompliant },
-	`device.trustType -eq "ServerAD"`:                                   func(d *Device) bool { return d != nil && strings.EqualFold(d.TrustType, "ServerAD") },
-	`device.trustType -ne "ServerAD"`:                                   func(d *Device) bool { return d == nil || !strings.EqualFold(d.TrustType, "ServerAD") },
-	`device.trustType -eq "AzureAD" -or device.trustType -ne "azuread"`: func(*Device) bool { return true },
-	`device.displayName -startsWith "MFP-" -and device.isCompliant -eq False`: func(d *Device) bool {
+// DeviceRules is what the device rules that tests use mean, in Go.
+var DeviceRules = map[string]func(*policy.Device) bool{
+	`device.operatingSystem -eq "iOS" -and device.isCompliant -ne True`: func(d *policy.Device) bool {
+		return d != nil && strings.EqualFold(d.OperatingSystem, "iOS") && (d.IsCompliant == nil || !*d.IsCompliant)
+	},
+	`device.isCompliant -eq True`:                                       func(d *policy.Device) bool { return d != nil && d.IsCompliant != nil && *d.IsCompliant },
+	`device.isCompliant -ne True`:                                       func(d *policy.Device) bool { return d == nil || d.IsCompliant == nil || !*d.IsCompliant },
+	`device.trustType -eq "ServerAD"`:                                   func(d *policy.Device) bool { return d != nil && strings.EqualFold(d.TrustType, "ServerAD") },
+	`device.trustType -ne "ServerAD"`:                                   func(d *policy.Device) bool { return d == nil || !strings.EqualFold(d.TrustType, "ServerAD") },
+	`device.trustType -eq "AzureAD" -or device.trustType -ne "azuread"`: func(*policy.Device) bool { return true },
+	`device.displayName -startsWith "MFP-" -and device.isCompliant -eq False`: func(d *policy.Device) bool {
 		return d != nil && strings.HasPrefix(strings.ToUpper(d.DisplayName), "MFP-") && d.IsCompliant != nil && !*d.IsCompliant
 	},
-	`-not (device.displayName -contains "fp")`: func(d *Device) bool { return d == nil || !strings.Contains(strings.ToLower(d.DisplayName), "fp") },
-	`device.displayName -endsWith "kiosk" -or device.displayName -notEndsWith "b"`: func(d *Device) bool {
+	`-not (device.displayName -contains "fp")`: func(d *policy.Device) bool {
+		return d == nil || !strings.Contains(strings.ToLower(d.DisplayName), "fp")
+	},
+	`device.displayName -endsWith "kiosk" -or device.displayName -notEndsWith "b"`: func(d *policy.Device) bool {
 		return d == nil || strings.HasSuffix(strings.ToLower(d.DisplayName), "kiosk") || !strings.HasSuffix(strings.ToLower(d.DisplayName), "b")
 	},
-	`device.displayName -endsWith "B"`: func(d *Device) bool { return d != nil && strings.HasSuffix(strings.ToLower(d.DisplayName), "b") },
-	`device.physicalIds -contains "a"`: func(d *Device) bool {
+	`device.displayName -endsWith "B"`: func(d *policy.Device) bool { return d != nil && strings.HasSuffix(strings.ToLower(d.DisplayName), "b") },
+	`device.physicalIds -contains "a"`: func(d *policy.Device) bool {
 		return d != nil && len(d.PhysicalIDs) > 0 && strings.EqualFold(d.PhysicalIDs[0], "a")
 	},
-	`device.displayName -in ["desk","mfp-3"]`: func(d *Device) bool {
+	`device.displayName -in ["desk","mfp-3"]`: func(d *policy.Device) bool {
 		return d != nil && (strings.EqualFold(d.DisplayName, "desk") || strings.EqualFold(d.DisplayName, "mfp-3"))
 	},
 }
 
-// everyKindOfDevice tells apart whatever the rules of ruleTable do.
-func everyKindOfDevice() []*Device {
+// madeUpRules are what the rules of Source mean.
+var madeUpRules = map[string]func(*policy.Device) bool{
+	`device.displayName -startsWith "MFP-"`: func(d *policy.Device) bool {
+		return d != nil && strings.HasPrefix(strings.ToUpper(d.DisplayName), "MFP-")
+	},
+}
+
+// EveryKindOfDevice tells apart whatever the rules of DeviceRules do.
+func EveryKindOfDevice() []*policy.Device {
 	yes, no := true, false
-	all := []*Device{nil}
+	all := []*policy.Device{nil}
 	for _, compliant := range []*bool{nil, &yes, &no} {
 		for _, trust := range []string{"", "AzureAD", "ServerAD"} {
 			for _, name := range []string{"", "MFP-3", "mfp-9", "mfp-Kiosk", "MFP-B", "aFPb", "aFPx", "fpKiosk", "kiosk", "xb", "desk"} {
 				for _, ids := range [][]string{nil, {"a"}, {"b"}} {
-					all = append(all, &Device{IsCompliant: compliant, TrustType: trust, DisplayName: name, PhysicalIDs: ids})
+					all = append(all, &policy.Device{IsCompliant: compliant, TrustType: trust, DisplayName: name, PhysicalIDs: ids})
 				}
 			}
 		}
@@ -54,66 +67,66 @@ func everyKindOfDevice() []*Device {
 	return all
 }
 
-// naiveResult is what the second judge says.
-type naiveResult struct {
-	verdict Verdict
-	results []Result
+// PlainVerdict is what the second judge says.
+type PlainVerdict struct {
+	Verdict policy.Verdict
+	Results []policy.Result
 }
 
-// naiveEvaluate is conditional access with everything known.
-func naiveEvaluate(src *Source, f *Facts) naiveResult {
-	out := naiveResult{verdict: Verdict{Effect: Allow, Version: src.Version}}
-	var block, fail, ask *Policy
+// Plain is conditional access with everything known.
+func Plain(src *policy.Source, f *policy.Facts) PlainVerdict {
+	out := PlainVerdict{Verdict: policy.Verdict{Effect: policy.Allow, Version: src.Version}}
+	var block, fail, ask *policy.Policy
 	var failCode, askCode int
 	for i := range src.Policies {
 		p := &src.Policies[i]
-		if p.State == Disabled {
-			out.results = append(out.results, NotEnabled)
+		if p.State == policy.Disabled {
+			out.Results = append(out.Results, policy.NotEnabled)
 			continue
 		}
-		if !naiveApplies(src, p, f) {
-			out.results = append(out.results, map[State]Result{Enabled: NotApplied, ReportOnly: ReportOnlyNotApplied}[p.State])
+		if !plainApplies(src, p, f) {
+			out.Results = append(out.Results, map[policy.State]policy.Result{policy.Enabled: policy.NotApplied, policy.ReportOnly: policy.ReportOnlyNotApplied}[p.State])
 			continue
 		}
-		missing, code, canAsk := naiveControls(src, p, f)
+		missing, code, canAsk := plainControls(src, p, f)
 		switch {
 		case !missing:
-			out.results = append(out.results, map[State]Result{Enabled: Success, ReportOnly: ReportOnlySuccess}[p.State])
-			if p.State == Enabled {
-				naiveUntil(p, f, &out.verdict)
-				out.verdict.Widened = out.verdict.Widened || naiveWidened(src, p, f)
+			out.Results = append(out.Results, map[policy.State]policy.Result{policy.Enabled: policy.Success, policy.ReportOnly: policy.ReportOnlySuccess}[p.State])
+			if p.State == policy.Enabled {
+				plainUntil(p, f, &out.Verdict)
+				out.Verdict.Widened = out.Verdict.Widened || plainWidened(src, p, f)
 			}
 		case canAsk:
-			out.results = append(out.results, map[State]Result{Enabled: Failure, ReportOnly: ReportOnlyInterrupted}[p.State])
-			if p.State == Enabled && ask == nil {
+			out.Results = append(out.Results, map[policy.State]policy.Result{policy.Enabled: policy.Failure, policy.ReportOnly: policy.ReportOnlyInterrupted}[p.State])
+			if p.State == policy.Enabled && ask == nil {
 				ask, askCode = p, code
 			}
 		default:
-			out.results = append(out.results, map[State]Result{Enabled: Failure, ReportOnly: ReportOnlyFailure}[p.State])
-			if p.State == Enabled && fail == nil {
+			out.Results = append(out.Results, map[policy.State]policy.Result{policy.Enabled: policy.Failure, policy.ReportOnly: policy.ReportOnlyFailure}[p.State])
+			if p.State == policy.Enabled && fail == nil {
 				fail, failCode = p, code
 			}
-			if p.State == Enabled && block == nil && p.Grant != nil && p.Grant.Controls&ControlBlock != 0 {
+			if p.State == policy.Enabled && block == nil && p.Grant != nil && p.Grant.Controls&policy.ControlBlock != 0 {
 				block = p
 			}
 		}
 	}
-	v := Verdict{Stage: StageConditionalAccess, Version: src.Version}
+	v := policy.Verdict{Stage: policy.StageConditionalAccess, Version: src.Version}
 	switch {
 	case block != nil:
 		v.By, v.Code = block.ID, 53003
 	case fail != nil:
 		v.By, v.Code = fail.ID, failCode
 	case ask != nil:
-		v.Effect, v.By, v.Code = Interrupt, ask.ID, askCode
+		v.Effect, v.By, v.Code = policy.Interrupt, ask.ID, askCode
 	default:
 		return out
 	}
-	out.verdict = v
+	out.Verdict = v
 	return out
 }
 
-func naiveUntil(p *Policy, f *Facts, v *Verdict) {
+func plainUntil(p *policy.Policy, f *policy.Facts, v *policy.Verdict) {
 	if q := p.Session.Frequency; q != nil {
 		end := f.AuthTime.Add(q.Every)
 		if q.EveryTime {
@@ -125,14 +138,14 @@ func naiveUntil(p *Policy, f *Facts, v *Verdict) {
 	}
 }
 
-func naiveApplies(src *Source, p *Policy, f *Facts) bool {
+func plainApplies(src *policy.Source, p *policy.Policy, f *policy.Facts) bool {
 	c := &p.Conditions
-	return naiveUsers(p, f) && naiveApplications(c.Applications, f) && naiveClient(c.ClientAppTypes, f) && naivePlatform(c.Platforms, f) &&
-		naiveLocation(src, c.Locations, f) && naiveDevice(c.DeviceFilter, f) && (c.TransferMethods == 0 || c.TransferMethods&f.Flow != 0) &&
-		naiveRisks(c.Risks) && !c.ClientApplications && naiveOwn(&c.Portreeve, f)
+	return plainUsers(p, f) && plainApplications(c.Applications, f) && plainClient(c.ClientAppTypes, f) && plainPlatform(c.Platforms, f) &&
+		plainLocation(src, c.Locations, f) && plainDevice(c.DeviceFilter, f) && (c.TransferMethods == 0 || c.TransferMethods&f.Flow != 0) &&
+		plainRisks(c.Risks) && !c.ClientApplications && plainOwn(&c.Portreeve, f)
 }
 
-func naiveUsers(p *Policy, f *Facts) bool {
+func plainUsers(p *policy.Policy, f *policy.Facts) bool {
 	u := p.Conditions.Users
 	if u == nil {
 		return true
@@ -145,7 +158,7 @@ func naiveUsers(p *Policy, f *Facts) bool {
 		}
 		return false
 	}
-	in := func(side *People, excluding bool) bool {
+	in := func(side *policy.People, excluding bool) bool {
 		if side.All {
 			return true
 		}
@@ -186,7 +199,7 @@ func naiveUsers(p *Policy, f *Facts) bool {
 	return in(&u.Include, false) && !in(&u.Exclude, true)
 }
 
-func naiveApplications(a *Applications, f *Facts) bool {
+func plainApplications(a *policy.Applications, f *policy.Facts) bool {
 	if a == nil {
 		return true
 	}
@@ -196,7 +209,7 @@ func naiveApplications(a *Applications, f *Facts) bool {
 			switch {
 			case id == "All", id == f.Protocol.AppID() && id != "", id == f.Protocol.String() && f.Protocol != protocol.Unknown:
 				return true
-			case (id == "Office365" || id == ExchangeOnline) && mail:
+			case (id == "Office365" || id == policy.ExchangeOnline) && mail:
 				return true
 			}
 		}
@@ -212,27 +225,27 @@ func naiveApplications(a *Applications, f *Facts) bool {
 	return (a.Filtered || named(a.Include)) && !named(a.Exclude)
 }
 
-func naiveClient(types ClientAppTypes, f *Facts) bool {
+func plainClient(types policy.ClientAppTypes, f *policy.Facts) bool {
 	if types == 0 {
 		return true
 	}
 	browser := f.Protocol == protocol.Webmail || f.Protocol == protocol.Portal
-	unclear := !browser && (f.Protocol == protocol.Unknown || f.Credential == CredentialUnknown)
-	modern := !browser && !unclear && f.Credential == CredentialBearer
+	unclear := !browser && (f.Protocol == protocol.Unknown || f.Credential == policy.CredentialUnknown)
+	modern := !browser && !unclear && f.Credential == policy.CredentialBearer
 	eas := !browser && !unclear && !modern && f.Protocol == protocol.ActiveSync
-	supported := f.Platform == PlatformAndroid || f.Platform == PlatformIOS || f.Platform == PlatformWindows
+	supported := f.Platform == policy.PlatformAndroid || f.Platform == policy.PlatformIOS || f.Platform == policy.PlatformWindows
 	other := !browser && !unclear && !modern && !eas
-	return unclear || browser && types&ClientAppBrowser != 0 || modern && types&ClientAppMobileAppsAndDesktopClients != 0 ||
-		eas && types&ClientAppExchangeActiveSync != 0 || eas && supported && types&ClientAppEasSupported != 0 || other && types&ClientAppOther != 0
+	return unclear || browser && types&policy.ClientAppBrowser != 0 || modern && types&policy.ClientAppMobileAppsAndDesktopClients != 0 ||
+		eas && types&policy.ClientAppExchangeActiveSync != 0 || eas && supported && types&policy.ClientAppEasSupported != 0 || other && types&policy.ClientAppOther != 0
 }
 
-func naivePlatform(p *Platforms, f *Facts) bool {
+func plainPlatform(p *policy.Platforms, f *policy.Facts) bool {
 	if p == nil {
 		return true
 	}
-	has := func(list []Platform) bool {
+	has := func(list []policy.Platform) bool {
 		for _, x := range list {
-			if x == f.Platform && x != PlatformUnknown {
+			if x == f.Platform && x != policy.PlatformUnknown {
 				return true
 			}
 		}
@@ -241,7 +254,7 @@ func naivePlatform(p *Platforms, f *Facts) bool {
 	return (p.AllIncluded || has(p.Include)) && !p.AllExcluded && !has(p.Exclude)
 }
 
-func naiveLocation(src *Source, l *Locations, f *Facts) bool {
+func plainLocation(src *policy.Source, l *policy.Locations, f *policy.Facts) bool {
 	if l == nil {
 		return true
 	}
@@ -279,11 +292,18 @@ func naiveLocation(src *Source, l *Locations, f *Facts) bool {
 	return in(l.Include) && !in(l.Exclude)
 }
 
-func naiveDevice(d *DeviceFilter, f *Facts) bool {
-	return d == nil || ruleTable[d.Rule](f.Device) != d.Exclude
+func plainDevice(d *policy.DeviceFilter, f *policy.Facts) bool {
+	if d == nil {
+		return true
+	}
+	rule := DeviceRules[d.Rule]
+	if rule == nil {
+		rule = madeUpRules[d.Rule]
+	}
+	return rule(f.Device) != d.Exclude
 }
 
-func naiveRisks(risks []Risk) bool {
+func plainRisks(risks []policy.Risk) bool {
 	for _, r := range risks {
 		none := len(r.Levels) == 0
 		for _, l := range r.Levels {
@@ -296,8 +316,8 @@ func naiveRisks(risks []Risk) bool {
 	return true
 }
 
-func naiveOwn(o *Own, f *Facts) bool {
-	word := func(w *Words, value string) bool {
+func plainOwn(o *policy.Own, f *policy.Facts) bool {
+	word := func(w *policy.Words, value string) bool {
 		if w == nil {
 			return true
 		}
@@ -324,13 +344,13 @@ func naiveOwn(o *Own, f *Facts) bool {
 			asn = asn && n != f.ASN
 		}
 	}
-	return word(o.CredentialKinds, f.Credential.String()) && word(o.Programs, program) && asn && naiveHours(o.Hours, f.At) &&
+	return word(o.CredentialKinds, f.Credential.String()) && word(o.Programs, program) && asn && plainHours(o.Hours, f.At) &&
 		(o.NewClient == nil || *o.NewClient != f.KnownNetwork) && (o.ViaWebmail == nil || *o.ViaWebmail == f.ViaWebmail) &&
-		(o.Share == nil || naiveLot(f.Person) < *o.Share)
+		(o.Share == nil || plainLot(f.Person) < *o.Share)
 }
 
-// naiveLot mixes eight bytes at a time; the stranger has 0.
-func naiveLot(person string) int {
+// plainLot mixes eight bytes at a time; the stranger has 0.
+func plainLot(person string) int {
 	if person == "" {
 		return 0
 	}
@@ -346,7 +366,7 @@ func naiveLot(person string) int {
 	return int((h >> 32) % 100)
 }
 
-func naiveHours(h *Hours, at time.Time) bool {
+func plainHours(h *policy.Hours, at time.Time) bool {
 	if h == nil || at.IsZero() {
 		return true
 	}
@@ -357,7 +377,7 @@ func naiveHours(h *Hours, at time.Time) bool {
 	local := at.In(zone)
 	now := local.Hour()*60 + local.Minute()
 	today, yesterday := local.Weekday(), (local.Weekday()+6)%7
-	in := func(list []Span) bool {
+	in := func(list []policy.Span) bool {
 		for _, s := range list {
 			if s.From < s.To && s.Days[today] && now >= s.From && now < s.To {
 				return true
@@ -371,8 +391,8 @@ func naiveHours(h *Hours, at time.Time) bool {
 	return (len(h.Include) == 0 || in(h.Include)) && !in(h.Exclude)
 }
 
-// naiveAddr keeps netip's forms apart: tests use plain addresses only.
-func naiveAddr(s string) netip.Addr {
+// Addr keeps netip's forms apart: tests use plain addresses only.
+func Addr(s string) netip.Addr {
 	if s == "" {
 		return netip.Addr{}
 	}
