@@ -100,13 +100,13 @@ func untilWhen(s string, now time.Time) (time.Time, error) {
 
 // daysOf reads 90d, 12w, 6m, 1y, or a plain number of days.
 func daysOf(s string) (int, error) {
-	each := 1
+	each, digits := 1, s
 	if n := len(s); n > 1 {
 		if d := map[byte]int{'d': 1, 'w': 7, 'm': 30, 'y': 365}[s[n-1]]; d > 0 {
-			each, s = d, s[:n-1]
+			each, digits = d, s[:n-1]
 		}
 	}
-	n, err := strconv.Atoi(s)
+	n, err := strconv.Atoi(digits)
 	if err != nil || n <= 0 || n > 100000 {
 		return 0, fmt.Errorf("%q is no time such as 90d or 1y", s)
 	}
