@@ -77,8 +77,8 @@ type LDAP struct {
 	primaries          map[string]bool // AD: primary groups that somebody has
 	fullAt             time.Time
 	fullTook           time.Duration
-	missing            time.Time         // since when suspiciously much is gone
-	applied            [sha256.Size]byte // what the last complete look came to
+	missing            time.Time                    // since when suspiciously much is gone
+	applied            map[string][sha256.Size]byte // what was last mirrored, by entry
 	appliedAt          time.Time
 
 	mu    sync.Mutex
@@ -103,7 +103,7 @@ const (
 // to date.
 func NewLDAP(ctx context.Context, o LDAPOptions) (*LDAP, error) {
 	l := &LDAP{LDAPOptions: o, secrets: newRemembered(o.GuessBudget, o.GuessWindow), asking: secret.NewPool(askedAtOnce), looking: make(chan struct{}, lookedForOnce),
-		misses: misses{until: map[string]time.Time{}}, kick: make(chan chan struct{}), primaries: map[string]bool{}}
+		misses: misses{until: map[string]time.Time{}}, kick: make(chan chan struct{}), primaries: map[string]bool{}, applied: map[string][sha256.Size]byte{}}
 	for _, u := range o.URLs {
 		s, err := newServer(l, u)
 		if err != nil {

@@ -38,8 +38,8 @@ type mirror struct {
 // apply puts a reading into the store: groups and what is in which group, then
 // people, each together with the groups that they are in.
 func (l *LDAP) apply(ctx context.Context, r *reading) error {
-	print := r.print()
-	if r.complete && print == l.applied && time.Since(l.appliedAt) < reapply || !r.complete && len(r.people)+len(r.groups) == 0 {
+	prints := r.prints()
+	if !l.news(r, prints) {
 		return nil
 	}
 	m, err := l.newMirror(ctx, r)
@@ -64,8 +64,9 @@ func (l *LDAP) apply(ctx context.Context, r *reading) error {
 	if err := l.load(ctx); err != nil {
 		return err
 	}
+	maps.Copy(l.applied, prints)
 	if r.complete {
-		l.applied, l.appliedAt = print, time.Now()
+		l.applied, l.appliedAt = prints, time.Now()
 		clear(l.primaries)
 		for i := range r.people {
 			if p := r.people[i].primary; p != "" {
@@ -77,18 +78,38 @@ func (l *LDAP) apply(ctx context.Context, r *reading) error {
 	return nil
 }
 
-// print is what a reading says that is mirrored.
-func (r *reading) print() [sha256.Size]byte {
-	h := sha256.New()
+// print is what is mirrored of a person.
+func (p *record) print() [sha256.Size]byte {
+	return sha256.Sum256(fmt.Appendf(nil, "%q%q%q%q%q%v%q%q%q%q", p.entry, p.dn, p.own, p.other, p.name, p.disabled, p.stamp, p.memberOf, p.logins, p.primary))
+}
+
+func (g *groupRecord) print() [sha256.Size]byte {
+	return sha256.Sum256(fmt.Appendf(nil, "%q%q%q%q%q%q%q", g.entry, g.dn, g.name, g.members, g.uids, g.memberOf, g.sid))
+}
+
+// prints are what a reading says, by entry.
+func (r *reading) prints() map[string][sha256.Size]byte {
+	all := make(map[string][sha256.Size]byte, len(r.people)+len(r.groups))
 	for i := range r.people {
-		p := &r.people[i]
-		fmt.Fprintf(h, "%q%q%q%q%q%v%q%q%q%q\n", p.entry, p.dn, p.own, p.other, p.name, p.disabled, p.stamp, p.memberOf, p.logins, p.primary)
+		all[r.people[i].entry] = r.people[i].print()
 	}
 	for i := range r.groups {
-		g := &r.groups[i]
-		fmt.Fprintf(h, "%q%q%q%q%q%q%q\n", g.entry, g.dn, g.name, g.members, g.uids, g.memberOf, g.sid)
+		all[r.groups[i].entry] = r.groups[i].print()
 	}
-	return [sha256.Size]byte(h.Sum(nil))
+	return all
+}
+
+// news says that a reading says anything that was not mirrored lately. Of one
+// that is not complete it keeps nothing else: wrong passwords alone make OpenLDAP
+// call an entry changed.
+func (l *LDAP) news(r *reading, prints map[string][sha256.Size]byte) bool {
+	if r.complete {
+		return time.Since(l.appliedAt) >= reapply || !maps.Equal(prints, l.applied)
+	}
+	old := func(entry string) bool { before, known := l.applied[entry]; return known && before == prints[entry] }
+	r.people = slices.DeleteFunc(r.people, func(p record) bool { return old(p.entry) })
+	r.groups = slices.DeleteFunc(r.groups, func(g groupRecord) bool { return old(g.entry) })
+	return len(r.people)+len(r.groups) > 0
 }
 
 func (l *LDAP) newMirror(ctx context.Context, r *reading) (*mirror, error) {
