@@ -1,17 +1,17 @@
 #!/bin/bash
 # Measures Portreeve beside nginx, HAProxy, Dovecot and a bare Go relay, in turns,
 # and writes bench/out/peers.json: see docs/performance.md for what its figures mean
-# and bench/proxybench for the harness. Takes about ten minutes; a part that takes
-# longer than it may is cut off, and what it had measured by then counts.
+# and bench/proxybench for the harness. Takes ten to fifteen minutes; a part that
+# takes longer than it may is cut off, and what it had measured by then counts.
 #
-#   bench/bench.sh [PART...]     parts: ratios idle crowd storm attack (default: all)
+#   bench/bench.sh [PART...]     parts: ratios idle crowd attack storm (default: all)
 #   PORTS=22000 ROUNDS=5 N=500   first port, rounds, sign-ins per run
 #
 # Needs root: the peers drop privileges, and /proc tells others' memory to root only.
 set -eu
 cd "$(dirname "$0")/.."
 PORTS=${PORTS:-22000} ROUNDS=${ROUNDS:-5} N=${N:-500}
-parts=${*:-ratios idle crowd storm attack}
+parts=${*:-ratios idle crowd attack storm}
 top=$PWD out=$PWD/bench/out here=$PWD/bench/proxybench
 export RUN=$here/run CERTS=$here/run/certs BIN=$here/run/proxybench
 backend=$PORTS auth=$((PORTS + 6)) ours=$((PORTS + 700)) dummy=$((PORTS + 900))
@@ -141,31 +141,27 @@ serve
 echo "loading 1,000 policies"
 "$BIN" policies -n 1000 -socket "$dir/admin.sock"
 restart
-measure 30 empty empty portreeve
+measure 20 empty empty portreeve
 
 if has ratios; then
 	peer nginx 100; peer gorelay 600; peer haproxy 500; peer dovecot-perf 200
 	# Dovecot's proxy would stream for longer than all others take together.
-	measure 150 streams 'stream-*,noop16-*' portreeve nginx gorelay haproxy
-	measure 240 logins 'login-imap-tls,login-imap-tls-resumed,login-imap-plaintext,login-imap-tls-mlkem,login-imap-tls-xoauth2' \
+	measure 110 streams 'stream-*,noop16-*' portreeve nginx gorelay haproxy
+	measure 170 logins 'login-imap-tls,login-imap-tls-resumed,login-imap-plaintext,login-imap-tls-mlkem,login-imap-tls-xoauth2' \
 		portreeve nginx gorelay haproxy dovecot-perf
 	unpeer gorelay 600; unpeer haproxy 500; unpeer dovecot-perf 200
 fi
 if has idle; then # fresh ones, since all but Portreeve keep the memory of what has gone
 	for kind in tls plaintext; do
 		repeer nginx 100; restart
-		measure 75 "idle-$kind" "idle-$kind" portreeve nginx -- -idle "${IDLE:-5000}"
+		measure 60 "idle-$kind" "idle-$kind" portreeve nginx -- -idle "${IDLE:-5000}"
 	done
 fi
 if has crowd; then
 	restart
-	measure 60 crowd 'descriptors-*' portreeve
+	measure 45 crowd 'descriptors-*' portreeve
 	restart
-	measure 150 return memory-return portreeve -- -idle "${CROWD:-9500}"
-fi
-if has storm; then
-	restart
-	measure 240 storm storm portreeve -- -storm "${CROWD:-9500}"
+	measure 100 return memory-return portreeve -- -idle "${CROWD:-9500}"
 fi
 if has attack; then # the gate and the dummy on one core, who guesses on the other, and the mail server with them
 	restart
@@ -174,8 +170,12 @@ if has attack; then # the gate and the dummy on one core, who guesses on the oth
 		for p in "${pid[portreeve]}" "${pid[dummy]}"; do taskset -acp 0 "$p" >/dev/null; done
 		for p in "${pid[backend]}" $$; do taskset -acp 1 "$p" >/dev/null; done # and so the harness
 	fi
-	measure 90 attack attack portreeve
-	[ "$cores" = 1 ] || taskset -acp "0-$((cores - 1))" $$ >/dev/null
+	measure 75 attack attack portreeve
+	[ "$cores" = 1 ] || for p in "${pid[dummy]}" "${pid[backend]}" $$; do taskset -acp "0-$((cores - 1))" "$p" >/dev/null; done
+fi
+if has storm; then # last, since one that is cut off leaves its policy behind
+	restart
+	measure 230 storm storm portreeve -- -storm "${CROWD:-9500}"
 fi
 "$BIN" summary -out "$out/peers.json" "$RUN"/*.json
 [ -z "$failed" ] || { echo "bench.sh: not whole:$failed" >&2; exit 1; }

@@ -1,18 +1,12 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
 	"log"
 	"math/rand/v2"
-	"net"
-	"net/http"
 	"strings"
-	"sync"
 )
 
 // policiesMain makes conditional access policies in Microsoft Graph's JSON,
@@ -38,45 +32,9 @@ func policiesMain(args []string) {
 	}
 }
 
-// putPolicies posts them many at a time: those that wait are put in force together.
+// putPolicies gives all of them in one change.
 func putPolicies(socket string, all []map[string]any) error {
-	const atOnce = 128
-	admin := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: atOnce, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
-	}}}
-	next := make(chan map[string]any)
-	var wg sync.WaitGroup
-	var once sync.Once
-	var failed error
-	for range atOnce {
-		wg.Go(func() {
-			for p := range next {
-				if err := postPolicy(admin, p); err != nil {
-					once.Do(func() { failed = err })
-				}
-			}
-		})
-	}
-	for _, p := range all {
-		next <- p
-	}
-	close(next)
-	wg.Wait()
-	return failed
-}
-
-func postPolicy(admin *http.Client, p map[string]any) error {
-	b, _ := json.Marshal(p)
-	resp, err := admin.Post("http://portreeve/v1.0/identity/conditionalAccess/policies", "application/json", bytes.NewReader(b))
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	text, _ := io.ReadAll(resp.Body)
-	if resp.StatusCode >= 300 {
-		return fmt.Errorf("%v: %s %s", p["displayName"], resp.Status, text)
-	}
-	return nil
+	return adminAt(socket).ask("POST", policies+"/import", all, nil)
 }
 
 // randomPolicy is one of the kinds of policy that sites have: half of them are

@@ -91,7 +91,7 @@ func figures(rows []row, of, ref string) map[string]float64 {
 		"after_crowd": {"memory-return", "after/before"}, "descriptors_tls": {"descriptors-tls", "fds/conn"}, "descriptors_plain": {"descriptors-plaintext", "fds/conn"},
 		"storm_p95": {"storm", "p95_ratio"}, "storm_rows": {"storm", "rows"}, "storm_attempts": {"storm", "attempts"}, "storm_closed_ms": {"storm", "closed_ms"},
 		"storm_others_failed": {"storm", "others_failed"}, "attack_p99": {"attack", "p99_ratio"}, "attack_cpu_ms": {"attack", "cpu_ms/attempt"},
-		"attack_asked_backend": {"attack", "asked_backend"},
+		"attack_asked_backend": {"attack", "asked_late"},
 	} {
 		if v, there := middle(at[0], of, at[1]); there {
 			f[name] = round(v)

@@ -61,6 +61,9 @@ var errTooManyBad = errors.New("too many bad commands")
 // errNotFromHere ends a connection from a network that this listener does not serve.
 var errNotFromHere = errors.New("this listener does not serve that network")
 
+// errEnded ends a connection that was told to end.
+var errEnded = errors.New("told to end")
+
 // ErrClientLeft is returned by a dialect whose client said goodbye.
 var ErrClientLeft = errors.New("client left")
 
@@ -117,6 +120,17 @@ func (c *Conn) seal(ctx context.Context) error {
 	return nil
 }
 
+// setLimit sets the time for reading and writing; false if the connection was
+// told to end.
+func (c *Conn) setLimit(limit time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended == "" {
+		_ = c.socket.SetDeadline(limit)
+	}
+	return c.ended == ""
+}
+
 // setDeadline sets the time for the whole sign-in, unless the connection was
 // told to end meanwhile.
 func (c *Conn) setDeadline() {
@@ -136,9 +150,13 @@ func (c *Conn) handshake(ctx context.Context) error {
 	if limit.After(c.deadline) {
 		limit = c.deadline
 	}
-	_ = c.socket.SetDeadline(limit)
+	if !c.setLimit(limit) {
+		return errEnded
+	}
 	t := tls.Server(c.socket, c.server.TLSConfig)
-	if err := t.HandshakeContext(context.WithValue(ctx, helloKey{}, c)); err != nil {
+	// Being told to end wakes the handshake by its deadline. A context that can be
+	// cancelled would cost it a goroutine of its own.
+	if err := t.HandshakeContext(context.WithValue(context.WithoutCancel(ctx), helloKey{}, c)); err != nil {
 		return fmt.Errorf("speaking TLS: %w", err)
 	}
 	state := t.ConnectionState()

@@ -169,7 +169,7 @@ func BenchmarkIdlePair(b *testing.B) {
 			empty := c.pss(b)
 			conns := crowd(b, c, secure, pairs)
 			atOnce := c.pss(b)
-			time.Sleep(settleTime + time.Second)
+			time.Sleep((settleMin + 1) * settleTime)
 			open := c.pss(b)
 			var heap, stacks, goroutines float64
 			fmt.Sscan(c.ask(b, "memory"), &heap, &stacks, &goroutines)
@@ -177,7 +177,7 @@ func BenchmarkIdlePair(b *testing.B) {
 				conn.Close()
 			}
 			eventually(b, "all pairs are closed", func() bool { return c.ask(b, "len") == "0" })
-			time.Sleep(settleTime + time.Second)
+			time.Sleep((settleMin + 1) * settleTime)
 			b.ReportMetric((open-empty)/pairs/1024, "KB/pair")
 			b.ReportMetric((atOnce-empty)/pairs/1024, "KB/pair-at-once")
 			b.ReportMetric(goroutines, "goroutines")

@@ -13,11 +13,14 @@ import (
 // crowd has come or gone the pool asks for it once; never periodically, as it
 // costs a full collection.
 const (
-	crowdPairs = 512             // pairs; below this there is nothing worth returning
-	comeFactor = 2               // a crowd has come when there are so many times more than at the last return
-	goneFactor = 4               // and has gone when this fraction of its peak is left
-	settleTime = 2 * time.Second // for the rest of the crowd, and for what refers to ended pairs
-	sweepParts = 4               // sweeps per shortest timeout: pairs end at most a quarter late
+	crowdPairs = 512         // pairs; below this there is nothing worth returning
+	comePart   = 8           // a crowd has come when there are more than at the last return, by this part and by crowdPairs
+	goneFactor = 4           // and has gone when this fraction of its peak is left
+	settleTime = time.Second // it has settled when in this time fewer came and went than
+	stragglers = 64          // so many, looked at
+	settleMin  = 2           // at least twice, for what refers to ended pairs, and
+	settleMax  = 30          // at most so often
+	sweepParts = 4           // sweeps per shortest timeout: pairs end at most a quarter late
 	shortest   = 5 * time.Millisecond
 )
 
@@ -30,7 +33,7 @@ type returner struct {
 func (r *returner) grown(open int64) {
 	for peak := r.peak.Load(); open > peak && !r.peak.CompareAndSwap(peak, open); peak = r.peak.Load() {
 	}
-	if open >= crowdPairs && open >= comeFactor*r.base.Load() {
+	if base := r.base.Load(); open >= base+max(crowdPairs, base/comePart) {
 		r.ask(open)
 	}
 }
@@ -58,6 +61,7 @@ func (p *Pool) tend(ctx context.Context) {
 	}
 	tick := time.NewTicker(max(period/sweepParts, shortest))
 	defer tick.Stop()
+	var crowd settling
 	for {
 		select {
 		case <-ctx.Done():
@@ -65,17 +69,40 @@ func (p *Pool) tend(ctx context.Context) {
 		case <-tick.C:
 			p.sweep(time.Now())
 		case <-p.memory.due:
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(settleTime):
+			crowd.begin(p.open.Load())
+		case <-crowd.next:
+			if open := p.open.Load(); crowd.over(open) {
+				p.memory.base.Store(open)
+				p.memory.peak.Store(open)
+				debug.FreeOSMemory()
 			}
-			open := p.open.Load()
-			p.memory.base.Store(open)
-			p.memory.peak.Store(open)
-			debug.FreeOSMemory()
 		}
 	}
+}
+
+// settling waits until a crowd is there, or gone: what the rest of it litters
+// would stay.
+type settling struct {
+	next   <-chan time.Time // nil while there is none
+	was    int64
+	looked int
+}
+
+func (s *settling) begin(open int64) {
+	if s.next == nil {
+		*s = settling{next: time.After(settleTime), was: open}
+	}
+}
+
+func (s *settling) over(open int64) bool {
+	s.looked++
+	quiet := max(open-s.was, s.was-open) < stragglers
+	if s.looked >= settleMax || quiet && s.looked >= settleMin {
+		s.next = nil
+		return true
+	}
+	s.was, s.next = open, time.After(settleTime)
+	return false
 }
 
 func (p *Pool) sweep(now time.Time) {

@@ -91,7 +91,7 @@ func TestMemoryIsReturnedWhenACrowdHasComeOrGone(t *testing.T) {
 	for _, step := range []struct {
 		open int64
 		want bool
-	}{{400, false}, {511, false}, {512, true}, {1000, false}, {1024, true}, {2100, true}, {4000, false}, {1001, false},
+	}{{400, false}, {511, false}, {512, true}, {1000, false}, {1024, true}, {2100, true}, {4000, true}, {1001, false},
 		{1000, true}, {900, false}, {251, false}, {250, true}, {0, false}, {511, false}, {2000, true}, {500, true}, {0, false}} {
 		if step.open > before {
 			m.grown(step.open)
@@ -101,6 +101,28 @@ func TestMemoryIsReturnedWhenACrowdHasComeOrGone(t *testing.T) {
 		before = step.open
 		if got := asked(); got != step.want {
 			t.Errorf("at %d open pairs: %v, want %v", step.open, got, step.want)
+		}
+	}
+}
+
+func TestACrowdHasSettledWhenFewComeAndGo(t *testing.T) {
+	var s settling
+	s.begin(600)
+	for i, step := range []struct {
+		open int64
+		over bool
+	}{{610, false}, {2000, false}, {4000, false}, {4010, true}} {
+		if s.over(step.open) != step.over {
+			t.Errorf("look %d, %d open", i, step.open)
+		}
+	}
+	if s.next != nil {
+		t.Error("it is still looked at")
+	}
+	s.begin(0)
+	for i := range settleMax {
+		if got := s.over(int64(i * stragglers)); got != (i == settleMax-1) {
+			t.Errorf("a crowd that never settles: look %d, %v", i, got)
 		}
 	}
 }
