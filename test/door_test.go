@@ -41,6 +41,8 @@ type doorOptions struct {
 	Floor string
 	// Extra is appended to the configuration, top level.
 	Extra string
+	// Behind opens POP3 and submission behind the load balancer too.
+	Behind bool
 	// State is the state folder; empty: a new one.
 	State string
 	// Portal says that browsers come to it: its public address has the port.
@@ -55,8 +57,9 @@ type doorOptions struct {
 
 // door is a running portreeve.
 type door struct {
-	IMAP, IMAPS, POP3, POP3S, Submission, Submissions, Sieve, Sieves string // host:port; the plain ones speak STARTTLS
-	Proxied                                                          string // IMAP with TLS, behind a load balancer at 127.9.0.1
+	IMAP, IMAPS, POP3, POP3S, Submission, Submissions, Sieve, Sieves string            // host:port; the plain ones speak STARTTLS
+	Proxied                                                          string            // IMAP with TLS, behind a load balancer at 127.9.0.1
+	Behind                                                           map[string]string // POP3 and submission with TLS, behind the same load balancer; doorOptions.Behind
 	Public                                                           string
 	CA                                                               string // file
 	State                                                            string
@@ -89,7 +92,8 @@ listeners:
   - {name: sieves, protocol: sieve, address: "{{.Door.Sieves}}"}
   - {name: sieve, protocol: sieve, address: "{{.Door.Sieve}}", tls: starttls}
   - {name: proxied, protocol: imap, address: "{{.Door.Proxied}}", proxy_from: [127.9.0.1]}
-public: {address: "{{.Door.Public}}"}
+{{range $protocol, $address := .Door.Behind}}  - {name: behind-{{$protocol}}, protocol: {{$protocol}}, address: "{{$address}}", proxy_from: [127.9.0.1]}
+{{end}}public: {address: "{{.Door.Public}}"}
 {{with .Options.Backend}}backends:
   main:
 {{.}}{{end}}
@@ -125,6 +129,9 @@ func startDoor(t testing.TB, o doorOptions) *door {
 	d.CA = write(t, dir, "ca.pem", string(d.authority.PEM()))
 	for _, a := range []*string{&d.IMAP, &d.IMAPS, &d.POP3, &d.POP3S, &d.Submission, &d.Submissions, &d.Sieve, &d.Sieves, &d.Proxied, &d.Public} {
 		*a = freeAddress(t)
+	}
+	if o.Behind {
+		d.Behind = map[string]string{"pop3": freeAddress(t), "submission": freeAddress(t)}
 	}
 	var conf bytes.Buffer
 	check(t, configTemplate.Execute(&conf, map[string]any{"Door": d, "Options": o, "Dir": dir, "Socket": d.socket,
