@@ -172,12 +172,16 @@ func (p *Pool) find(q *Request) (*server, error) {
 
 // Login checks the person's own password: over the auth socket where there is
 // one, else by a real sign-in, whose connection it holds under the request's id
-// for Dial to claim or Release to end.
+// for Dial to claim or Release to end. Somebody in front of a page speaks what no
+// mail server does: their password is checked at the first door there is, and
+// nothing is held.
 func (p *Pool) Login(ctx context.Context, q Request) error {
-	s, err := p.find(&q)
+	s, err := p.checker(&q)
 	if err != nil {
 		return err
 	}
+	passing := s.protocol != q.Protocol
+	q.Protocol = s.protocol
 	if s.options.foreign(q.Address) || len(q.Password) == 0 {
 		return fmt.Errorf("%w: not asked", ErrRefused)
 	}
@@ -195,8 +199,26 @@ func (p *Pool) Login(ctx context.Context, q Request) error {
 	if err != nil {
 		return err
 	}
+	if passing {
+		return c.Close()
+	}
 	p.held.put(&q, c)
 	return nil
+}
+
+// checker is the server that checks a password.
+func (p *Pool) checker(q *Request) (*server, error) {
+	if q.Protocol != protocol.Portal && q.Protocol != protocol.Webmail {
+		return p.find(q)
+	}
+	for _, door := range []protocol.Protocol{protocol.IMAP, protocol.Submission, protocol.POP3, protocol.Sieve} {
+		try := *q
+		try.Protocol = door
+		if s, err := p.find(&try); err == nil {
+			return s, nil
+		}
+	}
+	return nil, ErrNoBackend
 }
 
 // Dial opens a signed-in connection: the one that Login holds for this
