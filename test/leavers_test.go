@@ -2,11 +2,17 @@ package test
 
 import (
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
 	"net/netip"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/portreeve/portreeve/internal/mailtest"
 )
 
 // Who is cut off loses everything at once, and it is printed, each with its time.
@@ -71,6 +77,79 @@ func TestALeaverIsCutOff(t *testing.T) {
 	if audit := s.do(t, "audit", "list"); !strings.Contains(audit, fmt.Sprintf("cut\tperson\t%s", mary)) && !strings.Contains(audit, "cut") {
 		t.Errorf("not audited:\n%s", audit)
 	}
+}
+
+// Cut off, or disabled, somebody is thrown out of the portal too, and does not
+// come in again.
+func TestALeaverIsThrownOutOfThePortal(t *testing.T) {
+	t.Parallel()
+	mary, anna := mailtest.Person, mailtest.Another
+	s := startSite(t, siteOptions{Login: masterLogin, Hasty: true, Floor: "200ms", People: map[string]string{mary: password, anna: password}, Door: doorOptions{Portal: true}})
+	for person, cut := range map[string]string{mary: "cut", anna: "disable"} {
+		s.do(t, "user", "add", person)
+		b := s.portal(t)
+		if page := b.signIn(person); !strings.Contains(page, "/signout") {
+			t.Fatalf("%s is not signed in:\n%s", person, page)
+		}
+		out := s.do(t, "user", cut, person)
+		if cut == "cut" && !strings.Contains(out, "closed portal") {
+			t.Errorf("the portal's session is not printed:\n%s", out)
+		}
+		if page := b.get("/"); !strings.Contains(page, `action="/signin"`) {
+			t.Errorf("after user %s:\n%s", cut, page)
+		}
+		if page := b.signIn(person); strings.Contains(page, "/signout") {
+			t.Errorf("signed in again after user %s:\n%s", cut, page)
+		}
+	}
+}
+
+// portalBrowser is a browser that knows forms and cookies.
+type portalBrowser struct {
+	t    *testing.T
+	http *http.Client
+	root string
+}
+
+func (s *site) portal(t *testing.T) *portalBrowser {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	check(t, err)
+	c := &http.Client{Jar: jar, Transport: &http.Transport{TLSClientConfig: s.tls()}, Timeout: time.Minute}
+	t.Cleanup(c.CloseIdleConnections)
+	return &portalBrowser{t, c, "https://localhost:" + portOf(s.Public)}
+}
+
+func (b *portalBrowser) get(path string) string {
+	b.t.Helper()
+	req, err := http.NewRequest(http.MethodGet, b.root+path, nil)
+	check(b.t, err)
+	return b.send(req)
+}
+
+func (b *portalBrowser) send(req *http.Request) string {
+	b.t.Helper()
+	resp, err := b.http.Do(req)
+	check(b.t, err)
+	defer resp.Body.Close()
+	page, err := io.ReadAll(resp.Body)
+	check(b.t, err)
+	return string(page)
+}
+
+func (b *portalBrowser) signIn(person string) string {
+	b.t.Helper()
+	page := b.get("/signin")
+	token := regexp.MustCompile(`name="token" value="([^"]+)"`).FindStringSubmatch(page)
+	if token == nil {
+		b.t.Fatalf("no form:\n%s", page)
+	}
+	form := url.Values{"token": {token[1]}, "address": {person}, "password": {password}}
+	req, err := http.NewRequest(http.MethodPost, b.root+"/signin", strings.NewReader(form.Encode()))
+	check(b.t, err)
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Origin", b.root)
+	return b.send(req)
 }
 
 func lastLine(s string) string { return tail(s, 1) }

@@ -29,6 +29,13 @@ func TestAPersonIsToldByMail(t *testing.T) {
 			check(t, err)
 		}
 	}
+	out := ""
+	for end := time.Now().Add(10 * time.Second); !strings.Contains(out, "1 sent") && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		out = door.do(t, "status") // it is sent once the mail server has said so, which comes after the mail
+	}
+	if !strings.Contains(out, "1 sent") {
+		t.Errorf("status does not tell of it:\n%s", out)
+	}
 	for _, want := range []string{"Subject: Your sign-in was changed", "From: ", "gate@example.org", "https://localhost/signins"} {
 		if !strings.Contains(string(raw), want) {
 			t.Errorf("%q is not in the notice:\n%s", want, raw)

@@ -80,6 +80,10 @@ func (a *app) tellStatus(w io.Writer, f map[string]any) {
 		}
 		return []string{text(x["name"]), how}
 	})
+	if sent := text(at(f, "notices.sent")); sent != "" {
+		s.head("Notices by mail")
+		s.text(sent + " sent, " + text(at(f, "notices.waiting")) + " waiting, " + text(at(f, "notices.failed")) + " given up, " + text(at(f, "notices.dropped")) + " dropped")
+	}
 	if reports := text(at(f, "observe.reports")); reports != "" {
 		s.head("Observe")
 		s.text(reports + " reports, " + text(at(f, "observe.unread")) + " that could not be read")

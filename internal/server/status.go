@@ -18,6 +18,7 @@ import (
 	"github.com/portreeve/portreeve/internal/decide/dovecot"
 	"github.com/portreeve/portreeve/internal/directory"
 	"github.com/portreeve/portreeve/internal/lockout"
+	"github.com/portreeve/portreeve/internal/notify"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/proxy"
@@ -50,6 +51,7 @@ type Status struct {
 	Directories   []directory.State      `json:"directories,omitempty"`
 	Providers     []upstream.Health      `json:"providers,omitempty"`
 	Forwarders    []proxy.ForwarderState `json:"forwarders,omitempty"`
+	Notices       *notify.State          `json:"notices,omitempty"`
 	Observe       *dovecot.State         `json:"observe,omitempty"`
 	Disowned      []DisownedState        `json:"disowned,omitempty"` // sign-ins of the last week that their person says were not theirs, the newest first
 }
@@ -109,6 +111,10 @@ func (s *Server) status(ctx context.Context) any {
 	if s.observer != nil {
 		o := s.observer.State()
 		st.Observe = &o
+	}
+	if s.notices != nil {
+		n := s.notices.State()
+		st.Notices = &n
 	}
 	st.Disowned = s.disowned(ctx)
 	return st
