@@ -53,12 +53,14 @@ const (
 
 // suspects judges every habit.
 func (p *past) suspects() map[*habit]*Suspect {
-	strange := map[*habit]bool{} // a program and a place that the person has nowhere else
+	strange, main := map[*habit]bool{}, map[*habit]bool{} // a program and a place that the person has nowhere else; what they use most
 	for _, who := range p.people {
+		main[who.main(p.majority())] = true
 		for _, h := range who.habits {
 			strange[h] = !who.hasDevice(h) && !who.hasPlace(h)
 		}
 	}
+	p.unshare(strange, main)
 	shared := p.shared(strange)
 	found := map[*habit]*Suspect{}
 	for _, who := range p.people {
@@ -66,12 +68,43 @@ func (p *past) suspects() map[*habit]*Suspect {
 			continue // nothing to differ from
 		}
 		for _, h := range who.habits {
-			if s := p.judge(who, h, shared[h]); s != nil {
+			if s := p.judge(who, h, shared[h]); s != nil && !main[h] {
 				found[h] = s
 			}
 		}
 	}
 	return found
+}
+
+// main is the habit that a person has on most days in their country.
+func (p *person) main(majority string) (most *habit) {
+	home, _ := p.home(majority)
+	for _, h := range p.habits {
+		if h.Country == home && (most == nil || h.days.count() > most.days.count()) {
+			most = h
+		}
+	}
+	return most
+}
+
+// unshare takes the addresses at which somebody has their main habit out of
+// those that are strange: a family shares one.
+func (p *past) unshare(strange, main map[*habit]bool) {
+	lived := map[netip.Prefix]bool{}
+	for h := range main {
+		if h != nil {
+			for n := range h.nets {
+				lived[n] = true
+			}
+		}
+	}
+	for h := range strange {
+		for n := range h.nets {
+			if lived[n] {
+				strange[h] = false
+			}
+		}
+	}
 }
 
 // hasDevice says that a person uses a habit's program elsewhere too.
@@ -177,7 +210,7 @@ func (p *past) judge(who *person, h *habit, shared int) *Suspect {
 func (p *past) nightly(who *person, h *habit) bool {
 	var quiet, others, othersQuiet int64
 	for hour, n := range h.hours {
-		if p.hours[hour]*24*100 >= p.signIns*quietShare {
+		if n == 0 || !p.sleeps(h, hour) {
 			continue
 		}
 		quiet += n
@@ -193,6 +226,16 @@ func (p *past) nightly(who *person, h *habit) bool {
 		}
 	}
 	return h.count >= enoughUses && quiet*100 >= h.count*nightShare && othersQuiet*10 <= others
+}
+
+// sleeps says that in an hour and the two before and after it the organisation
+// does much less than in others, apart from the habit itself.
+func (p *past) sleeps(h *habit, hour int) bool {
+	var around int64
+	for off := 22; off <= 26; off++ {
+		around += p.hours[(hour+off)%24] - h.hours[(hour+off)%24]
+	}
+	return around*24*100 < (p.signIns-h.count)*5*quietShare
 }
 
 func (h *habit) suspect(who *person, reasons []string) *Suspect {
