@@ -67,7 +67,9 @@ func (s *Snapshot) Countries() []string {
 func (s *Snapshot) Devices() (devices []*Device, all bool) { return s.devices, s.allDevices }
 
 // OnDevices says that a policy's result may hang on the device.
-func (s *Snapshot) OnDevices() bool { return slices.ContainsFunc(s.onDevice, func(w uint64) bool { return w != 0 }) }
+func (s *Snapshot) OnDevices() bool {
+	return slices.ContainsFunc(s.onDevice, func(w uint64) bool { return w != 0 })
+}
 
 // TimeMatters says that a verdict may hang on when a sign-in happens: hours,
 // exclusions that end, proofs that age.

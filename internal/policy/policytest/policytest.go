@@ -190,3 +190,31 @@ func Facts(seed uint64, people int) []policy.Facts {
 	}
 	return all
 }
+
+// Changed is a source after a random change of a few of its policies: one that
+// is new, gone, switched on or off, asks for something else or is for somebody else.
+func Changed(seed uint64, src policy.Source, people int) policy.Source {
+	r := rand.New(rand.NewPCG(seed, 4))
+	src.Version++
+	src.Policies = append([]policy.Policy(nil), src.Policies...)
+	names := groupIDs()
+	for range 1 + r.IntN(3) {
+		if len(src.Policies) == 0 || r.IntN(3) == 0 {
+			src.Policies = append(src.Policies, onePolicy(r, 90000+r.IntN(9999), people, names))
+			continue
+		}
+		p := &src.Policies[r.IntN(len(src.Policies))]
+		switch r.IntN(4) {
+		case 0:
+			p.State = policy.State(r.IntN(3))
+		case 1:
+			p.Grant, p.Session = nil, policy.Session{}
+			grant(r, p)
+		case 2:
+			p.Conditions.Users = &policy.Users{Include: policy.People{All: true}}
+		case 3:
+			p.Conditions.Locations = nil
+		}
+	}
+	return src
+}
