@@ -24,6 +24,7 @@ import (
 	"github.com/portreeve/portreeve/internal/session"
 	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/store"
+	"github.com/portreeve/portreeve/internal/upstream"
 	"github.com/portreeve/portreeve/internal/web"
 )
 
@@ -113,7 +114,9 @@ func New(o Options) (*Portal, error) {
 
 // Handler answers everything on the public listener.
 func (p *Portal) Handler() http.Handler {
-	return p.limiter.Limit(web.WithForms(p.mux), p.signedIn)
+	return p.limiter.Limit(web.WithForms(p.mux), func(r *http.Request) bool {
+		return r.Method == http.MethodPost && r.URL.Path == upstream.LogoutPath || p.signedIn(r)
+	})
 }
 
 // signedIn says that a request comes with a session: it is not a stranger's.

@@ -14,7 +14,9 @@ import (
 const (
 	startPath    = "/upstream/start"
 	callbackPath = "/upstream/callback/"
-	logoutPath   = "/upstream/backchannel"
+	// LogoutPath is where providers announce logouts: many at once where an
+	// administrator there logs everybody out. Few are looked at at a time.
+	LogoutPath = "/upstream/backchannel"
 )
 
 const (
@@ -51,7 +53,7 @@ func (s *Service) Handler(pages Pages) http.Handler {
 		private(w)
 		pages.SignedIn(w, r, a)
 	})
-	mux.HandleFunc("POST "+logoutPath, s.backChannel)
+	mux.HandleFunc("POST "+LogoutPath, s.backChannel)
 	return mux
 }
 

@@ -26,7 +26,7 @@ func person(t testing.TB, s *store.Store, address string) string {
 
 func (o *ours) logout(t testing.TB, raw string) int {
 	t.Helper()
-	r, err := http.PostForm(o.URL+logoutPath, url.Values{"logout_token": {raw}})
+	r, err := http.PostForm(o.URL+LogoutPath, url.Values{"logout_token": {raw}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func TestForgedLogoutTokensEndNothing(t *testing.T) {
 		t.Errorf("revoked %v", got)
 	}
 	for name, form := range map[string]url.Values{"none": {}, "two": {"logout_token": {"a", "b"}}} {
-		r, err := http.PostForm(o.URL+logoutPath, form)
+		r, err := http.PostForm(o.URL+LogoutPath, form)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -149,7 +149,7 @@ func TestForgedLogoutTokensEndNothing(t *testing.T) {
 			t.Errorf("a form with %s: %s", name, r.Status)
 		}
 	}
-	if r, _ := get(t, browser(t), o.URL+logoutPath+"?logout_token=x"); r.StatusCode != http.StatusMethodNotAllowed {
+	if r, _ := get(t, browser(t), o.URL+LogoutPath+"?logout_token=x"); r.StatusCode != http.StatusMethodNotAllowed {
 		t.Errorf("by GET: %s", r.Status)
 	}
 }
