@@ -70,6 +70,7 @@ type LDAP struct {
 	flights sync.WaitGroup
 
 	kick     chan chan struct{}
+	loading  sync.Mutex
 	accounts atomic.Pointer[accounts]
 
 	// Of the goroutine that polls alone.
@@ -125,6 +126,8 @@ func NewLDAP(ctx context.Context, o LDAPOptions) (*LDAP, error) {
 
 // load reads from the store who is whose.
 func (l *LDAP) load(ctx context.Context) error {
+	l.loading.Lock() // or an older reading could replace a newer one
+	defer l.loading.Unlock()
 	rows, err := l.Store.DirectoryPeople(ctx, l.Name)
 	if err != nil {
 		return fmt.Errorf("reading the people of %s: %w", l.Name, err)

@@ -21,12 +21,20 @@ var prints = secret.NewPrints()
 // CheckPassword says whether a password is a person's: from memory, or by
 // signing in with it at the directory.
 func (l *LDAP) CheckPassword(ctx context.Context, p Person, password []byte, from secret.Source) error {
-	a, known := l.accounts.Load().byPerson[p.ID]
-	if !known || !sendable(password) {
+	if !sendable(password) {
 		return ErrWrong
 	}
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("checking the password of %s: %w", p.Address, err)
+	}
+	a, known := l.accounts.Load().byPerson[p.ID]
+	if !known { // they may have been mirrored this moment
+		if err := l.load(ctx); err != nil {
+			return err
+		}
+		if a, known = l.accounts.Load().byPerson[p.ID]; !known {
+			return ErrWrong
+		}
 	}
 	print := prints.Of([]byte(l.Name), []byte(p.ID), password)
 	f, mine, err := l.secrets.begin(p.ID, print, from.Familiar)

@@ -264,10 +264,10 @@ func (k *keeper) end(c store.Change) {
 	if gone := set(c.Grants); len(gone) > 0 {
 		k.sessions.Matching(func(s *session.Session) bool { return gone[s.Grant] }, signin.SessionPolicyChanged, "what it hung on was taken back")
 	}
-	if len(c.People) == 0 || c.Families&store.Revocations == 0 {
+	if len(c.Revoked) == 0 {
 		return
 	}
-	gone := set(c.People)
+	gone := set(c.Revoked) // and not everybody who was changed in the same breath
 	k.sessions.Matching(func(s *session.Session) bool { return gone[s.Facts().Person] }, signin.SessionPolicyChanged, "a grant was revoked")
 }
 

@@ -40,10 +40,11 @@ type Change struct {
 	People   []string // ids, sorted
 	Secrets  []string // ids of those whose password is another one now, sorted
 	Grants   []string // what sessions hang on and is gone now (an app password, a window), sorted
+	Revoked  []string // ids of those all of whose sessions end, sorted
 }
 
 func (c Change) clone() Change {
-	return Change{Families: c.Families, People: slices.Clone(c.People), Secrets: slices.Clone(c.Secrets), Grants: slices.Clone(c.Grants)}
+	return Change{Families: c.Families, People: slices.Clone(c.People), Secrets: slices.Clone(c.Secrets), Grants: slices.Clone(c.Grants), Revoked: slices.Clone(c.Revoked)}
 }
 
 func (c *Change) merge(d Change) {
@@ -51,6 +52,7 @@ func (c *Change) merge(d Change) {
 	c.People = union(c.People, d.People)
 	c.Secrets = union(c.Secrets, d.Secrets)
 	c.Grants = union(c.Grants, d.Grants)
+	c.Revoked = union(c.Revoked, d.Revoked)
 }
 
 func union(a, b []string) []string {

@@ -28,7 +28,7 @@ func (s *Store) Revocations(ctx context.Context, now time.Time) ([]Revocation, e
 func (tx *Tx) Revoke(r Revocation) error {
 	fresh, err := tx.keepRevocation(&r)
 	if fresh {
-		tx.touched(Revocations, r.Person)
+		tx.change.merge(Change{Families: Revocations, People: []string{r.Person}, Revoked: []string{r.Person}})
 	}
 	return err
 }
