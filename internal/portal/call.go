@@ -30,6 +30,7 @@ type call struct {
 	visit *visit   // nil if nobody is signed in
 	wait  *waiting // nil if no sign-in is under way
 	now   time.Time
+	read  time.Time // when the form was read whole, from when on a refusal's time counts
 }
 
 // access is who may use a route.
@@ -116,7 +117,11 @@ func (c *call) tie() {
 
 // ours says that a form is one of ours, sent from one of our pages.
 func (c *call) ours() bool {
-	return web.OwnOrigin(c.r, c.origin) && c.r.ParseForm() == nil && c.forms.Valid(c.tied(), c.r.PostForm.Get("token"))
+	if !web.OwnOrigin(c.r, c.origin) || c.r.ParseForm() != nil {
+		return false
+	}
+	c.read = time.Now()
+	return c.forms.Valid(c.tied(), c.r.PostForm.Get("token"))
 }
 
 // value is what a form says.
@@ -165,7 +170,10 @@ func (c *call) attempt() signin.Attempt {
 	agent := c.r.UserAgent()
 	var chance [10]byte
 	_, _ = rand.Read(chance[:]) // never fails on the systems we run on
-	now := time.Now()
+	now := c.read
+	if now.IsZero() {
+		now = time.Now()
+	}
 	a := signin.Attempt{At: now, Correlation: signin.NewID(now.UnixMilli(), chance), Protocol: protocol.Portal, Listener: c.Listener, Client: c.from(), Peer: c.from(),
 		Hints: signin.Hints{UserAgent: agent[:min(len(agent), maxAgent)]}}
 	if local, ok := c.r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {

@@ -3,6 +3,7 @@ package portal
 import (
 	"errors"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -77,8 +78,11 @@ func (c *call) takeBack(e *signin.Event, d *notMePage) error {
 		return err
 	}
 	network := lockout.NetworkOf(e.Facts.Addr)
-	deny := d.ByPassword && network.IsValid() && network != lockout.NetworkOf(c.from().Addr()) // or they would shut themselves out
-	if deny {
+	deny, err := c.deniable(network)
+	if err != nil {
+		return err
+	}
+	if deny = deny && d.ByPassword; deny {
 		row.Denied, d.Denied = network.String(), network.String()
 	}
 	return c.People.Change(c.ctx(), c.actor(), "the person says that this sign-in was not theirs", func(tx *store.Tx) error {
@@ -89,6 +93,21 @@ func (c *call) takeBack(e *signin.Event, d *notMePage) error {
 		}
 		return tx.Note("report", Disowned, e.ID.String(), c.visit.address(), row)
 	})
+}
+
+// deniable says that passwords need not be looked at from a network any more:
+// neither this browser is in it, nor a program that the person approved there.
+func (c *call) deniable(network netip.Prefix) (bool, error) {
+	if !network.IsValid() || network == lockout.NetworkOf(c.from().Addr()) || c.Approvals == nil {
+		return false, nil
+	}
+	windows, err := c.Approvals.Windows(c.ctx(), c.visit.person())
+	for _, w := range windows {
+		if w.Network.IsValid() && w.Network.Overlaps(network) {
+			return false, err
+		}
+	}
+	return true, err
 }
 
 // Disowned is the kind of the audit's row of a sign-in that its person says was

@@ -146,6 +146,10 @@ type entry struct {
 func (c *call) enter(out signin.Outcome, next string) { c.enterAs(out, entry{next: next}) }
 
 func (c *call) enterAs(out signin.Outcome, e entry) {
+	if out.Facts.Mailbox != "" { // a right to somebody's mail is none to their portal
+		c.showSignIn(http.StatusForbidden, signInPage{Next: e.next, Error: c.page.T("signin.failed")})
+		return
+	}
 	if end := out.Attempt.At.Add(longestLife); out.Principal.Until.IsZero() || end.Before(out.Principal.Until) {
 		out.Principal.Until = end
 	}
