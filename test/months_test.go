@@ -43,8 +43,10 @@ type months struct {
 // Two months of 5,000 people: what was in use in the first is adopted, and in
 // the second a stolen password opens nothing, while people's programs go on.
 func TestAStolenPasswordOpensNothingAndNoPhoneStops(t *testing.T) {
+	began := time.Now()
 	m := startMonths(t)
 	m.fill(t)
+	t.Logf("the first month, %d sign-ins, is in the log after %v", len(m.world.First), time.Since(began).Round(time.Second))
 	old := m.preview(t)
 	m.adopt(t, old)
 	m.do(t, "policy", "enable", templateName)
@@ -53,6 +55,7 @@ func TestAStolenPasswordOpensNothingAndNoPhoneStops(t *testing.T) {
 	m.deny(t)
 	m.stop(t)
 	m.judge(t, sample)
+	t.Logf("%v in all", time.Since(began).Round(time.Second))
 }
 
 const templateName = "A password alone opens nothing"
@@ -92,8 +95,9 @@ func startMonths(t *testing.T) *months {
 func plainEndpoints(s *site) string {
 	return fmt.Sprintf(`    imap: {address: %q, tls: none}
     pop3: {address: %q, tls: none}
+    sieve: {address: %q, tls: none}
     submission: {address: %q, tls: none}
-`, s.dovecot.IMAP, s.dovecot.POP3, s.postfix.Submission)
+`, s.dovecot.IMAP, s.dovecot.POP3, s.dovecot.Sieve, s.postfix.Submission)
 }
 
 // places writes the files that say where the made-up networks are.
