@@ -28,6 +28,9 @@ type delegationAsked struct {
 	Until     time.Time `json:"until"`     // zero: without end
 }
 
+// lastTime is about the last that fits nanoseconds since 1970 in 64 bits.
+var lastTime = time.Date(2262, 1, 1, 0, 0, 0, 0, time.UTC)
+
 // delegations lists rights: all, those to a mailbox, or those of a person.
 func (a *api) delegations(r *http.Request) (any, error) {
 	q := r.URL.Query()
@@ -119,6 +122,9 @@ func (a *api) readDelegation(r *http.Request, c *delegationAsked) (d store.Deleg
 	}
 	if d.Until = c.Until; !d.Until.IsZero() && !time.Now().Before(d.Until) {
 		return d, bad("until", "%s has been already", d.Until.Format(time.RFC3339))
+	}
+	if d.Until.After(lastTime) {
+		return d, bad("until", "%s is further than time is counted here: a right without until has no end", d.Until.Format(time.DateOnly))
 	}
 	return d, nil
 }

@@ -18,7 +18,7 @@ import (
 // DOMAIN\person stays what it is: a known name before the backslash, or one
 // with a dot in it, is a domain. A mailbox without a domain is in the person's.
 func (r Rules) Delegated(typed string) (person, mailbox string, ok bool) {
-	if len(typed) > 2*maxTyped {
+	if len(typed) > 2*maxTyped || plain(typed) {
 		return "", "", false
 	}
 	s := strings.TrimSpace(norm.NFC.String(width.Fold.String(typed)))
@@ -41,6 +41,17 @@ func (r Rules) Delegated(typed string) (person, mailbox string, ok bool) {
 		return "", "", false
 	}
 	return person, r.inDomainOf(person, mailbox), true
+}
+
+// plain says that a spelling names one, which nearly every one does: nothing in
+// it separates, nor could become what does.
+func plain(typed string) bool {
+	for i := range len(typed) {
+		if c := typed[i]; c >= 0x80 || c == '*' || c == '\\' || c == '/' {
+			return false
+		}
+	}
+	return true
 }
 
 func cutLast(s, sep string) (before, after string) {
