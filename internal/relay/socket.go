@@ -2,7 +2,6 @@ package relay
 
 import (
 	"net"
-	"sync/atomic"
 	"time"
 )
 
@@ -12,9 +11,8 @@ import (
 // lies under the tls.Conn from the first byte on.
 type Socket struct {
 	tcp      *net.TCPConn // nil once bare
-	in, out  atomic.Uint64
-	patience bool // false: Read never waits (see errWouldBlock)
-	tuned    bool // has its keepalive already
+	patience bool         // false: Read never waits (see errWouldBlock)
+	tuned    bool         // has its keepalive already
 	bare
 }
 
@@ -40,24 +38,15 @@ func NewTuned(c *net.TCPConn) *Socket {
 	return &Socket{tcp: c, patience: true, tuned: true}
 }
 
-// Traffic is the number of bytes read from and written to the network so far,
-// TLS included.
-func (s *Socket) Traffic() (in, out uint64) { return s.in.Load(), s.out.Load() }
-
 // Read implements net.Conn.
 func (s *Socket) Read(p []byte) (n int, err error) {
 	switch {
 	case s.tcp == nil:
-		n, err = s.readBare(p)
+		return s.readBare(p)
 	case s.patience:
-		n, err = s.tcp.Read(p)
-	default:
-		n, err = s.tryRead(p)
+		return s.tcp.Read(p)
 	}
-	if n > 0 {
-		s.in.Add(uint64(n))
-	}
-	return n, err
+	return s.tryRead(p)
 }
 
 // Write implements net.Conn.
@@ -65,9 +54,7 @@ func (s *Socket) Write(p []byte) (n int, err error) {
 	if s.tcp == nil {
 		return s.writeBare(p)
 	}
-	n, err = s.tcp.Write(p)
-	s.out.Add(uint64(n))
-	return n, err
+	return s.tcp.Write(p)
 }
 
 // Close implements net.Conn.

@@ -56,8 +56,6 @@ func (s *Socket) strip() error {
 // moveTo moves a bare socket to another place, which its pair has for it: what
 // was made for the sign-in lies among litter and would keep it in memory.
 func (s *Socket) moveTo(to *Socket) *Socket {
-	to.in.Store(s.in.Load())
-	to.out.Store(s.out.Load())
 	to.bare, to.tuned = s.bare, s.tuned
 	s.bare = bare{fd: gone}
 	return to
@@ -140,7 +138,6 @@ func (s *Socket) send(p []byte) (int, error) {
 		case e != 0:
 			return 0, errnoErr(e)
 		}
-		s.out.Add(uint64(n))
 		s.full = int(n) < len(p)
 		return int(n), nil
 	}

@@ -86,7 +86,6 @@ func (p *pipe) fill(s *Socket) error {
 			return io.EOF
 		}
 		p.n = int(n)
-		s.in.Add(uint64(n))
 		return nil
 	}
 }
@@ -104,7 +103,6 @@ func (p *pipe) empty(s *Socket) error {
 			return err
 		default:
 			p.n -= int(n)
-			s.out.Add(uint64(n))
 		}
 	}
 	return nil
