@@ -64,6 +64,9 @@ type Arrival struct {
 	Address  string // as the provider states it
 	Provider string
 	Return   string // a path of ours, or empty
+	// Fresh says that a new proof was asked for and made, where else the provider
+	// may have asked the person nothing.
+	Fresh bool
 }
 
 // Begin makes the address to send a browser to, and what it must carry.
@@ -126,7 +129,7 @@ func (s *Service) Finish(ctx context.Context, state State, at string, query url.
 	if !s.arrivals.add(raw, claims) {
 		return Arrival{}, errors.New("too many people arrive from providers at this moment")
 	}
-	return Arrival{IDToken: raw, Address: claims.Address, Provider: p.Name, Return: f.Return}, nil
+	return Arrival{IDToken: raw, Address: claims.Address, Provider: p.Name, Return: f.Return, Fresh: f.MaxAge > 0 && f.MaxAge < time.Second}, nil
 }
 
 // returning finds the flow that a browser comes back from: the one that it

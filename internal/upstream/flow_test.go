@@ -42,6 +42,9 @@ func TestABrowserComesBackWithAnIDTokenThatCountsOnce(t *testing.T) {
 		t.Errorf("the page after carries %v", r.Header)
 	}
 	q, form, basic := f.heard()
+	if a.Fresh || q.Has("max_age") {
+		t.Errorf("fresh without being asked: %+v", q)
+	}
 	if q.Get("response_type") != "code" || q.Get("login_hint") != "mary@example.org" || q.Get("scope") != "openid email" ||
 		q.Get("code_challenge_method") != "S256" || len(q.Get("nonce")) < 40 || len(q.Get("state")) < 40 || q.Get("redirect_uri") != o.URL+"/upstream/callback/corp" {
 		t.Errorf("asked %v", q)
@@ -56,6 +59,21 @@ func TestABrowserComesBackWithAnIDTokenThatCountsOnce(t *testing.T) {
 	var no *token.Refusal
 	if _, err := o.Verify(t.Context(), a.IDToken); !errors.As(err, &no) {
 		t.Errorf("the token counts twice: %v", err)
+	}
+}
+
+func TestANewProofIsAskedForAndSaidToBeOne(t *testing.T) {
+	o, f := corp(t)
+	_, body := get(t, browser(t), o.start("provider=corp&fresh=1"))
+	if a, failure := o.last(); body != "came" || !a.Fresh {
+		t.Errorf("%q, %+v, %v", body, a, failure)
+	}
+	if q, _, _ := f.heard(); q.Get("max_age") != "0" {
+		t.Errorf("asked %v", q)
+	}
+	f.bend(func() { f.claims = func(c object) { c["auth_time"] = time.Now().Add(-5 * time.Minute).Unix() } })
+	if _, body = get(t, browser(t), o.start("provider=corp&fresh=1")); body == "came" {
+		t.Error("an old proof is taken for a new one")
 	}
 }
 

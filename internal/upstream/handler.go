@@ -33,13 +33,17 @@ type Pages struct {
 }
 
 // Handler serves what is below /upstream/: start, where a link leads
-// (?provider=, login_hint, return), callback, where the provider sends the
+// (?provider=, login_hint, return, fresh for a new proof), callback, where the provider sends the
 // browser back to, and backchannel, where it announces logouts.
 func (s *Service) Handler(pages Pages) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+startPath, func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
-		if err := s.Start(w, r, q.Get("provider"), q.Get("login_hint"), BeginOptions{Return: q.Get("return")}); err != nil {
+		o := BeginOptions{Return: q.Get("return")}
+		if q.Get("fresh") != "" {
+			o.MaxAge = time.Nanosecond // a new proof, however new the last one is
+		}
+		if err := s.Start(w, r, q.Get("provider"), q.Get("login_hint"), o); err != nil {
 			s.failed(w, r, pages, err)
 		}
 	})
