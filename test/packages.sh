@@ -81,6 +81,15 @@ done
 [ -e "$checker/node_modules/axe-core/axe.min.js" ] || missing_axe=" axe-core-$axe"
 [ -n "$missing$lacking${missing_axe-}" ] || exit 0
 
+# again does what may fail for a moment, as what comes over a network does.
+again() {
+	for pause in 5 20 0; do
+		"$@" && return
+		sleep "$pause"
+	done
+	return 1
+}
+
 # unpack puts packages' files beside, and installs the libraries they name.
 unpack() {
 	debs=$(mktemp -d)
@@ -107,7 +116,7 @@ fetch_provider() {
 	rm -rf "$provider"
 	(
 		cd "$new"
-		mvn -q -B -Dstyle.color=never dependency:copy -Dartifact="org.keycloak:keycloak-quarkus-dist:$keycloak:zip" -DoutputDirectory=.
+		again mvn -q -B -Dstyle.color=never dependency:copy -Dartifact="org.keycloak:keycloak-quarkus-dist:$keycloak:zip" -DoutputDirectory=.
 		unzip -q "keycloak-quarkus-dist-$keycloak.zip" -d "$beside"
 	)
 	rm -r "$new"
@@ -123,12 +132,12 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
 		chmod +x /usr/sbin/policy-rc.d
 		trap 'rm -f /usr/sbin/policy-rc.d' EXIT
 	fi
-	apt-get update -qq
+	again apt-get update -qq
 	# shellcheck disable=SC2086
-	[ -z "$missing" ] || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+	[ -z "$missing" ] || DEBIAN_FRONTEND=noninteractive again apt-get install -y -qq --no-install-recommends $missing >/dev/null
 	if [ -n "${missing_axe-}" ]; then
 		mkdir -p "$checker"
-		npm install --silent --no-audit --no-fund --no-save --prefix "$checker" "axe-core@$axe"
+		again npm install --silent --no-audit --no-fund --no-save --prefix "$checker" "axe-core@$axe"
 	fi
 	case $lacking in
 	*keycloak-*)
