@@ -174,6 +174,16 @@ func (b *chromium) says(texts ...string) {
 	}
 }
 
+// loaded waits until the page is there with its style.
+func (b *chromium) loaded() {
+	b.Helper()
+	for end := time.Now().Add(pageTime); !evaluate[bool](b, `document.readyState === "complete" && document.styleSheets.length === 1`); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			b.Fatalf("%s has no style", b.at())
+		}
+	}
+}
+
 // fill types into a field.
 func (b *chromium) fill(selector, text string) {
 	b.Helper()
@@ -210,6 +220,7 @@ type violation struct {
 // narrowest width and at a usual one. It also must not scroll sideways.
 func (b *chromium) accessible(name string) {
 	b.Helper()
+	b.loaded()
 	evaluate[int](b, b.axe+";0")
 	for _, scheme := range []string{"light", "dark"} {
 		for _, width := range []int64{320, 1280} {
