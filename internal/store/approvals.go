@@ -109,12 +109,21 @@ func writePrefix(p netip.Prefix) string {
 	return p.String()
 }
 
+// ofPerson chooses a person's rows by their index, or all.
+func ofPerson(person string) (where string, args []any) {
+	if person == "" {
+		return "", nil
+	}
+	return " WHERE person = ?", []any{person}
+}
+
 // GrantOfWindow is what a session that a window let in hangs on.
 func GrantOfWindow(id string) string { return "window:" + id }
 
 // Windows lists a person's windows, oldest first; everybody's for an empty person.
 func (s *Store) Windows(ctx context.Context, person string) ([]Window, error) {
-	return collect(ctx, s, scanWindow, `SELECT `+windowColumns+` FROM windows WHERE ? = '' OR person = ? ORDER BY person, created, id`, person, person)
+	where, args := ofPerson(person)
+	return collect(ctx, s, scanWindow, `SELECT `+windowColumns+` FROM windows`+where+` ORDER BY person, created, id`, args...)
 }
 
 // Window finds a window; ErrNotFound.
@@ -234,7 +243,8 @@ func scanRequest(r scanner) (q Request, err error) {
 
 // Requests lists a person's requests, newest first; everybody's for an empty person.
 func (s *Store) Requests(ctx context.Context, person string) ([]Request, error) {
-	return collect(ctx, s, scanRequest, `SELECT `+requestColumns+` FROM requests WHERE ? = '' OR person = ? ORDER BY last DESC, id`, person, person)
+	where, args := ofPerson(person)
+	return collect(ctx, s, scanRequest, `SELECT `+requestColumns+` FROM requests`+where+` ORDER BY last DESC, id`, args...)
 }
 
 // Request finds a request; ErrNotFound.
@@ -306,7 +316,8 @@ func scanDenial(r scanner) (d Denial, err error) {
 
 // Denials lists the networks that a person has disowned; everybody's for an empty person.
 func (s *Store) Denials(ctx context.Context, person string) ([]Denial, error) {
-	return collect(ctx, s, scanDenial, `SELECT id, person, network, at, until, made_by FROM denials WHERE ? = '' OR person = ? ORDER BY person, at`, person, person)
+	where, args := ofPerson(person)
+	return collect(ctx, s, scanDenial, `SELECT id, person, network, at, until, made_by FROM denials`+where+` ORDER BY person, at`, args...)
 }
 
 // PutDenial marks a network, or marks it for longer.
