@@ -43,7 +43,7 @@ type openIDSite struct {
 
 func startOpenIDSite(t *testing.T, people ...string) *openIDSite {
 	t.Helper()
-	k := sharedKeycloak()
+	k := startKeycloak(t)
 	users := map[string]string{}
 	for _, p := range people {
 		users[p] = password
@@ -277,6 +277,16 @@ func TestPeopleSignInAtKeycloak(t *testing.T) {
 		}
 		if !slices.Contains(s.members(t, "staff"), mary) {
 			t.Errorf("staff are %v", s.members(t, "staff"))
+		}
+	})
+	t.Run("whoever must confirm that it is them is asked anew at Keycloak", func(t *testing.T) {
+		b.t = t
+		link := regexp.MustCompile(`href="(/upstream/start[^"]*fresh=1[^"]*)"`).FindStringSubmatch(b.open("https://" + s.Public + "/confirm?next=/security").text)
+		if link == nil {
+			t.Fatal("the page to confirm does not lead to Keycloak")
+		}
+		if p := b.open("https://" + s.Public + html.UnescapeString(link[1])); !strings.HasPrefix(p.at, k.root) || !strings.Contains(p.text, `name="password"`) {
+			t.Errorf("Keycloak asks nothing: %s (%d)", p.at, p.status)
 		}
 	})
 	t.Run("groups follow Keycloak's at the next sign-in", func(t *testing.T) {

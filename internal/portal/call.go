@@ -29,6 +29,7 @@ type call struct {
 	page  web.Page
 	visit *visit   // nil if nobody is signed in
 	wait  *waiting // nil if no sign-in is under way
+	fresh bool     // a provider has just asked for a new proof
 	now   time.Time
 	read  time.Time // when the form was read whole, from when on a refusal's time counts
 }

@@ -21,6 +21,9 @@ func (c *call) askConfirm(status int, fault, next string) {
 	}
 	d.Password = !d.App && !d.Keys
 	d.Codes = d.Codes && !d.Password
+	if from := c.visit.outcome.Principal.Issuer; c.Upstream != nil && from != "" {
+		d.Elsewhere, d.Label = from, c.labelOf(from)
+	}
 	c.show(status, "confirm", d)
 }
 

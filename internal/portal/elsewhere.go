@@ -3,6 +3,7 @@ package portal
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/signin"
@@ -33,21 +34,41 @@ func (c *call) elsewhere(address string) bool {
 	if !ok {
 		return false
 	}
-	d := elsewherePage{Page: c.framed(""), Address: address, Provider: name, Label: name, Next: web.LocalPath(c.value("next"), "/")}
-	for _, o := range c.Upstream.Offers() {
-		if o.Name == name && o.Label != "" {
-			d.Label = o.Label
-		}
-	}
+	d := elsewherePage{Page: c.framed(""), Address: address, Provider: name, Next: web.LocalPath(c.value("next"), "/")}
+	d.Label = c.labelOf(name)
 	c.show(http.StatusOK, "elsewhere", d)
 	return true
+}
+
+// labelOf is what people call a provider.
+func (c *call) labelOf(provider string) string {
+	for _, o := range c.Upstream.Offers() {
+		if o.Name == provider && o.Label != "" {
+			return o.Label
+		}
+	}
+	return provider
+}
+
+// provenAt is when the person proved who they are. A provider may have asked
+// them nothing just now: then it is when it last did, as far as that is known.
+func (c *call) provenAt(out *signin.Outcome) time.Time {
+	if out.Facts.Credential != policy.CredentialBearer || c.fresh {
+		return out.Attempt.At
+	}
+	if out.Principal.AuthTime.IsZero() {
+		return out.Attempt.At.Add(-longestLife)
+	}
+	return out.Principal.AuthTime
 }
 
 // arrivals takes those who come back from a provider to the gate.
 func (p *Portal) arrivals() upstream.Pages {
 	return upstream.Pages{
 		SignedIn: func(w http.ResponseWriter, r *http.Request, a upstream.Arrival) {
-			p.begin(w, r).knock(signin.NewCredential(policy.CredentialBearer, "openid", a.Address, "", a.IDToken), "signin", a.Return)
+			c := p.begin(w, r)
+			c.fresh = a.Fresh
+			c.knock(signin.NewCredential(policy.CredentialBearer, "openid", a.Address, "", a.IDToken), "signin", a.Return)
 		},
 		Failed: func(w http.ResponseWriter, r *http.Request, err error) {
 			c := p.begin(w, r)

@@ -25,11 +25,13 @@ type factorPage struct {
 	Next      string
 	Error     string
 	Left      int
-	App       bool // has an authenticator app
-	Keys      bool // has passkeys
-	Codes     bool // has recovery codes left
-	Password  bool // has none of these, and confirms with the password
-	Remember  bool // may ask not to be asked again in this browser
+	App       bool   // has an authenticator app
+	Keys      bool   // has passkeys
+	Codes     bool   // has recovery codes left
+	Elsewhere string // the provider where they signed in
+	Label     string // what people call it
+	Password  bool   // has none of these, and confirms with the password
+	Remember  bool   // may ask not to be asked again in this browser
 	Ask       asking
 	Setup     *setupView // none yet, but may set one up now
 	Forbidden string     // none yet, and why none can be set up

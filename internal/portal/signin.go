@@ -184,9 +184,9 @@ const maxRejudge = 5
 func (c *call) open(out *signin.Outcome, e entry) (*visit, string) {
 	id := web.NewID()
 	now := time.Now()
-	v := &visit{key: keyOf(id), form: "session:" + id, opened: now, last: now, proven: out.Attempt.At, byPass: out.Facts.Credential == policy.CredentialPass}
+	v := &visit{key: keyOf(id), form: "session:" + id, opened: now, last: now, proven: c.provenAt(out), byPass: out.Facts.Credential == policy.CredentialPass}
 	if policy.MultiFactor(out.Facts.Methods) && !e.remembered {
-		v.factor = out.Attempt.At
+		v.factor = v.proven
 	}
 	end := func(code signin.Code, note string) { c.visits.end(v, code, note) }
 	for range maxRejudge {
