@@ -84,11 +84,14 @@ const maxBody = 64 << 20
 // it comes and never held whole.
 const maxLog = 64 << 30
 
-type api struct{ Options }
+type api struct {
+	Options
+	classes *classKeeper
+}
 
 // New makes the handler.
 func New(o Options) http.Handler {
-	a := &api{o}
+	a := &api{o, &classKeeper{}}
 	mux := http.NewServeMux()
 	a.routes(func(pattern string, h handler) { mux.Handle(pattern, a.wrap(h)) })
 	mux.Handle("/", a.wrap(func(r *http.Request) (any, error) {

@@ -25,6 +25,8 @@ func (a *api) routes(handle func(pattern string, h handler)) {
 	ours("POST /signIns/import", a.importSignIns)
 	ours("GET /signIns/{id}", a.signIn)
 	ours("POST /whatIf", a.whatIf)
+	ours("POST /replay", a.replay)
+	ours("POST /replay/signIns", a.replaySignIns)
 
 	ours("GET /database/check", a.checkDatabase)
 	ours("GET /database/backup", a.backupDatabase)

@@ -59,6 +59,9 @@ func (p *Progress) Share() float64 {
 	return min(1, float64(p.done.Load())/float64(all))
 }
 
+// Rows is how many rows have been read.
+func (p *Progress) Rows() int { return int(p.done.Load()) }
+
 // Judged reads every sign-in of a window and hands each to one of several
 // takers, which each has from make, in no particular order. The event is
 // overwritten by the next one of the same taker, and holds only what was judged:
@@ -66,9 +69,16 @@ func (p *Progress) Share() float64 {
 // let in, and the reference (as the last bits of the id). An error of a taker
 // ends it all.
 func (s *Store) Judged(ctx context.Context, w ReplayWindow, p *Progress, make func() func(*signin.Event) error) error {
-	lo, hi, err := s.replayBounds(ctx, w)
+	_, err := s.JudgedAfter(ctx, 0, w, p, make)
+	return err
+}
+
+// JudgedAfter is Judged for the rows that were written after one, and returns
+// the last one read.
+func (s *Store) JudgedAfter(ctx context.Context, after int64, w ReplayWindow, p *Progress, make func() func(*signin.Event) error) (last int64, err error) {
+	lo, hi, err := s.replayBounds(ctx, after, w)
 	if err != nil || hi < lo {
-		return err
+		return after, err
 	}
 	if p == nil {
 		p = &Progress{}
@@ -88,14 +98,14 @@ func (s *Store) Judged(ctx context.Context, w ReplayWindow, p *Progress, make fu
 		})
 	}
 	wg.Wait()
-	return context.Cause(ctx)
+	return hi, context.Cause(ctx)
 }
 
 // replayBounds are the first and the last row of a window.
-func (s *Store) replayBounds(ctx context.Context, w ReplayWindow) (lo, hi int64, err error) {
+func (s *Store) replayBounds(ctx context.Context, after int64, w ReplayWindow) (lo, hi int64, err error) {
 	// Rows are written in the order of their times, but for imported ones: the
 	// window is asked for again with every row.
-	row := s.read.QueryRowContext(ctx, `SELECT coalesce(min(n), 1), coalesce(max(n), 0) FROM events WHERE at >= ? AND at < ?`, nanos(w.From), untilNanos(w))
+	row := s.read.QueryRowContext(ctx, `SELECT coalesce(min(n), 1), coalesce(max(n), 0) FROM events WHERE n > ? AND at >= ? AND at < ?`, after, nanos(w.From), untilNanos(w))
 	if err := row.Scan(&lo, &hi); err != nil {
 		return 0, 0, fmt.Errorf("reading sign-ins: %w", err)
 	}
@@ -233,6 +243,8 @@ func (r *replayRow) facts(b []byte) error {
 		switch f.tag {
 		case tagStage:
 			r.ev.Verdict.Stage = small[policy.Stage](f)
+		case tagJA4: // grants hang on it
+			r.ev.TLS.JA4 = f.text()
 		case tagKey:
 			r.ev.Facts.Key = f.objectID()
 		case tagGroups:
