@@ -147,7 +147,7 @@ if has ratios; then
 	peer nginx 100; peer gorelay 600; peer haproxy 500; peer dovecot-perf 200
 	# Dovecot's proxy would stream for longer than all others take together.
 	measure 110 streams 'stream-*,noop16-*' portreeve nginx gorelay haproxy
-	measure 170 logins 'login-imap-tls,login-imap-tls-resumed,login-imap-plaintext,login-imap-tls-mlkem,login-imap-tls-xoauth2' \
+	measure 150 logins 'login-imap-tls,login-imap-tls-resumed,login-imap-plaintext,login-imap-tls-mlkem,login-imap-tls-xoauth2' \
 		portreeve nginx gorelay haproxy dovecot-perf
 	unpeer gorelay 600; unpeer haproxy 500; unpeer dovecot-perf 200
 fi
@@ -175,7 +175,7 @@ if has attack; then # the gate and the dummy on one core, who guesses on the oth
 fi
 if has storm; then # last, since one that is cut off leaves its policy behind
 	restart
-	measure 230 storm storm portreeve -- -storm "${CROWD:-9500}"
+	measure 250 storm storm portreeve -- -storm "${CROWD:-9500}"
 fi
 "$BIN" summary -out "$out/peers.json" "$RUN"/*.json
 [ -z "$failed" ] || { echo "bench.sh: not whole:$failed" >&2; exit 1; }

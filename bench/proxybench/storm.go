@@ -26,7 +26,7 @@ const (
 	stormTLS     = 2000             // of them over TLS
 	stormPerson  = "storm%d@example.org"
 	stormOther   = "calm%d@example.org"
-	stormTimeout = 30 * time.Second
+	stormTimeout = 20 * time.Second // for one try, and for all to be closed
 )
 
 // stormScenario closes a crowd by a policy. All of them come back within two
@@ -111,7 +111,7 @@ func others(t Target, during func()) ([]time.Duration, int64) {
 	stop := make(chan bool)
 	for i := range stormOthers {
 		wg.Go(func() {
-			o := Opt{Proto: "imap", TLS: true, Mech: "login", Pass: "good", User: fmt.Sprintf(stormOther, i), Source: fmt.Sprintf("127.0.3.%d", 1+i)}
+			o := Opt{Proto: "imap", TLS: true, Mech: "login", Pass: "good", User: fmt.Sprintf(stormOther, i), Source: fmt.Sprintf("127.0.3.%d", 1+i), Within: stormTimeout}
 			for {
 				select {
 				case <-stop:
@@ -143,7 +143,7 @@ func comeBack(t Target, n int, lasts time.Duration) (attempts, refused int64) {
 	end := time.Now().Add(stormReturn + lasts)
 	for i := range n {
 		wg.Go(func() {
-			o := Opt{Proto: "imap", TLS: i < stormTLS, Mech: "login", Pass: "good", User: fmt.Sprintf(stormPerson, i), Source: source(i)}
+			o := Opt{Proto: "imap", TLS: i < stormTLS, Mech: "login", Pass: "good", User: fmt.Sprintf(stormPerson, i), Source: source(i), Within: stormTimeout}
 			time.Sleep(time.Duration(rand.Int64N(int64(stormReturn))))
 			for next := time.Now(); next.Before(end); {
 				tried.Add(1)
@@ -165,7 +165,6 @@ func refusedOnce(t Target, o Opt) bool {
 		return false
 	}
 	defer c.Close()
-	rawConn(c.c).SetDeadline(time.Now().Add(stormTimeout))
 	err = c.Auth(o)
 	return err != nil && strings.Contains(err.Error(), " NO ")
 }
