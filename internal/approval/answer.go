@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
+	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/store"
@@ -52,7 +54,7 @@ func (s *Service) Approve(ctx context.Context, who store.Actor, person, request 
 	if err != nil {
 		return Window{}, err
 	}
-	if err := s.answerable(&r, a); err != nil {
+	if err := s.answerable(ctx, &r, a); err != nil {
 		return Window{}, err
 	}
 	w := s.windowOf(&r, who, a)
@@ -103,24 +105,29 @@ func (s *Service) byReference(ctx context.Context, person, typed string) (Reques
 		return Request{}, fmt.Errorf("finding a request: %w", err)
 	}
 	for _, r := range all {
-		if shown(&r, ref) {
+		if s.shown(ctx, &r, ref) {
 			return r, nil
 		}
 	}
 	return Request{}, ErrNoRequest
 }
 
-func shown(r *Request, ref signin.Reference) bool {
-	for _, have := range r.References {
-		if have == ref {
-			return true
-		}
+// shown says that a reference is one that the request's program was shown: one
+// of the last, or one that leads to a right password of that program in the log.
+func (s *Service) shown(ctx context.Context, r *Request, ref signin.Reference) bool {
+	if slices.Contains(r.References, ref) {
+		return true
 	}
-	return false
+	e, err := s.Store.EventByReference(ctx, ref)
+	if err != nil || e.Succeeded() || !e.Facts.Proven || e.Facts.Credential != policy.CredentialPassword || e.Last.Before(r.First) {
+		return false
+	}
+	k := knockOf(&e)
+	return k.Person == r.Person && sameProgram(r, &k)
 }
 
 // answerable says whether this approver may approve this request now.
-func (s *Service) answerable(r *Request, a Approver) error {
+func (s *Service) answerable(ctx context.Context, r *Request, a Approver) error {
 	switch {
 	case r.State == store.RequestExpired:
 		return ErrExpired
@@ -137,7 +144,7 @@ func (s *Service) answerable(r *Request, a Approver) error {
 	case s.Denied(r.Person, a.Addr):
 		return ErrSource
 	case a.Reference != "":
-		if ref, err := signin.ParseReference(a.Reference); err != nil || !shown(r, ref) {
+		if ref, err := signin.ParseReference(a.Reference); err != nil || !s.shown(ctx, r, ref) {
 			return ErrReference
 		}
 		return nil

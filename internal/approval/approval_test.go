@@ -11,6 +11,7 @@ import (
 
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/protocol"
+	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/store"
 )
 
@@ -200,6 +201,39 @@ func TestTheReferenceStandsInForTheNetwork(t *testing.T) {
 	}
 	if _, ok := s.Open(k); !ok {
 		t.Error("it is not open")
+	}
+}
+
+// Each repeat is told a reference of its own; all lead to the row in the log.
+func TestEveryReferenceThatAProgramWasToldWillDo(t *testing.T) {
+	s := open(t, Options{})
+	k := knock()
+	row := &signin.Event{ID: k.ID, At: k.At, Last: k.At.Add(time.Hour), Count: 50, Code: signin.BlockedByPolicy, TLS: signin.TLS{JA4: k.JA4}}
+	row.Facts = policy.Facts{At: k.At, Person: "mary", Protocol: k.Protocol, Program: k.Program, Addr: k.Addr, Proven: true, Credential: policy.CredentialPassword}
+	wrong := *row
+	wrong.ID, wrong.Facts.Proven, wrong.Code = store.NewID(), false, signin.WrongCredentials
+	for _, e := range []*signin.Event{row, &wrong} {
+		if err := s.Store.Write(t.Context(), func(tx *store.Tx) error { return tx.PutEvent(e) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := range int64(50) {
+		k.Reference = s.Store.Reference(k.ID, n)
+		s.Ask(k)
+	}
+	far := Approver{Addr: netip.MustParseAddr("198.51.100.1"), MultiFactor: true}
+	for name, ref := range map[string]signin.Reference{"a wrong password's": s.Store.Reference(wrong.ID, 3), "nobody's": store.NewID().Reference()} {
+		far.Reference = string(ref)
+		if _, err := s.Approve(t.Context(), tester, "mary", far.Reference, far); !errors.Is(err, ErrNoRequest) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	far.Reference = string(s.Store.Reference(k.ID, 7))
+	if _, err := s.Approve(t.Context(), tester, "bob", far.Reference, far); !errors.Is(err, ErrNoRequest) {
+		t.Errorf("somebody else's: %v", err)
+	}
+	if _, err := s.Approve(t.Context(), tester, "mary", far.Reference, far); err != nil {
+		t.Errorf("an early one: %v", err)
 	}
 }
 

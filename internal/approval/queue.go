@@ -61,7 +61,7 @@ func (q *queue) add(k Knock) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, r := range q.waiting[k.Person] {
-		if r.Protocol == k.Protocol && r.Program == k.Program && r.JA4 == k.JA4 && networkOf(r.Addr) == networkOf(k.Addr) {
+		if sameProgram(&r.Request, &k) {
 			r.again(k)
 			q.mark(r)
 			return
@@ -76,6 +76,11 @@ func (q *queue) add(k Knock) {
 	r.again(k)
 	q.keep(r)
 	q.mark(r)
+}
+
+// sameProgram says that a person's request was made by the same program at the same place.
+func sameProgram(r *Request, k *Knock) bool {
+	return r.Protocol == k.Protocol && r.Program == k.Program && r.JA4 == k.JA4 && networkOf(r.Addr) == networkOf(k.Addr)
 }
 
 func (q *queue) keep(r *asked) {

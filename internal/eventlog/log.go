@@ -210,13 +210,13 @@ func (l *Log) Success(ctx context.Context, e *signin.Event) (signin.Reference, e
 	return r.id.Reference(), nil
 }
 
-// Refusal notes a sign-in that was refused, and returns at once the reference
-// of the row it is counted in.
+// Refusal notes a sign-in that was refused, and returns at once a reference to
+// the row it is counted in, which no other refusal is told.
 func (l *Log) Refusal(e *signin.Event) signin.Reference {
 	ev := keep(e)
 	id, count := l.refusals.add(ev)
 	l.publish(ev, id, count)
-	return id.Reference()
+	return l.db.Reference(id, count-1)
 }
 
 // Import writes sign-ins of the past, from another server's log or the demo's

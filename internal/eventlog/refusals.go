@@ -55,13 +55,13 @@ func (f *refusals) add(e *signin.Event) (signin.ID, int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	key := keyOf(e)
-	r := f.rows.find(key, e.At)
+	r := f.find(key, e.At)
 	if r == nil && f.unwritten >= maxUnwritten {
 		f.harder++
-		if key, e = harder(e, levelNetwork); f.rows.find(key, e.At) == nil && f.unwritten >= 2*maxUnwritten {
+		if key, e = harder(e, levelNetwork); f.find(key, e.At) == nil && f.unwritten >= 2*maxUnwritten {
 			key, e = harder(e, levelReason)
 		}
-		r = f.rows.find(key, e.At)
+		r = f.find(key, e.At)
 	}
 	if r == nil {
 		r = newRow(e)
@@ -74,6 +74,15 @@ func (f *refusals) add(e *signin.Event) (signin.ID, int64) {
 		f.dirty = append(f.dirty, r)
 	}
 	return r.id, r.count
+}
+
+// find is the row that a refusal is counted in, if there is one that has a
+// reference left to tell.
+func (f *refusals) find(k mergeKey, at time.Time) *row {
+	if r := f.rows.find(k, at); r != nil && r.count < store.Told {
+		return r
+	}
+	return nil
 }
 
 // harder is an event that stands for many: what they have in common.

@@ -68,6 +68,11 @@ type Reference string
 func (id ID) Reference() Reference {
 	bits := uint64(id[8]&0x0f)<<56 | uint64(id[9])<<48 | uint64(id[10])<<40 | uint64(id[11])<<32 |
 		uint64(id[12])<<24 | uint64(id[13])<<16 | uint64(id[14])<<8 | uint64(id[15])
+	return ReferenceOf(bits)
+}
+
+// ReferenceOf is the reference of 60 bits.
+func ReferenceOf(bits uint64) Reference {
 	var b [14]byte
 	for i, at := 0, 0; i < 12; i++ {
 		if i == 4 || i == 8 {

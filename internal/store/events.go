@@ -94,11 +94,6 @@ func (r *eventRow) scan(rows *sql.Rows, ev *signin.Event) error {
 	return readFacts(r.facts, ev, r.in)
 }
 
-// EventByReference finds a sign-in by what its person read; ErrNotFound.
-func (s *Store) EventByReference(ctx context.Context, ref signin.Reference) (signin.Event, error) {
-	return s.event(ctx, `ref = ?`, int64(ref.Bits()))
-}
-
 // Event finds a sign-in by id; ErrNotFound.
 func (s *Store) Event(ctx context.Context, id signin.ID) (signin.Event, error) {
 	return s.event(ctx, `id = ?`, id[:])

@@ -75,6 +75,7 @@ type Store struct {
 	w          *writer
 	subs       subscribers
 	key        []byte // of NameHash
+	veil       veil   // of references
 	closed     sync.Once
 }
 
@@ -122,7 +123,10 @@ func (s *Store) connect(ctx context.Context, o Options) (err error) {
 	if err := s.checkKey(ctx, o.NameKey); err != nil {
 		return err
 	}
-	s.key, err = s.nameKey(ctx, o.NameKey)
+	if s.key, err = s.nameKey(ctx, o.NameKey); err != nil {
+		return err
+	}
+	s.veil, err = veilUnder(s.key)
 	return err
 }
 
