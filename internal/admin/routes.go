@@ -25,6 +25,7 @@ func (a *api) routes(handle func(pattern string, h handler)) {
 	ours("POST /signIns/import", a.importSignIns)
 	ours("GET /signIns/{id}", a.signIn)
 	ours("POST /whatIf", a.whatIf)
+	ours("POST /whatIf/matrix", a.whatIfMatrix)
 	ours("POST /replay", a.replay)
 	ours("POST /replay/signIns", a.replaySignIns)
 

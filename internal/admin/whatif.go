@@ -35,6 +35,10 @@ type imagined struct {
 	Device         *deviceFacts `json:"device"`
 	At             *time.Time   `json:"at"`
 	Secret         string       `json:"secret"` // right, unless stated as wrong
+	// Reference is a recorded sign-in to judge again by the rules in force, in place of all this.
+	Reference string `json:"reference"`
+	// More asks for what it depends on, and what would turn it round.
+	More bool `json:"more"`
 }
 
 // foreseen is what would come of it.
@@ -49,6 +53,7 @@ type foreseen struct {
 	Reply       replyShown         `json:"reply"`
 	// Stranger is the reply from a network where the person has never signed in: what anybody would read.
 	Stranger replyShown `json:"replyToStranger"`
+	*beyond
 }
 
 type factsShown struct {
@@ -74,21 +79,37 @@ func (a *api) whatIf(r *http.Request) (any, error) {
 	if err := decode(r, &q); err != nil {
 		return nil, err
 	}
-	attempt, kind, err := q.attempt()
+	attempt, f, err := a.imagine(r, &q)
 	if err != nil {
 		return nil, err
 	}
-	f, err := a.Gate.Imagine(r.Context(), attempt, q.User, kind)
+	return a.foresee(r, &q, attempt, f)
+}
+
+// imagine gathers the facts of a sign-in that is described, or recorded.
+func (a *api) imagine(r *http.Request, q *imagined) (attempt signin.Attempt, f policy.Facts, err error) {
+	if q.Reference != "" {
+		e, err := a.findEvent(r.Context(), q.Reference)
+		if err != nil {
+			return attempt, f, err
+		}
+		attempt = signin.Attempt{ID: store.NewID(), At: e.At, Listener: e.Listener, Protocol: e.Facts.Protocol, Forwarder: e.Forwarder}
+		attempt.Client, _ = netip.ParseAddrPort(e.Client)
+		q.User, q.Mechanism = e.User(), e.Mechanism
+		return attempt, e.Facts, a.note(r, "read", "signIn", e.ID.String(), "", nil)
+	}
+	attempt, kind, err := q.attempt()
+	if err != nil {
+		return attempt, f, err
+	}
+	f, err = a.Gate.Imagine(r.Context(), attempt, q.User, kind)
 	var impossible *gate.ImpossibleName
 	if errors.As(err, &impossible) {
-		return nil, bad("user", "%v", err)
+		return attempt, f, bad("user", "%v", err)
 	} else if err != nil {
-		return nil, err
+		return attempt, f, err
 	}
-	if err := q.state(&f); err != nil {
-		return nil, err
-	}
-	return a.foresee(r, &q, attempt, f)
+	return attempt, f, q.state(&f)
 }
 
 // attempt reads where somebody knocks and with what.
@@ -101,7 +122,7 @@ func (q *imagined) attempt() (signin.Attempt, policy.CredentialKind, error) {
 		return a, 0, bad("user", "say who signs in")
 	}
 	p, ok := protocol.Parse(q.Protocol)
-	if !ok {
+	if !ok && q.Protocol != "" {
 		return a, 0, bad("protocol", "the protocol is one of %s, not %q", strings.Join(protocol.Names(), ", "), q.Protocol)
 	}
 	a.Protocol = p
@@ -181,10 +202,10 @@ func (q *imagined) prove(f *policy.Facts) error {
 	return nil
 }
 
-func (a *api) foresee(r *http.Request, q *imagined, attempt signin.Attempt, f policy.Facts) (any, error) {
-	s := a.Gate.Snapshot()
+// outcome is what would come of it.
+func (a *api) outcome(r *http.Request, q *imagined, attempt signin.Attempt, f policy.Facts) signin.Outcome {
 	o := signin.Outcome{Attempt: attempt, Typed: q.User, Mechanism: q.Mechanism, Facts: f, Reference: attempt.ID.Reference()}
-	o.Verdict = policy.Judge(s, &f, &o.Applied)
+	o.Verdict = policy.Judge(a.Gate.Snapshot(), &f, &o.Applied)
 	o.Code = signin.Code(o.Verdict.Code)
 	if !o.Verdict.Allowed() && o.Code == signin.OK {
 		o.Code = signin.BlockedByPolicy
@@ -196,12 +217,21 @@ func (a *api) foresee(r *http.Request, q *imagined, attempt signin.Attempt, f po
 	if early {
 		o.Facts.Proven = false // the secret is not looked at
 	}
+	return o
+}
+
+func (a *api) foresee(r *http.Request, q *imagined, attempt signin.Attempt, f policy.Facts) (any, error) {
+	s := a.Gate.Snapshot()
+	o := a.outcome(r, q, attempt, f)
 	out := foreseen{Allowed: o.Code == signin.OK, Effect: o.Verdict.Effect.String(), Stage: o.Verdict.Stage.String(), Meaning: meaningOf(o.Code),
 		Known: f.Person != "", Facts: a.shownFor(r, &f), Explanation: policy.Explain(s, &f)}
 	a.naming(r.Context()).explain(&out.Explanation)
 	out.Reply = a.replyTo(&o)
 	o.Facts.KnownNetwork = false
 	out.Stranger = a.replyTo(&o)
+	if q.More {
+		out.beyond = a.beyond(r, q, &f, o.Code)
+	}
 	return out, nil
 }
 
