@@ -2,12 +2,14 @@ package gate
 
 import (
 	"context"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/portreeve/portreeve/internal/approval"
 	"github.com/portreeve/portreeve/internal/authn"
 	"github.com/portreeve/portreeve/internal/directory"
 	"github.com/portreeve/portreeve/internal/lockout"
@@ -39,6 +41,7 @@ type office struct {
 	*house
 	knocks []lockout.Key
 	asked  []string
+	until  time.Time // of who is proven
 }
 
 func (h *office) Check(k lockout.Key) lockout.Decision {
@@ -61,7 +64,7 @@ func (h *office) Verify(_ context.Context, _ signin.Attempt, p directory.Person,
 	if who.Disabled {
 		return signin.Principal{}, &authn.Refusal{Code: signin.UserDisabled}
 	}
-	return signin.Principal{Person: who.ID, Address: who.Address, Methods: policy.MethodPassword}, nil
+	return signin.Principal{Person: who.ID, Address: who.Address, Methods: policy.MethodPassword, Until: h.until}, nil
 }
 
 func openOffice(r rights, p ...policy.Policy) (*office, *Gate) {
@@ -232,6 +235,28 @@ func TestARightTakenBackWhileSigningIn(t *testing.T) {
 		change()
 		if again := g.Rejudge(t.Context(), o); again.Allowed() {
 			t.Errorf("%s: still allowed", what)
+		}
+	}
+}
+
+// window is an adopted one, which ends by no date.
+type window struct{ until time.Time }
+
+func (w window) Open(approval.Knock) (approval.Pass, bool) {
+	return approval.Pass{Methods: policy.MethodKnownProgram, Grant: "window:1", Until: w.until}, true
+}
+func (window) Ask(approval.Knock)             {}
+func (window) Denied(string, netip.Addr) bool { return false }
+
+func TestAWindowOutlivesNoRight(t *testing.T) {
+	now := time.Now()
+	soon, late := now.Add(time.Hour), now.Add(2*time.Hour)
+	for _, c := range []struct{ right, window, want time.Time }{{soon, time.Time{}, soon}, {soon, late, soon}, {late, soon, soon}, {time.Time{}, soon, soon}, {time.Time{}, time.Time{}, time.Time{}}} {
+		h, g := openOffice(rights{"anna>sales": c.right})
+		h.until, g.Windows = c.right, window{c.window}
+		o := g.SignIn(t.Context(), attempt(), asDelegate("anna@example.org", "sales@example.org", "right"))
+		if !o.Allowed() || o.Principal.Grant != "window:1" || !o.Principal.Until.Equal(c.want) {
+			t.Errorf("right until %v, window until %v: %v until %v", c.right, c.window, o.Code, o.Principal.Until)
 		}
 	}
 }

@@ -58,7 +58,10 @@ func (t *telling) granted() {
 	}
 	f.Methods |= pass.Methods
 	p := &t.out.Principal
-	p.Methods, p.Grant, p.Until = f.Methods, pass.Grant, pass.Until
+	p.Methods, p.Grant = f.Methods, pass.Grant
+	if !pass.Until.IsZero() && (p.Until.IsZero() || pass.Until.Before(p.Until)) { // a delegate's right may end before
+		p.Until = pass.Until
+	}
 }
 
 // ask keeps a request for the owner if an approval is all that a right password
