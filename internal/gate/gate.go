@@ -88,6 +88,8 @@ type Options struct {
 	// KeyModel names the model of the passkey whose answer was shown and right,
 	// empty if it is not known; nil: none is.
 	KeyModel func(ctx context.Context, shown []byte) string
+	// Outdated says that what somebody showed was taken back since; nil: nothing is.
+	Outdated func(*signin.Outcome) bool
 	// Fault is told of our own trouble, for the operator's log; it may be nil.
 	Fault func(a signin.Attempt, step signin.StepName, err error)
 	// Slow is told that a wrong password took longer than a listener's floor,
@@ -175,7 +177,7 @@ func (g *Gate) Continue(ctx context.Context, first signin.Outcome, a signin.Atte
 	t.again(a, mechanism)
 	defer func() { out = t.finish(ctx) }()
 
-	if t.gone(ctx) { // the person, as they are now
+	if t.gone(ctx) || t.outdated() { // the person, as they are now, and what they showed first
 		return
 	}
 	kind := policy.CredentialPasskey // or a recovery code: too long to be found by trying

@@ -235,6 +235,9 @@ func (t *telling) again(a signin.Attempt, mechanism string) {
 	}
 	a.Correlation = t.out.Correlation
 	o := &t.out
+	if o.Since.IsZero() {
+		o.Since = o.Attempt.At
+	}
 	o.Attempt, o.Mechanism = a, mechanism
 	here, f := t.g.facts(a, o.Facts.Credential, mechanism), &o.Facts // the second proof may come from elsewhere
 	f.At, f.Mechanism, f.Addr, f.ViaWebmail, f.Country, f.ASN = here.At, mechanism, here.Addr, here.ViaWebmail, here.Country, here.ASN
@@ -290,6 +293,15 @@ func (t *telling) gone(ctx context.Context) bool {
 	t.person, t.known = p, true
 	t.is(p, true)
 	return t.out.Facts.Mailbox != "" && t.closed(ctx)
+}
+
+// outdated refuses a second proof where the first was taken back meanwhile (a
+// new password, a reset): before the second is looked at, which may set up a factor.
+func (t *telling) outdated() bool {
+	if t.g.Outdated == nil || !t.g.Outdated(&t.out) {
+		return false
+	}
+	return t.refuse(signin.StepWho, signin.SessionPolicyChanged, "what was shown first was taken back while signing in")
 }
 
 func (t *telling) judge() {

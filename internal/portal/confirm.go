@@ -62,5 +62,6 @@ func (c *call) confirmed() (signin.Outcome, bool) {
 		return signin.Outcome{}, false
 	}
 	first := c.visit.outcome
+	first.Since = c.now // whatever was taken back before has ended the session, or was not meant for it
 	return c.Gate.Continue(c.ctx(), first, c.attempt(), mechanism, secret, prove), true
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/portreeve/portreeve/internal/factor"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/protocol"
+	"github.com/portreeve/portreeve/internal/session"
 	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/store"
 )
@@ -139,6 +140,41 @@ func TestAFirstFactorIsSetUpOnTheWayIn(t *testing.T) {
 	if !w.factors.Has(leela) {
 		t.Error("no factor is kept")
 	}
+}
+
+// Whoever waits with a password that is changed meanwhile, or whose person is
+// reset, gets no further with it: neither in, nor to a factor of their own.
+func TestWhatWasTakenBackWhileAFactorIsAwaitedIsWorthNothing(t *testing.T) {
+	w := newWorld(t)
+	w.policies(approvalNeeded)
+	w.Portal.MayEnrol = func(_ context.Context, f policy.Facts) error {
+		return w.factors.MayEnrol(f, factor.EnrolFacts{Trusted: true})
+	}
+	mine := func(s *session.Session) bool { return s.Facts().Person == leela }
+
+	thief := w.browser(t)
+	thief.signIn("leela", right).contains(t, "Set up an authenticator app now")
+	phone := &app{t: t, secret: between(thief.page.body, `<span class="secret">`, `</span>`), at: time.Now()}
+	w.sessions.Matching(mine, signin.SessionPolicyChanged, "the password was changed")
+	thief.submit("/signin/factor", "kind", "setup", "code", phone.code())
+	if a := thief.get("/signin/factor"); a.path != "/signin" || w.factors.Has(leela) || w.sessions.Len() != 0 {
+		t.Fatalf("at %s, a factor: %v, %d sessions", a.path, w.factors.Has(leela), w.sessions.Len())
+	}
+
+	owned := w.enrolled(t, leela)
+	b := w.browser(t)
+	b.signIn("leela", right)
+	w.sessions.Matching(mine, signin.SessionPolicyChanged, "the password was changed")
+	b.submit("/signin/factor", "kind", "code", "code", owned.code())
+	if a := b.get("/signin/factor"); a.path != "/signin" || w.sessions.Len() != 0 {
+		t.Errorf("at %s, %d sessions", a.path, w.sessions.Len())
+	}
+	owned.at = owned.at.Add(-30 * time.Second) // nobody looked at it
+	b.signIn("leela", right)                   // with what is right now
+	b.submit("/signin/factor", "kind", "code", "code", owned.code()).contains(t, "Your mail")
+	w.sessions.Matching(func(s *session.Session) bool { return mine(s) && s != w.visits.of(leela)[0].session }, signin.SessionEnded, "not me")
+	b.get("/confirm?next=/security")
+	b.submit("/confirm", "kind", "code", "code", owned.code()).contains(t, "Security")
 }
 
 func TestABrowserIsRememberedButMakesNoChanges(t *testing.T) {

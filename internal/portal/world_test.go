@@ -135,7 +135,7 @@ func newWorld(t testing.TB) *world {
 	snap, _ := policy.Compile(policy.Source{Version: w.version})
 	prints := secret.NewPrints()
 	w.gate = gate.New(gate.Options{Names: n, People: w.people, Guard: lockout.New(lockout.Options{}), Fingerprint: func(b []byte) secret.Print { return prints.Of(b) },
-		Verifier: v, Log: w.events, Words: gate.Words{DefaultFloor: floor}, Windows: w.approvals, AppPassword: apppassword.Form, Enrolled: w.factors.Has}, snap)
+		Verifier: v, Log: w.events, Words: gate.Words{DefaultFloor: floor}, Outdated: w.sessions.Outdated, Windows: w.approvals, AppPassword: apppassword.Form, Enrolled: w.factors.Has}, snap)
 	w.sessions.Install(snap)
 	w.open(t, logger)
 	running.Go(func() { _ = w.Run(ctx) })

@@ -245,7 +245,7 @@ func (s *Server) openGate(ctx context.Context) error {
 		s.Log.Warn("rule is not enforced as it stands", "what", w.String())
 	}
 	s.gate = gate.New(gate.Options{Names: s.names, People: s.everybody(), Guard: s.guard, Fingerprint: func(b []byte) secret.Print { return prints.Of(b) },
-		Verifier: s.verifier(), AppPassword: apppassword.Form, Enrolled: s.factors.Has, KeyModel: s.factors.KeyModel, Windows: s.approvals, Log: s.events, Places: s.places, Delegates: s.delegates, Lends: s.lends, Words: s.words(), Fault: s.fault, Slow: s.slow}, snap)
+		Verifier: s.verifier(), AppPassword: apppassword.Form, Enrolled: s.factors.Has, KeyModel: s.factors.KeyModel, Windows: s.approvals, Log: s.events, Places: s.places, Delegates: s.delegates, Lends: s.lends, Words: s.words(), Outdated: s.sessions.Outdated, Fault: s.fault, Slow: s.slow}, snap)
 	s.keeper.gate = s.gate
 	s.sessions.Refresh = s.keeper.refresh
 	s.sessions.Install(snap)

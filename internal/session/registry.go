@@ -28,6 +28,7 @@ type Session struct {
 	ID        signin.ID
 	Reference signin.Reference
 	Opened    time.Time
+	shown     time.Time // when the first of what it hangs on was shown
 	Protocol  protocol.Protocol
 	Grant     string // what it hangs on: a token's grant, an app password
 	Actor     string // address of who signed in, where the mailbox is somebody else's
@@ -83,9 +84,10 @@ type order struct {
 	match func(*Session) bool
 }
 
-// ordersKept is over what the longest sign-in takes from its credential on: a
-// slow check of the password and a slow mail server, 30 s each.
-const ordersKept = 2 * time.Minute
+// ordersKept is over what the longest sign-in takes from its first credential
+// on: the portal waits 10 minutes for a second factor, and a slow check of the
+// password and a slow mail server take 30 s each.
+const ordersKept = 12 * time.Minute
 
 // Open registers an allowed outcome. It returns false if that may no longer be
 // so: the snapshot that judged it is not the one in force, the person is no
@@ -130,7 +132,10 @@ func (s *Session) CarriedBy(c Carrier) {
 // from among a sign-in's litter keeps the litter's memory too.
 func (s *Session) fill(r *Registry, o *signin.Outcome, backend string, end End) {
 	*s = Session{ID: o.Attempt.ID, Reference: o.Reference, Opened: o.Attempt.At, Protocol: o.Attempt.Protocol,
-		Grant: o.Principal.Grant, Actor: o.Actor, Client: o.Attempt.Client.String(), Backend: backend, Listener: o.Attempt.Listener, registry: r, proof: o.Principal.Until, end: end}
+		Grant: o.Principal.Grant, Actor: o.Actor, Client: o.Attempt.Client.String(), Backend: backend, Listener: o.Attempt.Listener, registry: r, proof: o.Principal.Until, end: end, shown: o.Attempt.At}
+	if !o.Since.IsZero() {
+		s.shown = o.Since
+	}
 	if o.Facts.Credential == policy.CredentialCertificate {
 		s.Certificate = o.Attempt.TLS.Certificate
 	}
@@ -174,7 +179,7 @@ func (r *Registry) register(s *Session, o *signin.Outcome) (*policy.Snapshot, []
 // outdated says that an order which came after the session's credential was
 // shown would end it.
 func (s *Session) outdated(orders []order) bool {
-	return slices.ContainsFunc(orders, func(o order) bool { return !o.at.Before(s.Opened) && o.match(s) })
+	return slices.ContainsFunc(orders, func(o order) bool { return !o.at.Before(s.shown) && o.match(s) })
 }
 
 // Outdated says that what somebody showed was taken back since (a new password,

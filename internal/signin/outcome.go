@@ -24,6 +24,9 @@ type Outcome struct {
 	Reply       Reply
 	Reference   Reference // of the row this is counted in
 	Correlation ID
+	// Since is from when on nothing that was shown may have been taken back,
+	// where a sign-in went on with a second proof; zero is Attempt.At.
+	Since time.Time
 }
 
 // Allowed says that the person may be let in.
