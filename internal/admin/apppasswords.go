@@ -17,7 +17,7 @@ type AppPasswords interface {
 	Issue(ctx context.Context, who store.Actor, p directory.Person, name string, sc apppassword.Scope) (text string, _ apppassword.Password, err error)
 	List(ctx context.Context, person string) ([]apppassword.Password, error)
 	Revoke(ctx context.Context, who store.Actor, person, id string) error
-	Approve(ctx context.Context, who store.Actor, person, id string) error
+	Approve(ctx context.Context, who store.Actor, person, id, mark string) error
 }
 
 // shownAppPassword is how an app password looks here; its text is in the answer
@@ -145,19 +145,23 @@ func (a *api) appPassword(r *http.Request) (any, error) {
 }
 
 func (a *api) revokeAppPassword(r *http.Request) (any, error) {
-	return a.onAppPassword(r, a.AppPasswords.Revoke)
+	return a.onAppPassword(r, func(ctx context.Context, who store.Actor, p *apppassword.Password) error {
+		return a.AppPasswords.Revoke(ctx, who, p.Person, p.ID)
+	})
 }
 
 func (a *api) approveAppPassword(r *http.Request) (any, error) {
-	return a.onAppPassword(r, a.AppPasswords.Approve)
+	return a.onAppPassword(r, func(ctx context.Context, who store.Actor, p *apppassword.Password) error {
+		return a.AppPasswords.Approve(ctx, who, p.Person, p.ID, p.PendingMark)
+	})
 }
 
-func (a *api) onAppPassword(r *http.Request, do func(ctx context.Context, who store.Actor, person, id string) error) (any, error) {
+func (a *api) onAppPassword(r *http.Request, do func(ctx context.Context, who store.Actor, p *apppassword.Password) error) (any, error) {
 	p, err := a.findAppPassword(r)
 	if err != nil {
 		return nil, err
 	}
-	if err := do(store.WithReason(r.Context(), r.Header.Get("X-Reason")), actor(r), p.Person, p.ID); err != nil {
+	if err := do(store.WithReason(r.Context(), r.Header.Get("X-Reason")), actor(r), &p); err != nil {
 		return nil, appPasswordError(err)
 	}
 	_, err = a.Apply(context.WithoutCancel(r.Context()), 0)

@@ -78,6 +78,7 @@ type Password struct {
 	PendingOwner   string    `json:"pendingOwner,omitempty"`
 	PendingAddr    string    `json:"pendingAddress,omitempty"`
 	PendingSince   time.Time `json:"pendingSince,omitzero"`
+	PendingMark    string    `json:"pendingMark,omitempty"` // what Approve would bind it to
 }
 
 // State is what became of it, in a word: active, revoked, expired, idle.
@@ -212,6 +213,7 @@ func (e *entry) shown() Password {
 	}
 	if w := e.pending; w != nil {
 		p.Pending, p.PendingProgram, p.PendingOwner, p.PendingAddr, p.PendingSince = true, w.Program.Label, w.Owner.Label, w.Addr, w.At
+		p.PendingMark = w.mark(&e.scope)
 	}
 	return p
 }

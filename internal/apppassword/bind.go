@@ -38,6 +38,19 @@ type pending struct {
 	At      time.Time `json:"at"`
 }
 
+// mark names what would be bound by an approval under a scope.
+func (p *pending) mark(sc *Scope) string {
+	return bound{}.with(p, sc).keys()
+}
+
+func (b bound) keys() string {
+	var all []string
+	for _, s := range append(b.Programs, b.Owners...) {
+		all = append(all, s.Key)
+	}
+	return strings.Join(all, " ")
+}
+
 func (b *bound) programs() string { return labels(b.Programs) }
 func (b *bound) owners() string   { return labels(b.Owners) }
 

@@ -233,10 +233,10 @@ func TestBindings(t *testing.T) {
 			if !list[0].Pending || list[0].PendingAddr != a.Client.Addr().String() {
 				t.Errorf("%s, another %s: it does not wait for approval: %+v", binding, what, list[0])
 			}
-			if err := h.Approve(t.Context(), admin, h.pete.ID, made.ID); !errors.Is(err, store.ErrNotFound) {
+			if err := h.Approve(t.Context(), admin, h.pete.ID, made.ID, list[0].PendingMark); !errors.Is(err, store.ErrNotFound) {
 				t.Errorf("somebody else approves: %v", err)
 			}
-			if err := h.Approve(t.Context(), admin, h.mary.ID, made.ID); err != nil {
+			if err := h.Approve(t.Context(), admin, h.mary.ID, made.ID, list[0].PendingMark); err != nil {
 				t.Fatal(err)
 			}
 			if got := h.show(t, a, h.mary, text); got != signin.OK {
@@ -245,10 +245,34 @@ func TestBindings(t *testing.T) {
 			if got := h.show(t, knockAt(here, protocol.IMAP, swaks), h.mary, text); got != signin.OK {
 				t.Errorf("%s: the first one, after another %s was approved: %s", binding, what, got)
 			}
-			if err := h.Approve(t.Context(), admin, h.mary.ID, made.ID); !errors.Is(err, ErrNothingPending) {
+			if err := h.Approve(t.Context(), admin, h.mary.ID, made.ID, list[0].PendingMark); !errors.Is(err, ErrNothingPending) {
 				t.Errorf("approved twice: %v", err)
 			}
 		}
+	}
+}
+
+// A thief who knocks between the owner's look and click is not approved in the
+// place of the owner's own program.
+func TestNobodyElseIsApprovedThanWasShown(t *testing.T) {
+	h := open(t, t.TempDir())
+	text, made := h.issue(t, "phone", Scope{})
+	h.show(t, knockAt("192.0.2.1", protocol.IMAP, swaks), h.mary, text)
+	h.show(t, knockAt("192.0.2.1", protocol.IMAP, thunderbird), h.mary, text) // updated: its owner looks at this
+	seen, _ := h.List(t.Context(), h.mary.ID)
+	thief := knockAt("198.51.100.66", protocol.IMAP, "t13d1811h1_85036bcba153_d41ae481755e")
+	h.show(t, thief, h.mary, text)
+	for _, mark := range []string{seen[0].PendingMark, ""} {
+		if err := h.Approve(t.Context(), admin, h.mary.ID, made.ID, mark); !errors.Is(err, ErrNothingPending) {
+			t.Errorf("approved by %q: %v", mark, err)
+		}
+	}
+	if got := h.show(t, thief, h.mary, text); got != signin.AppPasswordProgram {
+		t.Errorf("the thief: %s", got)
+	}
+	h.show(t, knockAt("198.51.100.9", protocol.IMAP, thunderbird), h.mary, text) // the same program, at another place
+	if err := h.Approve(t.Context(), admin, h.mary.ID, made.ID, seen[0].PendingMark); err != nil {
+		t.Errorf("what was seen: %v", err)
 	}
 }
 

@@ -211,15 +211,17 @@ func (s *Service) Revoke(ctx context.Context, who store.Actor, person, id string
 }
 
 // Approve binds a person's app password (anybody's if person is empty) to the
-// program and network that were refused, besides those it was bound to.
-func (s *Service) Approve(ctx context.Context, who store.Actor, person, id string) error {
+// program and network that were refused, besides those it was bound to. mark is
+// the PendingMark of what the approver was shown: whoever else has shown the app
+// password since is not approved in its place.
+func (s *Service) Approve(ctx context.Context, who store.Actor, person, id, mark string) error {
 	s.writing.Lock() // or what waited could be written down once more behind us
 	defer s.writing.Unlock()
 	e, err := s.mine(person, id)
 	if err != nil {
 		return err
 	}
-	if e.pending == nil || !e.row.Revoked.IsZero() {
+	if e.pending == nil || !e.row.Revoked.IsZero() || mark != e.pending.mark(&e.scope) {
 		return ErrNothingPending
 	}
 	raw, err := json.Marshal(e.bound.with(e.pending, &e.scope))

@@ -19,7 +19,7 @@ type AppPasswords interface {
 	Create(ctx context.Context, who store.Actor, person, name string, s apppassword.Scope) (text string, p apppassword.Password, err error)
 	List(ctx context.Context, person string) ([]apppassword.Password, error)
 	Revoke(ctx context.Context, who store.Actor, person, id string) error
-	Approve(ctx context.Context, who store.Actor, person, id string) error
+	Approve(ctx context.Context, who store.Actor, person, id, mark string) error
 }
 
 type appPasswordsPage struct {
@@ -42,6 +42,7 @@ type passwordRow struct {
 	Pending             bool
 	PendingProgram      string
 	PendingPlace        string
+	PendingMark         string
 }
 
 type protocolChoice struct {
@@ -115,6 +116,7 @@ func (c *call) passwordRow(p *apppassword.Password) passwordRow {
 	r := passwordRow{ID: p.ID, Name: p.Name, Scope: c.scope(&p.Scope), Created: p.Created, LastUsed: p.LastUsed, Expires: p.Expires,
 		LastProgram: c.page.Program(p.LastProgram), LastAt: p.LastAddr, Pending: p.Pending}
 	if p.Pending {
+		r.PendingMark = p.PendingMark
 		r.PendingProgram, r.PendingPlace = c.page.Program(p.PendingProgram), c.placeOf("", p.PendingOwner, p.PendingAddr)
 	}
 	return r
@@ -267,7 +269,9 @@ func (c *call) revokeAppPassword() { c.changeAppPassword("apppasswords.revoked",
 // approveAppPassword lets an app password be used by the program that was refused.
 func (c *call) approveAppPassword() {
 	if c.mayCreate() {
-		c.changeAppPassword("apppasswords.approved", AppPasswords.Approve)
+		c.changeAppPassword("apppasswords.approved", func(s AppPasswords, ctx context.Context, who store.Actor, person, id string) error {
+			return s.Approve(ctx, who, person, id, c.value("pending"))
+		})
 	}
 }
 
