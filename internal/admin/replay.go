@@ -203,9 +203,9 @@ func (a *api) proposeSwitches(r *http.Request, all []proposedSwitch, src *policy
 			known = s.Set(w.Name, w.Value)
 			src.Groups[g.ID] = s
 		case "mailbox":
-			p, err := a.Store.Person(r.Context(), w.Subject)
+			p, err := a.findPerson(r, w.Subject)
 			if err != nil {
-				return notFound("mailbox", w.Subject)
+				return err
 			}
 			s := src.Mailboxes[p.ID]
 			known = s.Set(w.Name, w.Value)
@@ -248,9 +248,9 @@ func (a *api) proposeGroups(r *http.Request, p *proposed) (join, leave map[strin
 			if err != nil {
 				return nil, nil, err
 			}
-			who, err := a.Store.Person(r.Context(), m.Member)
+			who, err := a.findPerson(r, m.Member)
 			if err != nil {
-				return nil, nil, notFound("person", m.Member)
+				return nil, nil, err
 			}
 			touched[who.ID] = true
 			row := store.Member{Group: g.ID, Member: who.ID}

@@ -410,9 +410,9 @@ func (a *api) replaySignIns(r *http.Request) (any, error) {
 	}
 	person := ""
 	if q.User != "" {
-		p, err := a.Store.Person(r.Context(), q.User)
+		p, err := a.findPerson(r, q.User)
 		if err != nil {
-			return nil, notFound("person", q.User)
+			return nil, err
 		}
 		person = p.ID
 	}

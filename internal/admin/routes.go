@@ -108,6 +108,7 @@ func (a *api) graphRoutes(handle func(pattern string, h handler)) {
 		handle("PATCH "+path+"/{id}", d.patch)
 		handle("DELETE "+path+"/{id}", d.delete)
 	}
+	handle("POST /identity/conditionalAccess/evaluate", a.evaluate)
 	handle("GET /auditLogs/signIns", a.signIns)
 	handle("GET /auditLogs/signIns/{id}", a.signIn)
 }

@@ -61,6 +61,9 @@ func TestWhatIfAgreesWithTheWrittenRules(t *testing.T) {
 						if is := got["meaning"].(map[string]any)["code"]; got["allowed"] != allowed || is != code {
 							t.Errorf("%s: allowed %v with %v, the rules say %v with %s", body, got["allowed"], is, allowed, code)
 						}
+						if !mfa {
+							o.agrees(got, who, p, credential, place.ip, place.country)
+						}
 					}
 				}
 			}

@@ -33,9 +33,17 @@ func (a *app) whatif() *cobra.Command {
 	given := map[string]*string{}
 	var methods []string
 	var known, webmail bool
+	var many matrixFlags
+	var ref string
 	var asn uint32
-	c := verb("whatif --user WHO --protocol PROTOCOL", "Judge one imagined sign-in: verdict, every policy, and the reply on the wire", cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
-		body := map[string]any{}
+	c := verb("whatif --user WHO", "Judge one imagined sign-in: verdict, every policy, and the reply on the wire", cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
+		if many.on {
+			return a.whatifMatrix(cmd.Context(), &many, *given["user"], *given["protocol"], *given["credential"])
+		}
+		if *given["user"] == "" && ref == "" {
+			return usage("say who signs in: --user WHO, or --ref REFERENCE for a recorded sign-in")
+		}
+		body := map[string]any{"more": true, "reference": ref}
 		for _, f := range imaginedFlags {
 			if *given[f.flag] != "" {
 				body[f.member] = *given[f.flag]
@@ -63,9 +71,10 @@ func (a *app) whatif() *cobra.Command {
 		}
 		return a.output().object(r, func(w io.Writer) { tellImagined(w, r.fields) })
 	})
-	c.Long = `Judge one imagined sign-in by the rules in force. What is not stated is unknown, and
-every unknown is a no. Nothing is recorded.`
-	c.Example = "  portreeve whatif --user leela --protocol imap --credential password --ip 203.0.113.7"
+	c.Long = `Judge one imagined sign-in by the rules in force. What is not stated may be anything: the
+verdict is that of an unknown value, and the answer says what it hangs on. Nothing is recorded.
+With --matrix, judge people, protocols, kinds of credential and places at once.`
+	c.Example = "  portreeve whatif --user leela --protocol imap --credential password --ip 203.0.113.7\n  portreeve whatif --ref 7K4Q-9ZMD-2XWT\n  portreeve whatif --matrix --user leela --place 203.0.113.7 --place DE"
 	for _, f := range imaginedFlags {
 		given[f.flag] = c.Flags().String(f.flag, "", f.usage)
 	}
@@ -73,8 +82,8 @@ every unknown is a no. Nothing is recorded.`
 	c.Flags().BoolVar(&known, "known-network", false, "from a network where the person has signed in before")
 	c.Flags().BoolVar(&webmail, "via-webmail", false, "through a configured webmail host")
 	c.Flags().Uint32Var(&asn, "asn", 0, "from the network with this number")
-	_ = c.MarkFlagRequired("user")
-	_ = c.MarkFlagRequired("protocol")
+	c.Flags().StringVar(&ref, "ref", "", "judge this recorded sign-in by the rules in force now")
+	many.flags(c)
 	complete(c, "protocol", "imap", "pop3", "submission", "sieve")
 	complete(c, "credential", "password", "appPassword", "bearer", "certificate")
 	complete(c, "platform", "android", "iOS", "windows", "windowsPhone", "macOS", "linux")
@@ -98,6 +107,7 @@ func tellImagined(w io.Writer, f map[string]any) {
 	if x, ok := f["explanation"].(map[string]any); ok {
 		tellExplanation(&s, x)
 	}
+	tellBeyond(&s, f)
 	s.head("On the wire")
 	tellWire(w, f["reply"])
 	reply, stranger := text(at(f, "reply.text")), text(at(f, "replyToStranger.text"))

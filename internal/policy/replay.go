@@ -78,3 +78,12 @@ func (s *Snapshot) TimeMatters() bool {
 		return slices.ContainsFunc(p.Exclusions, func(x Exclusion) bool { return !x.Expires.IsZero() })
 	})
 }
+
+// Conditions explains each policy's conditions by facts that are all known,
+// whether or not a sign-in would come so far.
+func (s *Snapshot) Conditions(f *Facts) (all []PolicyExplanation) {
+	for i := range s.rules {
+		all = append(all, s.explainPolicy(f, i, NotApplied, false))
+	}
+	return all
+}
