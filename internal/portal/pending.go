@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/portreeve/portreeve/internal/lockout"
+	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/web"
 )
@@ -14,7 +16,7 @@ import (
 const (
 	pendingLife = 10 * time.Minute
 	pendingMost = 10_000
-	pendingOf   = 5 // of one person: the oldest gives way
+	pendingOf   = 5 // of one person from one network that they are known on, and from all others together: the oldest gives way
 	triesEach   = 5 // second factors shown at one
 )
 
@@ -81,7 +83,7 @@ func (l *pendings) add(o signin.Outcome, next string, now time.Time) string {
 		if oldest == nil || x.made.Before(oldest.made) {
 			oldest = x
 		}
-		if x.outcome.Facts.Person == o.Facts.Person {
+		if rivals(&x.outcome.Facts, &o.Facts) {
 			if n++; own == nil || x.made.Before(own.made) {
 				own = x
 			}
@@ -95,6 +97,15 @@ func (l *pendings) add(o signin.Outcome, next string, now time.Time) string {
 	}
 	l.all[q.key] = q
 	return id
+}
+
+// rivals says that two sign-ins share a room: so that a thief of a password, who
+// can make as many wait as he likes, does not push out the owner's at home.
+func rivals(a, b *policy.Facts) bool {
+	if a.Person != b.Person || a.KnownNetwork != b.KnownNetwork {
+		return false
+	}
+	return !a.KnownNetwork || lockout.NetworkOf(a.Addr) == lockout.NetworkOf(b.Addr)
 }
 
 // find is the sign-in behind a cookie, nil if there is none or it has run out.
