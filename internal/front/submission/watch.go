@@ -20,6 +20,7 @@ const (
 	watchedLine   = 2048     // octets of a command; RFC 5321 has 512, and extensions add to it
 	watchedBuffer = 16 << 10 // octets read of a message at once
 	maxNonsense   = 10       // commands that cannot be read; then the connection is closed
+	maxOversteps  = 100      // senders refused; each may be a row of its own in the log, which a thief must not fill
 )
 
 // Watch carries a session whose program may not send as whom it likes or as
@@ -43,6 +44,7 @@ type watched struct {
 	client   *bufio.Reader
 	server   *line.Reader
 	nonsense int
+	overs    int
 
 	mail   bool // the server has accepted a sender,
 	rcpts  int  // so many recipients,
@@ -56,6 +58,7 @@ var (
 	errServer   = errors.New("backend closed or too slow")
 	errHungUp   = errors.New("backend closed")
 	errNonsense = errors.New("too many bad commands")
+	errOver     = errors.New("too many refused mails")
 )
 
 // farewell says goodbye where there is a reason to, and names it.
@@ -65,7 +68,7 @@ func (s *watched) farewell(err error) string {
 		_ = s.say(421, "4.3.0", "The mail server has closed the connection")
 	case errors.Is(err, wire.ErrDoubtful):
 		_ = s.say(421, "4.5.2", "Message refused: "+err.Error())
-	case errors.Is(err, errNonsense):
+	case errors.Is(err, errNonsense), errors.Is(err, errOver):
 		_ = s.say(421, "4.7.0", err.Error())
 	}
 	return err.Error()
@@ -243,6 +246,11 @@ func (s *watched) from(l, arg []byte) error {
 
 // overstep refuses what the password does not cover.
 func (s *watched) overstep(code int, enhanced string, why signin.Code, detail string) error {
+	if why == signin.AppPasswordSender { // each names another address
+		if s.overs++; s.overs > maxOversteps {
+			return errOver
+		}
+	}
 	return s.say(code, enhanced, s.w.Overstep(why, detail).Text)
 }
 

@@ -158,6 +158,18 @@ func against(t *testing.T, s *lenient, said []byte, sending *signin.Sending) str
 	return heard.String()
 }
 
+// Each refused sender may be a row of its own in the log.
+func TestRefusedSendersAreBounded(t *testing.T) {
+	var said strings.Builder
+	for n := range 2 * maxOversteps {
+		fmt.Fprintf(&said, "MAIL FROM:<boss%d@example.org>\r\n", n)
+	}
+	heard := against(t, &lenient{}, []byte(said.String()), &signin.Sending{Senders: []string{"printer@example.org"}})
+	if n := strings.Count(heard, "550 5.7.1"); n != maxOversteps || !strings.Contains(heard, "421 4.7.0 too many refused mails") {
+		t.Errorf("%d were refused:\n%.300s", n, heard[max(0, len(heard)-300):])
+	}
+}
+
 // pieces are what random conversations are made of.
 var pieces = []string{"MAIL FROM:<printer@example.org>\r\n", "MAIL FROM:<boss@example.org>\r\n", "mail from:<boss@example.org> SIZE=1\r\n", "MAIL FROM:<printer@example.org>\nMAIL FROM:<boss@example.org>\r\n",
 	"RCPT TO:<mary@example.org>\r\n", "DATA\r\n", "DATA \r\n", "RSET\r\n", "NOOP\r\n", "EHLO x\r\n", "BDAT 0 LAST\r\n", "BDAT 26\r\nFrom: boss@example.org\r\n\r\n", "BDAT 27 LAST\r\nFrom: printer@example.org\r\n", "BDAT 40\r\n",
