@@ -23,6 +23,9 @@ const (
 	// maxResponse bounds a browser's answer in bytes; with an attestation it
 	// has about 2 KB.
 	maxResponse = 64 << 10
+	// maxPublicKey bounds a key's public part in bytes: RSA with 8192 bits and
+	// COSE around it. One of 20 KB takes seconds to check each answer against.
+	maxPublicKey = 1100
 )
 
 // relyingParty is us, to authenticators. The person must be verified by the key
@@ -177,6 +180,9 @@ func (s *Service) created(c *ceremony, response []byte) (*webauthn.Credential, e
 	parsed, err := protocol.ParseCredentialCreationResponseBytes(response)
 	if err != nil {
 		return nil, wrong("reading the browser's answer: %.300v", err)
+	}
+	if n := len(parsed.Response.AttestationObject.AuthData.AttData.CredentialPublicKey); n > maxPublicKey {
+		return nil, wrong("the new key's public part has %d bytes", n)
 	}
 	o := &owner{handle: s.handleOf(c.Person)}
 	made, err := s.web.CreateCredential(o, webauthn.SessionData{Challenge: c.Challenge, RelyingPartyID: s.RPID, UserID: o.handle,

@@ -1,6 +1,7 @@
 package factor
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/descope/virtualwebauthn"
+	"github.com/go-webauthn/webauthn/protocol/webauthncbor"
 	"github.com/google/uuid"
 
 	"github.com/portreeve/portreeve/internal/policy"
@@ -318,6 +320,51 @@ func TestAKeyIsMadeForItsPersonAtOurPages(t *testing.T) {
 	if q.RP.ID != rpID || q.AuthenticatorSelection.UserVerification != "required" || q.AuthenticatorSelection.ResidentKey != "required" ||
 		len(q.ExcludeCredentials) != 1 || strings.Contains(q.User.ID, base64.RawURLEncoding.EncodeToString([]byte(leela))) || q.Attestation != "none" {
 		t.Errorf("a page is asked %s", options)
+	}
+}
+
+// Each answer to a passkey is checked without a budget, so none may be dear to check.
+func TestAKeyThatIsDearToCheckIsNotKept(t *testing.T) {
+	for size, want := range map[int]bool{512: true, 1024: true, 1200: false, 20000: false} {
+		h := newHouse(t)
+		state, options, err := h.BeginPasskey(withBoth(leela), leela, "leela@example.org", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var answer map[string]any
+		k := newToken()
+		if err := json.Unmarshal(k.make(t, options), &answer); err != nil {
+			t.Fatal(err)
+		}
+		response := answer["response"].(map[string]any)
+		raw, err := base64.RawURLEncoding.DecodeString(response["attestationObject"].(string))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var object map[string]any
+		if err := webauthncbor.Unmarshal(raw, &object); err != nil {
+			t.Fatal(err)
+		}
+		modulus := bytes.Repeat([]byte{0xff}, size)
+		key, err := webauthncbor.Marshal(map[int]any{1: 3, 3: -257, -1: modulus, -2: []byte{1, 0, 1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		data := object["authData"].([]byte)
+		object["authData"] = append(data[:len(data)-wholeKey:len(data)-wholeKey], key...)
+		object["fmt"], object["attStmt"] = "none", map[string]any{}
+		if raw, err = webauthncbor.Marshal(object); err != nil {
+			t.Fatal(err)
+		}
+		response["attestationObject"] = base64.RawURLEncoding.EncodeToString(raw)
+		sent, err := json.Marshal(answer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = h.FinishPasskey(withBoth(leela), self, leela, state, "", sent)
+		if (err == nil) != want || !want && !strings.Contains(err.Error(), "public part") {
+			t.Errorf("an RSA key of %d bytes: %v", size, err)
+		}
 	}
 }
 
