@@ -14,11 +14,11 @@ import (
 // plain sorts one sign-in after the other by the plain judge, with no code of
 // the package under test and none of the engine.
 type plain struct {
-	before, after           policy.Source
-	joinBefore, join, leave map[string][]string
-	able                    map[string]policy.Methods
-	granted                 map[string]policy.Methods
-	addresses               []netip.Addr // whatever the locations tell apart
+	before, after policy.Source
+	join, leave   map[string][]string
+	able          map[string]policy.Methods
+	granted       map[string]policy.Methods
+	addresses     []netip.Addr // whatever the locations tell apart
 }
 
 func (p *plain) effect(src *policy.Source, f *policy.Facts) policy.Effect {

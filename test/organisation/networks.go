@@ -92,9 +92,7 @@ type line struct {
 	of     *operator
 	region int
 	kind   lineKind
-	four   netip.Addr // while it stays the same
-	six    [16]byte   // its /56, likewise
-	lease  int        // days that an address is kept
+	lease  int // days that an address is kept
 	seed   uint64
 }
 
