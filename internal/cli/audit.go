@@ -15,7 +15,7 @@ func (a *app) audit() *cobra.Command {
 	})
 	list.Flags().StringVar(&since, "since", "", "from this time on: 2026-11-20, 24h, 7d")
 	list.Flags().StringVar(&until, "until", "", "up to this time")
-	list.Flags().StringVar(&kind, "kind", "", "of this kind of object, such as policy")
+	list.Flags().StringVar(&kind, "kind", "", "of this kind of object, such as policy, person, appPassword, factor, pass")
 	list.Flags().IntVar(&limit, "limit", 100, "at most so many; 0 is all")
 	return noun("audit", "What administrators did", list)
 }

@@ -41,9 +41,9 @@ func (a *app) passIssue() *cobra.Command {
 	})
 	c.ValidArgsFunction = a.names(people, "address")
 	c.Flags().StringVar(&lifetime, "lifetime", "", "how long it works, 10m to 30d; 1h without it")
-	c.Flags().StringVar(&starts, "starts", "", "from when it works; now without it")
+	c.Flags().StringVar(&starts, "starts", "", "from when it works, such as 2027-01-31T08:00:00Z; now without it")
 	c.Flags().BoolVar(&oneTime, "one-time", false, "it works once; the session may enrol for 10 minutes")
-	c.Flags().IntVar(&length, "length", 8, "signs, 8 to 48")
+	c.Flags().IntVar(&length, "length", 8, "characters, 8 to 48")
 	return c
 }
 
