@@ -140,6 +140,9 @@ func (a *api) allowRequest(r *http.Request) (any, error) {
 	if err := decode(r, &c); err != nil {
 		return nil, err
 	}
+	if err := checkDays(c.Days); err != nil {
+		return nil, err
+	}
 	return a.answer(r, func(ctx context.Context, who store.Actor) (any, error) {
 		w, err := a.Approvals.Approve(ctx, who, "", r.PathValue("id"), approval.Approver{Administrator: true, Days: c.Days})
 		_, name, _ := a.whose(r)
@@ -181,6 +184,12 @@ func (a *api) allowWindow(r *http.Request) (any, error) {
 		return nil, err
 	}
 	w := store.Window{Person: p.ID, Program: c.Program, JA4: c.JA4, ASN: c.ASN, Country: strings.ToUpper(c.Country)}
+	if w.Country != "" && !isCountry(w.Country) {
+		return nil, bad("country", "%q is no country: write two letters, such as DE", c.Country)
+	}
+	if err := checkDays(c.Days); err != nil {
+		return nil, err
+	}
 	for _, name := range c.Protocols {
 		proto, ok := protocol.Parse(name)
 		if !ok {
@@ -198,6 +207,22 @@ func (a *api) allowWindow(r *http.Request) (any, error) {
 		w, err := a.Approvals.Allow(ctx, who, w, c.Days)
 		return created{shownWindow{w, p.Address}}, err
 	})
+}
+
+// isCountry says that a word has the form of ISO 3166-1 alpha-2.
+func isCountry(s string) bool {
+	return len(s) == 2 && s[0] >= 'A' && s[0] <= 'Z' && s[1] >= 'A' && s[1] <= 'Z'
+}
+
+// maxWindowDays is the longest that a window lasts: who uses it for so long can
+// be asked again.
+const maxWindowDays = 3660
+
+func checkDays(days int) error {
+	if days < 0 || days > maxWindowDays {
+		return bad("days", "a window lasts 1 to %d days, not %d", maxWindowDays, days)
+	}
+	return nil
 }
 
 // adopting is what of the log is to be adopted.

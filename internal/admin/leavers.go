@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/portreeve/portreeve/internal/authn"
@@ -73,7 +72,7 @@ func (a *api) tellCut(ctx context.Context, out *cutReport, cut *store.Cut, at ti
 		out.add(at, "appPassword", "revoked %q%s", p.Name, lastUse(p.Last))
 	}
 	for _, w := range cut.Windows {
-		out.add(at, "window", "took back %s%s", strings.Join(strings.Fields(w.Program+" from "+w.Network.String()), " "), lastUse(w.LastUsed))
+		out.add(at, "window", "took back %s%s", windowWords(&w), lastUse(w.LastUsed))
 	}
 	name := a.naming(ctx)
 	for _, d := range cut.Delegations {
@@ -85,6 +84,15 @@ func (a *api) tellCut(ctx context.Context, out *cutReport, cut *store.Cut, at ti
 	if cut.Browsers > 0 {
 		out.add(at, "browser", "forgot %d remembered browsers", cut.Browsers)
 	}
+}
+
+// windowWords is a window in a few words: the program, and the place it is pinned to.
+func windowWords(w *store.Window) string {
+	place := fmt.Sprintf("AS%d, %s", w.ASN, w.Country)
+	if w.Network.IsValid() {
+		place = w.Network.String()
+	}
+	return cmp.Or(w.Program, "any program") + " from " + place
 }
 
 func lastUse(t time.Time) string {

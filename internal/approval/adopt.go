@@ -105,6 +105,11 @@ func (s *Service) Adopt(ctx context.Context, who store.Actor, o AdoptOptions) (R
 	}
 	plan := &plan{AdoptOptions: o, suspects: seen.suspects(), churn: seen.churn(), trial: &index{idle: s.index.idle}}
 	rep := Report{DryRun: o.DryRun, From: seen.from, To: seen.to, People: len(seen.people), SignIns: seen.signIns, Suspicious: plan.named()}
+	for _, id := range o.Include {
+		if !slices.ContainsFunc(rep.Suspicious, func(x Suspect) bool { return x.ID == id }) {
+			return rep, fmt.Errorf("%w: nothing suspicious has the id %q; a dry run lists what is", ErrOptions, id)
+		}
+	}
 	if rep.Windows, err = s.proposed(ctx, plan, seen); err != nil {
 		return rep, err
 	}
@@ -120,6 +125,9 @@ func (s *Service) chosen(ctx context.Context, group string) (func(string) bool, 
 		return func(string) bool { return true }, nil
 	}
 	g, err := s.Store.Group(ctx, group)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, fmt.Errorf("%w: there is no group %q", ErrOptions, group)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("group %q: %w", group, err)
 	}

@@ -251,10 +251,10 @@ func TestExclusionsGroupsAndOptions(t *testing.T) {
 	if rep := d.adopt(AdoptOptions{Group: "staff"}); rep.People != 1 || slices.ContainsFunc(rep.Windows, func(w Window) bool { return w.Person != "bob" }) {
 		t.Errorf("the group: %+v", rep)
 	}
-	if _, err := d.s.Adopt(t.Context(), tester, AdoptOptions{Group: "nobody"}); !errors.Is(err, store.ErrNotFound) {
+	if _, err := d.s.Adopt(t.Context(), tester, AdoptOptions{Group: "nobody"}); !errors.Is(err, ErrOptions) {
 		t.Errorf("no such group: %v", err)
 	}
-	for _, o := range []AdoptOptions{{Seen: time.Hour}, {Seen: 200 * day}, {Days: 31}, {Days: -1}, {Widen: "world"}} {
+	for _, o := range []AdoptOptions{{Seen: time.Hour}, {Seen: 200 * day}, {Days: 31}, {Days: -1}, {Widen: "world"}, {Include: []string{"nothing"}}} {
 		if _, err := d.s.Adopt(t.Context(), tester, o); !errors.Is(err, ErrOptions) {
 			t.Errorf("%+v: %v", o, err)
 		}

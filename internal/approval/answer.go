@@ -23,7 +23,7 @@ var (
 	ErrFactor     = errors.New("approving needs a second factor")
 	ErrElsewhere  = errors.New("the program is in another network than you are: type the reference that it shows, such as 7K4Q-9ZMD-2XWT")
 	ErrReference  = errors.New("this is not the reference that the program was shown")
-	ErrSource     = errors.New("this source was denied before: take that back first")
+	ErrSource     = errors.New("this source was denied before: take that back first (`portreeve approval list --denials`, then withdraw)")
 	ErrRoom       = errors.New("there are too many windows: withdraw those that are no longer needed")
 	ErrOwnNetwork = errors.New("you have a window in this network: withdraw that first, or deny nothing here")
 	ErrPlaceless  = errors.New("a window needs a network, or an owner and a country, and a protocol")
@@ -175,6 +175,9 @@ func (s *Service) Allow(ctx context.Context, who store.Actor, w Window, days int
 	w.Network = w.Network.Masked()
 	if len(w.Protocols) == 0 || !w.Network.IsValid() && (w.ASN == 0 || w.Country == "") {
 		return Window{}, ErrPlaceless
+	}
+	if w.Network.IsValid() && s.index.deniedWhole(w.Person, w.Network) {
+		return Window{}, ErrSource
 	}
 	if s.index.count(w.Person) >= maxWindows {
 		return Window{}, ErrRoom

@@ -301,6 +301,12 @@ func TestADeniedSourceIsMarkedUntilThatIsTakenBack(t *testing.T) {
 	if s.Denied("bob", k.Addr) || s.Denied("", k.Addr) || s.Denied("mary", netip.Addr{}) {
 		t.Error("somebody else's source is denied")
 	}
+	for network, want := range map[string]error{"192.0.2.0/24": ErrSource, "192.0.2.128/25": ErrSource, "192.0.0.0/16": nil} {
+		w := Window{Person: "mary", Protocols: []protocol.Protocol{protocol.Submission}, Network: netip.MustParsePrefix(network)}
+		if _, err := s.Allow(t.Context(), tester, w, 1); !errors.Is(err, want) {
+			t.Errorf("a window in %s, of which a part or all is denied: %v", network, err)
+		}
+	}
 	if err := s.Deny(t.Context(), tester, "mary", r.ID); !errors.Is(err, ErrAnswered) {
 		t.Errorf("denied twice: %v", err)
 	}

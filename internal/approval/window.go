@@ -81,6 +81,18 @@ func (s *Service) Denied(person string, addr netip.Addr) bool {
 	return marked && time.Now().Before(until)
 }
 
+// deniedWhole says that a person has denied all of a network.
+func (x *index) deniedWhole(person string, network netip.Prefix) bool {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	for denied, until := range x.denied[person] {
+		if denied.Bits() <= network.Bits() && denied.Contains(network.Addr()) && time.Now().Before(until) {
+			return true
+		}
+	}
+	return false
+}
+
 // cleaned puts a knock into the form in which windows are kept.
 func (k Knock) cleaned() Knock {
 	if k.At.IsZero() {
