@@ -53,7 +53,7 @@ func TestEndOfFiveThousandPairs(t *testing.T) {
 		if got := crowd.hear(t); got != "gone" {
 			t.Errorf("the crowd says %q", got)
 		}
-		if told > time.Second {
+		if told > patience/4 { // a benchmark says what it takes; here a slow machine has the race detector too
 			t.Errorf("telling them took %v", told)
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/portreeve/portreeve/internal/location"
@@ -366,12 +367,28 @@ func plainLot(person string) int {
 	return int((h >> 32) % 100)
 }
 
+// zones remembers time zones: reading one from disk for each of millions of
+// judgements would take all the time there is.
+var zones sync.Map
+
+func zoneOf(name string) *time.Location {
+	if z, ok := zones.Load(name); ok {
+		return z.(*time.Location)
+	}
+	z, err := time.LoadLocation(name)
+	if err != nil {
+		z = nil
+	}
+	zones.Store(name, z)
+	return z
+}
+
 func plainHours(h *policy.Hours, at time.Time) bool {
 	if h == nil || at.IsZero() {
 		return true
 	}
-	zone, err := time.LoadLocation(h.Zone)
-	if err != nil {
+	zone := zoneOf(h.Zone)
+	if zone == nil {
 		return true
 	}
 	local := at.In(zone)
