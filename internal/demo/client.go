@@ -16,7 +16,7 @@ import (
 // Times of a mail program.
 const (
 	dialTime   = 5 * time.Second
-	answerTime = 5 * time.Second // a refusal leaves after half a second
+	answerTime = 20 * time.Second // a refusal leaves after half a second, on a slow machine within ten
 )
 
 var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
