@@ -1,3 +1,5 @@
+//go:build months
+
 package test
 
 import (

@@ -82,16 +82,16 @@ func TestRefusalsAreNoListOfTheExempt(t *testing.T) {
 	for _, c := range []struct {
 		policy, code string
 		protocols    []string
-	}{{"Blocked group", "PR50126", []string{"imap", "pop3", "submission", "sieve"}}, {"All but exempt", "PR53003", []string{"imap", "pop3", "submission", "sieve"}}} {
+	}{{"Blocked group", "PR50126", []string{"imap", "pop3", "submission", "sieve"}}, {"All but exempt", "PR53003", uniformEarly()}} {
 		s.do(t, "policy", "enable", c.policy)
 		for _, protocol := range c.protocols {
 			t.Run(c.policy+"/"+protocol, func(t *testing.T) {
 				got := tellings{}
 				s.guess(t, protocol, &used, got)
 				apart := got.spread(t)
-				if apart > sameTime {
+				for more := 0; apart > sameTime && more < 4; more++ {
 					// Medians of sixty scatter by as much on a busy machine; what the
-					// server itself did would still be there in twice as many.
+					// server itself did would still be there in five times as many.
 					s.guess(t, protocol, &used, got)
 					apart = got.spread(t)
 				}
@@ -176,4 +176,13 @@ func (got tellings) spread(t *testing.T) time.Duration {
 		t.Errorf("the words differ: %v", slices.Collect(maps.Keys(words)))
 	}
 	return slices.Max(medians) - slices.Min(medians)
+}
+
+// uniformEarly are the protocols on which early refusals are compared; all of
+// them at full length.
+func uniformEarly() []string {
+	if long() {
+		return []string{"imap", "pop3", "submission", "sieve"}
+	}
+	return []string{"imap"}
 }
