@@ -1,10 +1,13 @@
 package gate
 
 import (
+	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/portreeve/portreeve/internal/directory"
 	"github.com/portreeve/portreeve/internal/signin"
 )
 
@@ -65,4 +68,33 @@ func TestTroubleRaisesNoFloor(t *testing.T) {
 			t.Errorf("the floor is %v", g.Floor(attempt().Listener))
 		}
 	})
+}
+
+// A burst makes a mail server slow, for those who came first as well; it
+// teaches nothing, or guessers could make everybody's refusals slow.
+func TestABurstRaisesNoFloor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, g := open(policies())
+		slow := &slowVerifier{Authenticator: g.Verifier}
+		g.Verifier = slow
+		var all sync.WaitGroup
+		for i := range 5 * quiet {
+			all.Go(func() {
+				time.Sleep(time.Duration(i) * time.Millisecond)
+				g.SignIn(t.Context(), attempt(), password("mary@example.org", "wrong"))
+			})
+		}
+		all.Wait()
+		if g.Floor(attempt().Listener) != floor {
+			t.Errorf("the floor is %v", g.Floor(attempt().Listener))
+		}
+	})
+}
+
+// slowVerifier takes as long as a mail server that many ask at once.
+type slowVerifier struct{ Authenticator }
+
+func (slowVerifier) Verify(context.Context, signin.Attempt, directory.Person, bool, signin.Credential) (signin.Principal, error) {
+	time.Sleep(8 * time.Second)
+	return signin.Principal{}, signin.Refuse(signin.WrongCredentials, "wrong")
 }

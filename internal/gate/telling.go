@@ -27,7 +27,7 @@ type telling struct {
 	exists  bool             // somebody has the mailbox
 	named   bool             // who signs in was named beside the mailbox
 	knock   lockout.Key
-	crowd   int32 // credentials under way when this one was, itself included
+	crowd   int32 // credentials under way when this one began or ended, itself included
 	passed  bool  // the guard let it through and has not been told yet what it came to
 	out     signin.Outcome
 	started time.Time
@@ -186,7 +186,7 @@ func (t *telling) unproven(ctx context.Context) bool {
 	}
 	t.crowd = t.g.underWay.Add(1)
 	p, err := t.g.Verifier.Verify(ctx, t.out.Attempt, t.mailbox, t.exists, t.cred)
-	t.g.underWay.Add(-1)
+	t.crowd = max(t.crowd, t.g.underWay.Add(-1)+1) // who came meanwhile made it slow, too
 	var refusal *authn.Refusal
 	switch {
 	case errors.As(err, &refusal):
