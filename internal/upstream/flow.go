@@ -47,6 +47,9 @@ type flow struct {
 	Return   string        `json:"r,omitempty"`
 }
 
+// fresh says that nothing less than a new proof will do.
+func (f flow) fresh() bool { return f.MaxAge > 0 && f.MaxAge < time.Second }
+
 // BeginOptions say what is asked of the provider.
 type BeginOptions struct {
 	// MaxAge is how old the person's proof may be; zero is any age, and less
@@ -86,6 +89,11 @@ func (s *Service) Begin(ctx context.Context, name, loginHint string, o BeginOpti
 	}
 	if o.MaxAge > 0 {
 		params = append(params, oauth2.SetAuthURLParam("max_age", strconv.FormatInt(int64(o.MaxAge/time.Second), 10)))
+	}
+	if f.fresh() {
+		// Providers count ages in whole seconds, so that max_age=0 by itself
+		// takes a proof of this second for a new one.
+		params = append(params, oauth2.SetAuthURLParam("prompt", "login"))
 	}
 	if len(o.ACRValues) > 0 {
 		params = append(params, oauth2.SetAuthURLParam("acr_values", strings.Join(o.ACRValues, " ")))
@@ -129,7 +137,7 @@ func (s *Service) Finish(ctx context.Context, state State, at string, query url.
 	if !s.arrivals.add(raw, claims) {
 		return Arrival{}, errors.New("too many people arrive from providers at this moment")
 	}
-	return Arrival{IDToken: raw, Address: claims.Address, Provider: p.Name, Return: f.Return, Fresh: f.MaxAge > 0 && f.MaxAge < time.Second}, nil
+	return Arrival{IDToken: raw, Address: claims.Address, Provider: p.Name, Return: f.Return, Fresh: f.fresh()}, nil
 }
 
 // returning finds the flow that a browser comes back from: the one that it

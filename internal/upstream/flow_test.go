@@ -68,7 +68,7 @@ func TestANewProofIsAskedForAndSaidToBeOne(t *testing.T) {
 	if a, failure := o.last(); body != "came" || !a.Fresh {
 		t.Errorf("%q, %+v, %v", body, a, failure)
 	}
-	if q, _, _ := f.heard(); q.Get("max_age") != "0" {
+	if q, _, _ := f.heard(); q.Get("max_age") != "0" || q.Get("prompt") != "login" {
 		t.Errorf("asked %v", q)
 	}
 	f.bend(func() { f.claims = func(c object) { c["auth_time"] = time.Now().Add(-5 * time.Minute).Unix() } })
