@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,6 +25,7 @@ const floor = 500 * time.Millisecond
 
 // house is a gate with small parts of known behaviour, which note what they were asked.
 type house struct {
+	mu       sync.Mutex // over what is noted
 	people   map[string]directory.Person
 	away     bool
 	decision lockout.Decision
@@ -36,6 +38,12 @@ type house struct {
 	full     error
 	known    bool
 	slow     time.Duration
+}
+
+func note[T any](h *house, list *[]T, x T) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	*list = append(*list, x)
 }
 
 func (h *house) Canonical(_, typed string) (string, error) {
@@ -58,12 +66,12 @@ func (h *house) Lookup(_ context.Context, address string) (directory.Person, boo
 }
 
 func (h *house) Check(lockout.Key) lockout.Decision            { return h.decision }
-func (h *house) Note(_ lockout.Key, r lockout.Result)          { h.noted = append(h.noted, r) }
-func (h *house) Release(id signin.ID)                          { h.released = append(h.released, id) }
+func (h *house) Note(_ lockout.Key, r lockout.Result)          { note(h, &h.noted, r) }
+func (h *house) Release(id signin.ID)                          { note(h, &h.released, id) }
 func (h *house) KnownNetwork(person string, _ netip.Addr) bool { return h.known && person != "" }
 
 func (h *house) Verify(_ context.Context, _ signin.Attempt, p directory.Person, _ bool, c signin.Credential) (signin.Principal, error) {
-	h.verified = append(h.verified, c.Name())
+	note(h, &h.verified, c.Name())
 	time.Sleep(h.slow)
 	if h.refuse != nil {
 		return signin.Principal{}, h.refuse
@@ -82,12 +90,12 @@ func (h *house) Success(_ context.Context, e *signin.Event) (signin.Reference, e
 	if h.full != nil {
 		return "", h.full
 	}
-	h.success = append(h.success, e)
+	note(h, &h.success, e)
 	return e.ID.Reference(), nil
 }
 
 func (h *house) Refusal(e *signin.Event) signin.Reference {
-	h.refusal = append(h.refusal, e)
+	note(h, &h.refusal, e)
 	return e.ID.Reference()
 }
 
