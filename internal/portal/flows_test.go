@@ -29,10 +29,15 @@ type token struct {
 }
 
 func newToken(t testing.TB) *token {
-	k := &token{t: t, Authenticator: virtualwebauthn.NewAuthenticator(), key: virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2),
-		at: virtualwebauthn.RelyingParty{ID: rpID, Name: "x", Origin: site}}
+	k := &token{t: t, Authenticator: virtualwebauthn.NewAuthenticator(), at: virtualwebauthn.RelyingParty{ID: rpID, Name: "x", Origin: site}}
+	for len(k.key.ID) == 0 || len(k.key.Key.AttestationData()) < wholeKey { // it leaves the zeros out that coordinates begin with
+		k.key = virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2)
+	}
 	return k
 }
+
+// wholeKey is the length of a COSE key on P-256 in bytes.
+const wholeKey = 77
 
 // make and sign answer the form of the page at hand.
 func (k *token) make(b *browser, action string) *answer {
