@@ -88,9 +88,12 @@ func (a *api) tellCut(ctx context.Context, out *cutReport, cut *store.Cut, at ti
 
 // windowWords is a window in a few words: the program, and the place it is pinned to.
 func windowWords(w *store.Window) string {
-	place := fmt.Sprintf("AS%d, %s", w.ASN, w.Country)
-	if w.Network.IsValid() {
+	place := w.Country
+	switch {
+	case w.Network.IsValid():
 		place = w.Network.String()
+	case w.ASN != 0:
+		place = fmt.Sprintf("AS%d, %s", w.ASN, w.Country)
 	}
 	return cmp.Or(w.Program, "any program") + " from " + place
 }

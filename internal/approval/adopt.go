@@ -25,15 +25,16 @@ type AdoptOptions struct {
 	// Include names suspicious habits, by their ids, that are adopted all the same.
 	Include []string
 	// Widen is how far a window may reach for who is seen in many networks:
-	// WidenOwner, WidenPool or WidenNothing.
+	// WidenCountry, WidenOwner, WidenPool or WidenNothing.
 	Widen string
 }
 
 // How far adoption widens a place.
 const (
-	WidenOwner   = "owner" // at most to the owner's networks in one country
-	WidenPool    = "pool"  // at most to a /16 or /40 of one owner
-	WidenNothing = "no"    // never beyond a /24 or /48
+	WidenCountry = "country" // at most to the networks in one country in which the organisation's people are
+	WidenOwner   = "owner"   // at most to the owner's networks in one country
+	WidenPool    = "pool"    // at most to a /16 or /40 of one owner
+	WidenNothing = "no"      // never beyond a /24 or /48
 )
 
 // Report is what adoption found and, unless it was a dry run, made.
@@ -75,15 +76,15 @@ func (o *AdoptOptions) defaults() error {
 		o.Days = 3
 	}
 	if o.Widen == "" {
-		o.Widen = WidenOwner
+		o.Widen = WidenCountry
 	}
 	switch {
 	case o.Seen < day || o.Seen > maxSeen*day:
 		return fmt.Errorf("%w: between 1 and %d days of the log are read", ErrOptions, maxSeen)
 	case o.Days < 1 || time.Duration(o.Days)*day > o.Seen:
 		return fmt.Errorf("%w: nothing is used on %d of %d days", ErrOptions, o.Days, int(o.Seen/day))
-	case o.Widen != WidenOwner && o.Widen != WidenPool && o.Widen != WidenNothing:
-		return fmt.Errorf("%w: a place is widened to %s, %s or %s", ErrOptions, WidenOwner, WidenPool, WidenNothing)
+	case !slices.Contains([]string{WidenCountry, WidenOwner, WidenPool, WidenNothing}, o.Widen):
+		return fmt.Errorf("%w: a place is widened to %s, %s or %s, or %s", ErrOptions, WidenCountry, WidenOwner, WidenPool, WidenNothing)
 	}
 	return nil
 }
@@ -103,7 +104,7 @@ func (s *Service) Adopt(ctx context.Context, who store.Actor, o AdoptOptions) (R
 	if err != nil {
 		return Report{}, err
 	}
-	plan := &plan{AdoptOptions: o, suspects: seen.suspects(), churn: seen.churn(), trial: &index{idle: s.index.idle}}
+	plan := &plan{AdoptOptions: o, suspects: seen.suspects(), churn: seen.pools, trial: &index{idle: s.index.idle}}
 	rep := Report{DryRun: o.DryRun, From: seen.from, To: seen.to, People: len(seen.people), SignIns: seen.signIns, Suspicious: plan.named()}
 	for _, id := range o.Include {
 		if !slices.ContainsFunc(rep.Suspicious, func(x Suspect) bool { return x.ID == id }) {
@@ -197,7 +198,7 @@ func (s *Service) proposed(ctx context.Context, p *plan, seen *past) ([]Window, 
 
 // covers says that whatever a window admits another one admits as well.
 func covers(w, o *Window) bool {
-	k := Knock{Program: o.Program, JA4: o.JA4, Addr: o.Network.Addr(), ASN: o.ASN, Country: o.Country}
+	k := Knock{Program: o.Program, JA4: o.JA4, Addr: o.Network.Addr(), ASN: o.ASN, Country: o.Country, common: o.ASN == 0 && !o.Network.IsValid()}
 	if w.Kind != o.Kind && w.Kind != store.AdoptedWindow || !w.Expires.IsZero() || w.Network.IsValid() && (!o.Network.IsValid() || w.Network.Bits() > o.Network.Bits()) {
 		return false
 	}

@@ -50,6 +50,16 @@ func (d diary) adopt(o AdoptOptions) Report {
 	return rep
 }
 
+func (d diary) person(id string) {
+	d.t.Helper()
+	err := d.s.Store.Change(d.t.Context(), tester, "", func(tx *store.Tx) error {
+		return tx.AddPerson(&store.Person{ID: id, Address: id + "@example.org", SecretKind: store.SecretBackend})
+	})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+}
+
 func at(addr string) netip.Addr { return netip.MustParseAddr(addr) }
 
 func TestWhatIsUsedOnThreeDaysIsAdoptedAndNothingElse(t *testing.T) {
@@ -98,6 +108,8 @@ func TestPlacesGrowByThree(t *testing.T) {
 	}{
 		{"one network", [][2]int{{1, 1}, {1, 1}, {1, 1}}, "", helloOld, false, false},
 		{"two networks", [][2]int{{1, 1}, {1, 2}, {1, 1}, {1, 2}}, "", helloOld, false, false},
+		{"two networks, each for days", [][2]int{{1, 1}, {1, 1}, {1, 1}, {1, 2}, {1, 2}, {1, 2}}, "", helloOld, true, false},
+		{"three networks of an owner, one pool of them for days", [][2]int{{1, 1}, {1, 1}, {1, 1}, {2, 2}, {2, 3}}, "", helloOld, true, false},
 		{"three networks of a pool", [][2]int{{1, 1}, {1, 2}, {1, 3}}, "", helloOld, true, false},
 		{"three pools of an owner", [][2]int{{1, 1}, {2, 2}, {3, 3}}, "", helloOld, true, true},
 		{"three pools, but no wider than a pool", [][2]int{{1, 1}, {1, 2}, {1, 3}, {2, 2}, {3, 3}}, WidenPool, helloOld, true, false},
@@ -127,6 +139,129 @@ func TestPlacesGrowByThree(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// roamer is a telephone at three network owners, in an organisation whose other
+// people's telephones roam at the last of them, and at a fourth.
+func roamer(t *testing.T, others int) diary {
+	d := diary{t, open(t, Options{})}
+	for i, asn := range []uint32{3320, 6805, 3209} {
+		d.daily(with(func(k *Knock) { k.Addr, k.ASN = at(fmt.Sprintf("100.%d.1.1", i)), asn }), 20-i, 19-i, 9)
+	}
+	for n := range others {
+		d.person(fmt.Sprintf("person%d", n))
+		for i := range 3 {
+			d.daily(with(func(k *Knock) {
+				k.Person, k.Addr, k.ASN = fmt.Sprintf("person%d", n), at(fmt.Sprintf("101.%d.1.%d", i, n)), 8881
+			}), 20-i, 19-i, 9)
+		}
+	}
+	return d
+}
+
+func TestWhatIsCarriedAboutIsKnownWhereTheOrganisationsPeopleAre(t *testing.T) {
+	fourth := with(func(k *Knock) { k.Addr, k.ASN = at("101.7.7.7"), 8881 })
+	for _, c := range []struct {
+		what   string
+		others int
+		widen  string
+		want   bool
+	}{
+		{"five people are there", 5, "", true},
+		{"four people are there", 4, "", false},
+		{"no wider than an owner", 5, WidenOwner, false},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			d := roamer(t, c.others)
+			if rep := d.adopt(AdoptOptions{Widen: c.widen}); len(rep.Suspicious) > 0 {
+				t.Errorf("suspicious: %+v", rep.Suspicious)
+			}
+			if _, ok := d.s.Open(fourth); ok != c.want {
+				t.Errorf("open at a fourth owner: %v", ok)
+			}
+			for what, k := range map[string]Knock{
+				"at an owner where nobody is": with(func(k *Knock) { k.Addr, k.ASN = at("102.7.7.7"), 24940 }),
+				"abroad":                      with(func(k *Knock) { k.Addr, k.ASN, k.Country = at("101.7.7.7"), 8881, "FR" }),
+				"with another TLS library":    with(func(k *Knock) { k.Addr, k.ASN, k.JA4 = at("101.7.7.7"), 8881, helloGo }),
+				"with a hello nobody has":     with(func(k *Knock) { k.Addr, k.ASN, k.JA4 = at("101.7.7.7"), 8881, helloNew }),
+				"over another protocol":       with(func(k *Knock) { k.Addr, k.ASN, k.Protocol = at("101.7.7.7"), 8881, protocol.Sieve }),
+			} {
+				if _, ok := d.s.Open(k); ok {
+					t.Errorf("open %s", what)
+				}
+			}
+			if c.want {
+				if d.s.index.learn("person0", nil, nil); d.s.index.find(&fourth) != nil {
+					t.Error("open although only four people are there by now")
+				}
+			}
+		})
+	}
+}
+
+func TestAnUpdateThatManyHaveIsFollowed(t *testing.T) {
+	d := diary{t, open(t, Options{})}
+	for i := range 3 {
+		d.daily(with(func(k *Knock) { k.Addr = at(fmt.Sprintf("100.%d.1.1", i)) }), 20-i, 19-i, 9)
+	}
+	for n := range enoughPeople {
+		d.person(fmt.Sprintf("person%d", n))
+		d.daily(with(func(k *Knock) { k.Person, k.Addr = fmt.Sprintf("person%d", n), at(fmt.Sprintf("103.1.%d.1", n)) }), 20, 10, 9)
+	}
+	d.adopt(AdoptOptions{})
+	updated := with(func(k *Knock) { k.Addr, k.JA4 = at("100.9.1.1"), helloNew })
+	for n := range enoughPeople {
+		if _, ok := d.s.Open(updated); ok {
+			t.Fatalf("a version that %d people have is let in at all of the owner's networks", n)
+		}
+		if _, ok := d.s.Open(with(func(k *Knock) {
+			k.Person, k.Addr, k.JA4 = fmt.Sprintf("person%d", n), at(fmt.Sprintf("103.1.%d.1", n)), helloNew
+		})); !ok {
+			t.Fatal("the update is refused at home")
+		}
+	}
+	if _, ok := d.s.Open(updated); !ok {
+		t.Error("a version that everybody has by now is refused")
+	}
+}
+
+func TestWhoMovesHouseMovesWithEverything(t *testing.T) {
+	d := diary{t, open(t, Options{})}
+	computer := with(func(k *Knock) { k.Program, k.JA4 = "thunderbird", helloGo })
+	d.daily(knock(), 20, 10, 9)
+	d.daily(computer, 20, 10, 20)
+	for i := range 2 { // the telephone is known in more networks of this part
+		d.daily(with(func(k *Knock) { k.Addr = at(fmt.Sprintf("192.0.%d.1", 7+i)) }), 9-i, 8-i, 9)
+	}
+	d.adopt(AdoptOptions{})
+	moved := func(change func(*Knock)) Knock {
+		k := computer
+		k.Addr = at("192.0.77.5")
+		change(&k)
+		return k
+	}
+	same := func(*Knock) {}
+	if _, ok := d.s.Open(moved(same)); ok {
+		t.Fatal("the computer is let in where it never was")
+	}
+	if _, ok := d.s.Open(with(func(k *Knock) { k.Addr = at("192.0.77.9") })); !ok {
+		t.Fatal("the telephone is refused")
+	}
+	for what, k := range map[string]Knock{
+		"in the network next to it": moved(func(k *Knock) { k.Addr = at("192.0.78.5") }),
+		"with another hello":        moved(func(k *Knock) { k.JA4 = helloPython }),
+		"under another name":        moved(func(k *Knock) { k.Program = "evolution" }),
+		"at another owner":          moved(func(k *Knock) { k.Owner = "Hosting" }),
+		"as somebody else":          moved(func(k *Knock) { k.Person = "bob" }),
+		"eight days later":          moved(func(k *Knock) { k.At = time.Now().Add(8 * day) }),
+	} {
+		if _, ok := d.s.Open(k); ok {
+			t.Errorf("the computer is let in %s", what)
+		}
+	}
+	if _, ok := d.s.Open(moved(same)); !ok {
+		t.Error("the computer is refused where the telephone is let in")
 	}
 }
 
@@ -183,6 +318,7 @@ func TestWhatLooksLikeSomebodyElseIsNamedAndLeftOut(t *testing.T) {
 		{"travel", false, "", thief(func(k *Knock) { k.Program, k.JA4, k.ASN = "k-9", helloOld, 8708 }), 4, 10},
 		{"a new telephone at home", false, "", thief(func(k *Knock) { k.Addr, k.Country, k.ASN = knock().Addr, "DE", 3320 }), 6, 12},
 		{"a computer at another provider in the country", false, "", thief(func(k *Knock) { k.Country, k.ASN = "DE", 3209 }), 29, 19},
+		{"the own program abroad, on the days on which it is at home", true, "where they stay", thief(func(k *Knock) { k.Program, k.JA4 = "k-9", helloOld }), 29, 14},
 		{"a script at night at the own provider", true, "hardly anybody", thief(func(k *Knock) { k.Country, k.ASN = "DE", 3320 }), 18, 3},
 	} {
 		t.Run(c.what, func(t *testing.T) {
@@ -211,6 +347,22 @@ func TestWhatLooksLikeSomebodyElseIsNamedAndLeftOut(t *testing.T) {
 				t.Error("not adopted although an administrator said so")
 			}
 		})
+	}
+}
+
+func TestWhoLooksEveryNightDoesMostAndIsNamedAllTheSame(t *testing.T) {
+	d := diary{t, open(t, Options{})}
+	for _, hour := range []int{8, 12, 16, 20} {
+		d.daily(with(func(k *Knock) { k.Person = "bob" }), 29, 0, hour)
+	}
+	d.daily(knock(), 29, 19, 9)
+	script := with(func(k *Knock) { k.Addr, k.Program, k.JA4 = at("203.0.113.5"), "python", helloPython })
+	d.daily(script, 18, 0, 3)
+	if rep := d.adopt(AdoptOptions{}); len(rep.Suspicious) != 1 || rep.Suspicious[0].Program != "python" {
+		t.Errorf("suspicious: %+v", rep.Suspicious)
+	}
+	if _, ok := d.s.Open(script); ok {
+		t.Error("adopted")
 	}
 }
 

@@ -33,6 +33,8 @@ type Knock struct {
 	Country      string // ISO 3166-1 alpha-2, empty if unknown
 	ASN          uint32 // 0 if unknown
 	Owner        string // of the network
+
+	common bool // many of the organisation's people are in that owner's networks
 }
 
 // Pass is what a knock has been granted.

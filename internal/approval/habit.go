@@ -52,6 +52,8 @@ func (d *days) add(n int) {
 
 func (d days) count() int { return bits.OnesCount64(d[0]) + bits.OnesCount64(d[1]) }
 
+func (d days) and(o days) days { return days{d[0] & o[0], d[1] & o[1]} }
+
 func (d days) or(o days) days { return days{d[0] | o[0], d[1] | o[1]} }
 
 // habit is what one person did with one program in the networks of one owner.
@@ -120,6 +122,7 @@ type past struct {
 
 	countries map[string]int64           // sign-ins
 	devices   map[netip.Prefix][]library // of everybody, the first few of each network
+	pools     map[netip.Prefix]*churn    // when all is read
 }
 
 // library is a program's TLS library, or its name where there is no hello.
@@ -160,6 +163,7 @@ func (s *Service) passwords(ctx context.Context, from, to time.Time, whom func(s
 func (s *Service) read(ctx context.Context, from, to time.Time, whom func(string) bool) (*past, error) {
 	p := &past{from: from, to: to, people: map[string]*person{}, countries: map[string]int64{}, devices: map[netip.Prefix][]library{}}
 	err := s.passwords(ctx, from, to, whom, func(k *Knock, e *signin.Event) { p.add(k, e) })
+	p.pools = p.churn()
 	return p, err
 }
 
@@ -251,6 +255,29 @@ func (h *habit) tornTimes() (n int) {
 		}
 	}
 	return n
+}
+
+// settledOn are the days on which a person was where they stay in a country: in
+// their house, whose address may change, or at work.
+func (p *past) settledOn(who *person, country string) (on days) {
+	for _, h := range who.habits {
+		if h.Country != country {
+			continue
+		}
+		in := map[netip.Prefix]days{}
+		for network, n := range h.nets {
+			if n.days.count() >= settledDays {
+				on = on.or(n.days)
+			}
+			in[poolOf(network)] = in[poolOf(network)].or(n.days)
+		}
+		for pool, d := range in {
+			if c := p.pools[pool]; c != nil && c.stays() && d.count() >= settledDays {
+				on = on.or(d)
+			}
+		}
+	}
+	return on
 }
 
 // majority is the country of the organisation, empty if it has none.

@@ -11,8 +11,8 @@ import (
 )
 
 // many is how many places of one size make the next larger one: who was seen in
-// three networks of a pool will be seen in its fourth, and who was seen in three
-// pools of an owner roams.
+// three networks of a pool will be seen in its fourth, who was seen in three
+// pools of an owner roams, and who was at three owners is on the way.
 const many = 3
 
 // poolOf is the part of an owner's networks that a /24 or /48 is out of: the
@@ -30,9 +30,10 @@ func (p *plan) windows(who *person) []Window {
 	var wide []Window
 	for _, h := range who.habits {
 		if p.adoptable(who, h) {
-			wide = append(wide, p.wide(h)...)
+			wide = append(wide, p.wide(who, h)...)
 		}
 	}
+	wide = append(wide, p.countrywide(who)...)
 	all := append(wide, p.narrow(who, wide)...)
 	for i := range all {
 		all[i].Person, all[i].Kind = who.id, store.AdoptedWindow
@@ -103,23 +104,22 @@ func prefix(s string) (netip.Prefix, bool) {
 }
 
 // wide are the windows of a habit that moves about within an owner's networks.
-// They are tied to the very TLS hello, and so there are none for what an
-// imported log shows: without a hello the place is all there is to pin.
-func (p *plan) wide(h *habit) []Window {
-	if p.Widen == WidenNothing || h.JA4 == "" || h.ASN == 0 || h.days.count() < p.Days || len(h.nets) < many {
+// A part of them is known that it was in three networks of, or in two, each on
+// enough days, or on enough days while it was in three of the owner's. They are
+// tied to the TLS hello, and so there are none for what an imported log shows: without a hello the place is all there is to pin.
+func (p *plan) wide(who *person, h *habit) []Window {
+	if p.Widen == WidenNothing || h.JA4 == "" || h.ASN == 0 {
 		return nil
 	}
+	nets := p.networks(who, h)
 	w := Window{Protocols: protocolList(h.protocols()), Program: h.Program, JA4: h.JA4, ASN: h.ASN, Owner: h.owner, Country: h.Country, LastUsed: h.last}
-	in := map[netip.Prefix]int{}
-	for n := range h.nets {
-		in[poolOf(n)]++
-	}
-	if p.Widen == WidenOwner && (len(in) >= many || p.roams(in)) {
+	in := p.poolsOf(nets)
+	if p.Widen != WidenPool && p.roams(in) {
 		return []Window{w}
 	}
 	var all []Window
 	for _, pool := range slices.SortedFunc(maps.Keys(in), comparePrefix) {
-		if in[pool] >= many {
+		if u := in[pool]; u.nets >= many || u.often > 1 || u.days.count() >= p.Days && len(nets) >= many {
 			w.Network = pool
 			all = append(all, w)
 		}
@@ -127,21 +127,118 @@ func (p *plan) wide(h *habit) []Window {
 	return all
 }
 
-// roams says that a habit is at home with an operator of telephones: it was in
-// two pools in which everybody has another network each day.
-func (p *plan) roams(in map[netip.Prefix]int) bool {
+// poolUse is a habit in one part of an owner's networks.
+type poolUse struct {
+	nets  int
+	often int // nets used on enough days by themselves: the address has changed
+	days  days
+}
+
+func (p *plan) poolsOf(nets map[netip.Prefix]days) map[netip.Prefix]poolUse {
+	in := map[netip.Prefix]poolUse{}
+	for n, on := range nets {
+		u := in[poolOf(n)]
+		if on.count() >= p.Days {
+			u.often++
+		}
+		u.nets, u.days = u.nets+1, u.days.or(on)
+		in[poolOf(n)] = u
+	}
+	return in
+}
+
+// networks are those of a habit's owner in which a person used its program: what
+// sends does not give the name that it fetches under, but the same TLS hello.
+func (p *plan) networks(who *person, h *habit) map[netip.Prefix]days {
+	all := map[netip.Prefix]days{}
+	for _, o := range who.habits {
+		if o.place == h.place && o.JA4 == h.JA4 && (o == h || o.Program == "" || h.Program == "") && p.adoptable(who, o) {
+			for n, u := range o.nets {
+				all[n] = all[n].or(u.days)
+			}
+		}
+	}
+	return all
+}
+
+// countrywide are the windows of programs that are carried about: one that was
+// in three owners' networks of a country, or in two of which one is an operator
+// of telephones, is known in all those of the country in which people of the
+// organisation are.
+func (p *plan) countrywide(who *person) (all []Window) {
+	if p.Widen != WidenCountry {
+		return nil
+	}
+	type carried struct {
+		device
+		country string
+	}
+	found := map[carried][]*habit{}
+	for _, h := range who.habits {
+		if h.JA4 != "" && h.ASN != 0 && p.adoptable(who, h) {
+			c := carried{h.device, h.Country}
+			found[c] = append(found[c], h)
+		}
+	}
+	for c, habits := range found {
+		w := Window{Program: c.Program, JA4: c.JA4, Country: c.country}
+		var on days
+		var used uint32
+		carried := len(habits) >= many
+		for _, h := range habits {
+			carried = carried || len(habits) > 1 && p.carried(p.poolsOf(p.networks(who, h)))
+			on, used = on.or(h.days), used|h.protocols()
+			if h.last.After(w.LastUsed) {
+				w.LastUsed = h.last
+			}
+		}
+		if carried && on.count() >= p.Days {
+			w.Protocols = protocolList(used)
+			all = append(all, w)
+		}
+	}
+	slices.SortFunc(all, func(a, b Window) int {
+		return cmp.Or(cmp.Compare(a.Country, b.Country), cmp.Compare(a.Program, b.Program), cmp.Compare(a.JA4, b.JA4))
+	})
+	return all
+}
+
+// roams says that a habit is not tied to one part of an owner's networks: it was
+// in three, or in two of an operator of telephones, in which everybody has
+// another network each day.
+func (p *plan) roams(in map[netip.Prefix]poolUse) bool {
 	n := 0
 	for pool := range in {
-		if c := p.churn[pool]; c != nil && c.habits >= enoughHabits && c.nets*10 >= c.days*6 {
+		if p.passing(pool) {
 			n++
 		}
 	}
-	return n >= 2
+	return len(in) >= many || n >= 2
+}
+
+// carried says that a program is on something that is carried about: at an
+// operator of telephones it was in many networks.
+func (p *plan) carried(in map[netip.Prefix]poolUse) bool {
+	for pool, u := range in {
+		if u.nets >= many && p.passing(pool) {
+			return true
+		}
+	}
+	return p.roams(in)
+}
+
+// passing says that everybody has another network each day in a pool.
+func (p *plan) passing(pool netip.Prefix) bool {
+	c := p.churn[pool]
+	return c != nil && c.habits >= enoughHabits && !c.stays()
 }
 
 // churn is how networks change in a pool: those that programs were in, and the
 // days on which they were, added up over programs.
 type churn struct{ nets, days, habits int }
+
+// stays says that a pool gives people the same network for some days.
+func (c *churn) stays() bool { return c.nets*10 < c.days*6 }
 
 // enoughHabits is how many programs tell what a pool is used for.
 const enoughHabits = 5

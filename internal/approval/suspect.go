@@ -38,6 +38,7 @@ const (
 	weighDevice  = 2 // a program that the person has nowhere else
 	weighPlace   = 1 // a network owner that the person is nowhere else a guest of
 	weighTorn    = 3 // the same program in two countries within the hour
+	weighBoth    = 2 // abroad and at home on the same days, again and again
 	weighShared  = 2 // one source in the accounts of people who share nothing else
 	weighNight   = 2 // only when the organisation sleeps
 	weighRecent  = 1 // began long after the person's other programs
@@ -55,7 +56,7 @@ const (
 func (p *past) suspects() map[*habit]*Suspect {
 	strange, main := map[*habit]bool{}, map[*habit]bool{} // a program and a place that the person has nowhere else; what they use most
 	for _, who := range p.people {
-		main[who.main(p.majority())] = true
+		main[p.main(who)] = true
 		for _, h := range who.habits {
 			strange[h] = !who.hasDevice(h) && !who.hasPlace(h)
 		}
@@ -76,12 +77,19 @@ func (p *past) suspects() map[*habit]*Suspect {
 	return found
 }
 
-// main is the habit that a person has on most days in their country.
-func (p *person) main(majority string) (most *habit) {
-	home, _ := p.home(majority)
-	for _, h := range p.habits {
-		if h.Country == home && (most == nil || h.days.count() > most.days.count()) {
-			most = h
+// main is what a person does most: of their habits in their country, the one
+// that has least against it, and on most days among those. A script that looks
+// every night would be what is done on most days.
+func (p *past) main(who *person) (most *habit) {
+	home, _ := who.home(p.majority())
+	least := 0
+	for _, h := range who.habits {
+		if h.Country != home {
+			continue
+		}
+		score, _ := p.against(who, h, 0)
+		if most == nil || score < least || score == least && h.days.count() > most.days.count() {
+			most, least = h, score
 		}
 	}
 	return most
@@ -166,8 +174,15 @@ func (p *past) shared(strange map[*habit]bool) map[*habit]int {
 }
 
 func (p *past) judge(who *person, h *habit, shared int) *Suspect {
-	var reasons []string
-	score := 0
+	score, reasons := p.against(who, h, shared)
+	if score < suspicious {
+		return nil
+	}
+	return h.suspect(who, reasons)
+}
+
+// against says what speaks against a habit, and how much.
+func (p *past) against(who *person, h *habit, shared int) (score int, reasons []string) {
 	say := func(weight int, format string, args ...any) {
 		score += weight
 		reasons = append(reasons, fmt.Sprintf(format, args...))
@@ -185,6 +200,9 @@ func (p *past) judge(who *person, h *habit, shared int) *Suspect {
 	if torn := h.tornTimes(); torn >= tornOften && h.Country != home {
 		say(weighTorn, "the same program was where its owner stays within the hour, %d times", torn)
 	}
+	if both := p.settledOn(who, home).and(h.days).count(); both >= settledDays && h.Country != home {
+		say(weighBoth, "on %d days the person was in %s, too, where they stay", both, home)
+	}
 	if shared >= notedOnce {
 		say(weighShared, "the same address and program are in the accounts of %d people", shared)
 	}
@@ -199,10 +217,7 @@ func (p *past) judge(who *person, h *habit, shared int) *Suspect {
 	} else if set == 1<<protocol.Submission {
 		say(weighOneWay, "only ever sends")
 	}
-	if score < suspicious {
-		return nil
-	}
-	return h.suspect(who, reasons)
+	return score, reasons
 }
 
 // nightly says that a habit keeps to hours in which the organisation sleeps,

@@ -19,7 +19,10 @@ type index struct {
 	windows map[string][]*held
 	denied  map[string]map[netip.Prefix]time.Time // until when
 
-	hellos map[string][]string // TLS hellos by person, of programs at places pinned tightly
+	hellos  map[string][]string // TLS hellos by person, of programs at places pinned tightly
+	company company
+
+	household household
 
 	usesMu sync.Mutex
 	uses   map[string]used // by window, to be written
@@ -136,6 +139,7 @@ func (x *index) find(k *Knock) *held {
 	}
 	x.mu.RLock()
 	defer x.mu.RUnlock()
+	k.common = x.company.at(k)
 	var found *held
 	for _, w := range x.windows[k.Person] {
 		if !x.live(w, k.At) || !admits(&w.Window, k) && !x.follows(&w.Window, k) {
@@ -147,6 +151,9 @@ func (x *index) find(k *Knock) *held {
 		if found == nil {
 			found = w
 		}
+	}
+	if found == nil {
+		found = x.moved(k)
 	}
 	return found
 }
@@ -175,7 +182,7 @@ func (x *index) why(w *held, at time.Time) string {
 func admits(w *Window, k *Knock) bool {
 	switch {
 	case !slices.Contains(w.Protocols, k.Protocol):
-	case !w.Network.IsValid() && (w.ASN == 0 || w.Country == ""):
+	case !w.Network.IsValid() && (w.Country == "" || w.ASN == 0 && (w.JA4 == "" || !k.common)):
 	case w.Program != "" && w.Program != k.Program:
 	case w.JA4 != "" && !sameHello(w, k.JA4):
 	case w.Network.IsValid() && !w.Network.Contains(k.Addr):
@@ -187,72 +194,14 @@ func admits(w *Window, k *Knock) bool {
 	return false
 }
 
-// sameHello says that a TLS hello is the one that a window pins. Where the
-// place is pinned tightly, or at least to a part of an owner's networks and the
-// program by its name, a new version of the same TLS library will do: programs
-// are updated, and their owner shall not have to ask again.
-func sameHello(w *Window, ja4 string) bool {
-	if w.JA4 == ja4 {
-		return true
-	}
-	library := libraryOf(w.JA4)
-	return library != "" && library == libraryOf(ja4) && (tight(w.Network) || w.Program != "" && pooled(w.Network))
-}
-
 // pooled says that a network is no wider than a pool.
 func pooled(p netip.Prefix) bool {
 	return p.IsValid() && p.Bits() >= poolOf(p).Bits()
 }
 
-// maxHellos is how many TLS hellos are remembered of one person.
-const maxHellos = 64
-
-// follows says that a window which pins a wide place admits a program that was
-// updated, since the new version's hello was seen where the place is pinned
-// tightly. x.mu is held.
-func (x *index) follows(w *Window, k *Knock) bool {
-	if w.JA4 == "" || tight(w.Network) || libraryOf(w.JA4) != libraryOf(k.JA4) || !slices.Contains(x.hellos[w.Person], k.JA4) {
-		return false
-	}
-	now := *w
-	now.JA4 = k.JA4
-	return admits(&now, k)
-}
-
-// learnHello remembers a TLS hello that was seen where the place is pinned tightly.
-func (x *index) learnHello(person, ja4 string) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.remember(person, ja4)
-}
-
-func (x *index) remember(person, ja4 string) {
-	of := x.hellos[person]
-	if ja4 == "" || slices.Contains(of, ja4) {
-		return
-	}
-	if len(of) >= maxHellos {
-		of = of[1:]
-	}
-	x.hellos[person] = append(of, ja4)
-}
-
-// libraryOf is the middle part of a JA4, the hash of the cipher suites: it
-// changes with the TLS library and seldom with its version.
-func libraryOf(ja4 string) string {
-	_, rest, ok := strings.Cut(ja4, "_")
-	if !ok {
-		return ""
-	}
-	middle, last, ok := strings.Cut(rest, "_")
-	if !ok || last == "" {
-		return ""
-	}
-	return middle
-}
-
 // use notes that a window was used.
 func (x *index) use(w *held, k *Knock) {
+	x.household.seen(k)
 	w.mu.Lock()
 	updated := tight(w.Network) && w.JA4 != "" && k.JA4 != w.hello
 	news := updated || k.At.Sub(w.used) >= useGrain
@@ -328,6 +277,13 @@ func (x *index) learn(person string, windows []Window, denials []Denial) {
 		}
 		x.windows[w.Person] = append(x.windows[w.Person], h)
 	}
+	if person != "" {
+		x.company.join(x.windows[person], 1)
+	} else {
+		for _, list := range x.windows {
+			x.company.join(list, 1)
+		}
+	}
 	for _, d := range denials {
 		if x.denied[d.Person] == nil {
 			x.denied[d.Person] = map[netip.Prefix]time.Time{}
@@ -340,6 +296,10 @@ func (x *index) learn(person string, windows []Window, denials []Denial) {
 func (x *index) forget(person string) (gone [][]*held) {
 	if person != "" && x.windows != nil {
 		gone = append(gone, x.windows[person])
+		x.company.join(x.windows[person], -1)
+		for _, ja4 := range x.hellos[person] {
+			x.company.hello(ja4, -1)
+		}
 		delete(x.windows, person)
 		delete(x.denied, person)
 		delete(x.hellos, person)
@@ -348,6 +308,7 @@ func (x *index) forget(person string) (gone [][]*held) {
 	for _, list := range x.windows {
 		gone = append(gone, list)
 	}
+	x.company = company{}
 	x.windows, x.denied, x.hellos = map[string][]*held{}, map[string]map[netip.Prefix]time.Time{}, map[string][]string{}
 	return gone
 }

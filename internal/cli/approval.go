@@ -177,8 +177,9 @@ func (a *app) approvalAdopt() *cobra.Command {
 	})
 	c.Long = `Make windows (known programs) of what the sign-in log shows: who used which program over which
 protocols, from which network, on at least so many days. Observed and imported sign-ins count.
-Who is seen in three networks of one owner is known in that part of them, who is seen in three
-parts is known at that owner in that country: then by the very TLS hello.
+Who is seen in three networks of one owner is known in that part of them; who is seen in three
+parts is known at that owner in that country; a program that is carried about is known at all
+network owners of the country at which the organisation's people are: then by the TLS hello.
 
 What looks like somebody else's use is named, with reasons, and left out. Look at it with
 --dry-run first; adopt one all the same with --include and its id.`
@@ -190,8 +191,8 @@ What looks like somebody else's use is named, with reasons, and left out. Look a
 	c.Flags().BoolVar(&dry, "dry-run", false, "change nothing")
 	c.Flags().StringSliceVar(&exclude, "exclude", nil, "leave out these people, programs or networks")
 	c.Flags().StringSliceVar(&include, "include", nil, "adopt these suspicious ones all the same, by their ids")
-	c.Flags().StringVar(&widen, "widen", "owner", "how far a place may be widened for who moves about: owner, pool (a /16 or /40 of one), no")
-	complete(c, "widen", "owner", "pool", "no")
+	c.Flags().StringVar(&widen, "widen", "country", "how far a place may be widened for who moves about: country, owner, pool (a /16 or /40 of one), no")
+	complete(c, "widen", "country", "owner", "pool", "no")
 	a.liveFlag(c, "group", ours+"/groups", "name")
 	return c
 }
