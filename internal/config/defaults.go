@@ -21,6 +21,7 @@ const (
 func defaults() Config {
 	return Config{
 		Public:   Public{TLS: "implicit"},
+		Approval: Approval{Days: 30, IdleDays: 45, Waiting: 24 * time.Hour, DenyDays: 90, Place: "network"},
 		Notices:  Notices{TLS: "starttls"},
 		Tokens:   Tokens{Algorithm: "ES256"},
 		Names:    Names{Detail: "+"},

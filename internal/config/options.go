@@ -72,6 +72,9 @@ type Config struct {
 	// Observe takes the reports of a Dovecot that signs people in by itself.
 	Observe Observe `yaml:"observe"`
 
+	// Approval says how programs that know only a password are let in, where a
+	// policy asks for an approval window (docs/approval.md).
+	Approval Approval `yaml:"approval"`
 	// Notices are mails that tell people of requests and changes. Without an
 	// address none are sent, and the portal alone tells.
 	Notices Notices `yaml:"notices"`
@@ -511,6 +514,26 @@ type Observe struct {
 	Key Secret `yaml:"key"`
 	// DefaultDomain is added here to names reported without a domain.
 	DefaultDomain string `yaml:"default_domain"`
+}
+
+// Approval says how long approval windows are open, and for where.
+type Approval struct {
+	// Days is for how many days a person approves a program; they may choose
+	// fewer, an administrator more.
+	Days int `yaml:"days"`
+	// IdleDays is after how many days without use a window ends, also one that
+	// was adopted from the log. It should outlast a summer's absence.
+	IdleDays int `yaml:"idle_days"`
+	// Waiting is how long after its last try a program can be approved.
+	Waiting time.Duration `yaml:"waiting"`
+	// DenyDays is for how many days a person's password is not looked at from a
+	// network of which they said that it is not them.
+	DenyDays int `yaml:"deny_days"`
+	// Place is what an approved window is open for: network (the /24 or /48 that
+	// the program was in), or owner (all networks of its provider in its
+	// country, for a program that is recognised; easier to carry about, and
+	// easier for a thief nearby).
+	Place string `yaml:"place" oneof:"network,owner"`
 }
 
 // Notices are the mails that tell people what concerns their sign-in.

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -45,13 +46,25 @@ type requestRow struct {
 	State                        string
 }
 
-// daysOffered are the lives of a window to choose from; the first is offered.
-var daysOffered = []int{30, 7, 1}
+// defaultWindowDays is how long a window lasts where the site says nothing.
+const defaultWindowDays = 30
+
+// daysOffered are the lives of a window to choose from; the first, the site's
+// own, is offered.
+func (p *Portal) daysOffered() []int {
+	days := []int{cmp.Or(p.WindowDays, defaultWindowDays)}
+	for _, d := range []int{7, 1} {
+		if d < days[0] {
+			days = append(days, d)
+		}
+	}
+	return days
+}
 
 func (c *call) approvalsPage() { c.showApprovals(http.StatusOK, approvalsPage{}) }
 
 func (c *call) showApprovals(status int, d approvalsPage) {
-	d.Page, d.Fresh, d.Factor, d.Days, d.Password = c.framed("approvals"), c.recent() && c.twoFactors(), c.Factors.Has(c.visit.person()), daysOffered, c.Password
+	d.Page, d.Fresh, d.Factor, d.Days, d.Password = c.framed("approvals"), c.recent() && c.twoFactors(), c.Factors.Has(c.visit.person()), c.daysOffered(), c.Password
 	if c.Approvals != nil {
 		all, err := c.Approvals.Requests(c.ctx(), c.visit.person())
 		if err != nil {
@@ -83,7 +96,7 @@ func (c *call) allow() {
 	}
 	days, err := strconv.Atoi(c.value("days"))
 	if err != nil || days < 1 {
-		days = daysOffered[0]
+		days = c.daysOffered()[0]
 	}
 	_, err = c.Approvals.Approve(c.ctx(), c.actor(), c.visit.person(), c.value("id"), approval.Approver{
 		Addr: c.from().Addr(), MultiFactor: c.twoFactors(), Reference: typed(c.value("reference"), maxReference), Days: days})

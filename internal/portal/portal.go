@@ -68,6 +68,7 @@ type Options struct {
 	// AppPasswords, Approvals and Upstream may be nil: then there are none.
 	AppPasswords AppPasswords
 	Approvals    Approvals
+	WindowDays   int // that an approved program is let in for; 30
 	Upstream     Upstream
 	// MayEnrol says whether a session with these facts may set up a factor; a
 	// no is a *signin.Refusal.
