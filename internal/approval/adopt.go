@@ -46,8 +46,34 @@ type Report struct {
 	SignIns    int64     `json:"signIns"`
 	Pass       int64     `json:"pass"`    // of SignIns, with the windows there are then
 	Windows    []Window  `json:"windows"` // to be made, or made
+	Reach      Reach     `json:"reach"`   // of those windows
 	Suspicious []Suspect `json:"suspicious"`
 	Left       []Left    `json:"left"` // who would be refused, most first
+}
+
+// Reach counts windows by how far they hold. The further, the more people a
+// thief with the same program can pass for.
+type Reach struct {
+	Network int `json:"network"` // a /24 or /48
+	Part    int `json:"part"`    // of an owner's networks, a /16 or /40
+	Owner   int `json:"owner"`   // all of an owner's networks in a country
+	Country int `json:"country"` // those in a country in which the organisation's people are
+}
+
+func reachOf(windows []Window) (r Reach) {
+	for _, w := range windows {
+		switch {
+		case tight(w.Network):
+			r.Network++
+		case w.Network.IsValid():
+			r.Part++
+		case w.ASN != 0:
+			r.Owner++
+		default:
+			r.Country++
+		}
+	}
+	return r
 }
 
 // Left is what of one person's sign-ins would no longer pass, by reason.
@@ -114,6 +140,7 @@ func (s *Service) Adopt(ctx context.Context, who store.Actor, o AdoptOptions) (R
 	if rep.Windows, err = s.proposed(ctx, plan, seen); err != nil {
 		return rep, err
 	}
+	rep.Reach = reachOf(rep.Windows)
 	if err := s.foresee(ctx, plan, seen, whom, &rep); err != nil || o.DryRun {
 		return rep, err
 	}

@@ -174,8 +174,12 @@ func TestWhatIsCarriedAboutIsKnownWhereTheOrganisationsPeopleAre(t *testing.T) {
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			d := roamer(t, c.others)
-			if rep := d.adopt(AdoptOptions{Widen: c.widen}); len(rep.Suspicious) > 0 {
+			rep := d.adopt(AdoptOptions{Widen: c.widen})
+			if len(rep.Suspicious) > 0 {
 				t.Errorf("suspicious: %+v", rep.Suspicious)
+			}
+			if all := rep.Reach.Network + rep.Reach.Part + rep.Reach.Owner + rep.Reach.Country; all != len(rep.Windows) || (rep.Reach.Country > 0) != (c.widen == "") || rep.Reach.Owner == 0 {
+				t.Errorf("of %d windows: %+v", len(rep.Windows), rep.Reach)
 			}
 			if _, ok := d.s.Open(fourth); ok != c.want {
 				t.Errorf("open at a fourth owner: %v", ok)

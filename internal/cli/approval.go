@@ -207,7 +207,7 @@ func (a *app) tellAdopted(w io.Writer, f map[string]any) {
 		word = "Windows to be made"
 	}
 	s.line("Looked at", fmt.Sprintf("%s sign-ins of %s people since %s", text(f["signIns"]), text(f["people"]), a.output().time(text(f["from"]))))
-	s.line(word, text(f["windowCount"]))
+	s.line(word, text(f["windowCount"])+reach(f["reach"]))
 	s.line("Would still pass", share(f))
 	rows := items(f["suspicious"])
 	s.head(fmt.Sprintf("Looks like somebody else: %d", len(rows)))
@@ -231,6 +231,22 @@ func (a *app) tellAdopted(w io.Writer, f map[string]any) {
 			printable(text(x["protocols"])), printable(orUnknown(text(x["program"]))), printable(strings.TrimSpace(text(x["network"])+" "+text(x["country"]))), text(x["why"]), text(x["do"]))
 	}
 	more(w, len(rows))
+}
+
+// reach says how far windows hold, and what the widest of them mean.
+func reach(v any) string {
+	of, _ := v.(map[string]any)
+	var parts []string
+	for _, k := range []struct{ key, words string }{{"network", "for one network"}, {"part", "for a part of an owner's networks"}, {"owner", "for an owner in a country"},
+		{"country", "for a country: the very same program passes from providers at which your people are (--widen owner makes none)"}} {
+		if n := number(of[k.key]); n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, k.words))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(parts, ", ")
 }
 
 func more(w io.Writer, n int) {
