@@ -12,7 +12,7 @@ import (
 // floors lists every package of ours, lowest first; within a floor the order
 // counts too. An import may only lead to a package that stands earlier here.
 var floors = [][]string{
-	{"spelling", "name", "protocol", "program", "location", "filter", "policy", "policy/policytest", "policy/graph", "policy/exchange", "signin", "whatif",
+	{"spelling", "span", "name", "protocol", "program", "location", "filter", "policy", "policy/policytest", "policy/graph", "policy/exchange", "signin", "whatif",
 		"sasl", "wire/line", "wire/imap", "wire/pop3", "wire/smtp", "wire/sieve", "wire/proxyproto"},
 	{"secret", "store", "geoip", "certs", "policyfile", "relay", "backend", "adminlog", "notify", "mailtest"},
 	{"directory", "delegate", "lockout", "factor", "apppassword", "approval", "token", "upstream", "authn", "session", "eventlog", "gate"},

@@ -13,7 +13,7 @@ import (
 // before it is found in a history.
 const (
 	recoverFor    = 15 * time.Minute
-	recoverLength = 40 // signs of its pass
+	recoverLength = 40 // characters of its pass
 )
 
 // recoverLink is shown once.

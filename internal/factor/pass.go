@@ -9,6 +9,7 @@ import (
 
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/signin"
+	"github.com/portreeve/portreeve/internal/span"
 	"github.com/portreeve/portreeve/internal/store"
 )
 
@@ -31,7 +32,7 @@ type PassOptions struct {
 	Lifetime time.Duration // 10 minutes to 30 days; 0 is an hour
 	StartsAt time.Time     // zero is now
 	OneTime  bool
-	Length   int // signs, 8 to 48; 0 is 8
+	Length   int // characters, 8 to 48; 0 is 8
 }
 
 func (o *PassOptions) complete(now time.Time) error {
@@ -46,11 +47,11 @@ func (o *PassOptions) complete(now time.Time) error {
 	}
 	switch {
 	case o.Lifetime < MinPassLife || o.Lifetime > MaxPassLife:
-		return fmt.Errorf("%w: it lives %s to 30 days, not %s", ErrPassLimits, MinPassLife, o.Lifetime)
+		return fmt.Errorf("%w: it lives %s to %s, not %s", ErrPassLimits, span.Words(MinPassLife), span.Words(MaxPassLife), span.Words(o.Lifetime))
 	case o.Length < MinPassLength || o.Length > MaxPassLength:
-		return fmt.Errorf("%w: it has %d to %d signs, not %d", ErrPassLimits, MinPassLength, MaxPassLength, o.Length)
+		return fmt.Errorf("%w: it has %d to %d characters, not %d", ErrPassLimits, MinPassLength, MaxPassLength, o.Length)
 	case o.StartsAt.Before(now.Add(-time.Minute)) || o.StartsAt.After(now.Add(maxPassStart)):
-		return fmt.Errorf("%w: it starts between now and in 30 days", ErrPassLimits)
+		return fmt.Errorf("%w: it starts between now and in 30d", ErrPassLimits)
 	}
 	return nil
 }

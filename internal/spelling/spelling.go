@@ -5,23 +5,62 @@ package spelling
 import "strings"
 
 // Suggest finds the word that was probably meant, and says whether one is
-// near enough to be worth a "did you mean".
+// near enough to be worth a "did you mean". Of addresses, both sides of the @
+// must be near: a long domain that they share makes no two names alike.
 func Suggest(typed string, words []string) (string, bool) {
 	lower := strings.ToLower(typed)
-	best, nearest := "", 1+max(1, len(lower)/3)
+	best, nearest := "", len(lower)+1
 	for _, w := range words {
-		if d := distance(lower, strings.ToLower(w), nearest); d < nearest {
+		if d, ok := apart(lower, strings.ToLower(w)); ok && d < nearest {
 			best, nearest = w, d
 		}
 	}
-	if best == "" && len(lower) >= 3 {
+	if best == "" {
 		for _, w := range words {
-			if l := strings.ToLower(w); strings.HasPrefix(l, lower) || strings.HasSuffix(l, lower) || strings.HasPrefix(lower, l) {
+			if partOf(lower, strings.ToLower(w)) {
 				return w, true
 			}
 		}
 	}
 	return best, best != ""
+}
+
+// slips are how many letters of a word may be wrong: people mistype one letter
+// of a short word, and more than three of none.
+func slips(word string) int {
+	switch n := len(word); {
+	case n < 3:
+		return 0
+	case n < 6:
+		return 1
+	case n < 12:
+		return 2
+	}
+	return 3
+}
+
+// apart is how far two words are from each other, if that is near.
+func apart(typed, word string) (int, bool) {
+	local, domain, isAddress := strings.Cut(typed, "@")
+	wordLocal, wordDomain, both := strings.Cut(word, "@")
+	if !isAddress || !both {
+		d := distance(typed, word, slips(typed)+1)
+		return d, d <= slips(typed)
+	}
+	l, d := distance(local, wordLocal, slips(local)+1), distance(domain, wordDomain, slips(domain)+1)
+	return l + d, l <= slips(local) && d <= slips(domain)
+}
+
+// partOf says that a word begins or ends with what was typed, or the other way
+// round, and that both are long enough for this to be no accident.
+func partOf(typed, word string) bool {
+	const least = 3 // letters
+	short, long := typed, word
+	if len(short) > len(long) {
+		short, long = long, short
+	}
+	return len(short) >= least && (strings.HasPrefix(long, short) || len(short) == len(typed) && strings.HasSuffix(long, short)) &&
+		(len(short) == len(typed) || 2*len(short) >= len(long))
 }
 
 // Nearest is Suggest for who takes an empty word for none.
