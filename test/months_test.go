@@ -1,5 +1,3 @@
-//go:build months
-
 package test
 
 import (
@@ -42,15 +40,19 @@ func monthsPeople() int {
 	return 500
 }
 
-// The owners' sign-ins of the second month that must pass, as a share. The goal
-// is 0.99 without anybody doing anything. Measured, on a made-up organisation
-// that roams as these do: 0.96 to 0.97, and 0.985 to 0.99 if people approve
-// within half a day what they are asked about. docs/approval.md says what the
-// rest is.
-const (
-	mustPass      = 0.95
-	mustApproving = 0.98
-)
+// mustPass is how many of the owners' sign-ins of the second month must pass, as
+// a share, while nobody does anything. Few people know less of one another: of
+// 500, one with a new computer is half a thousandth.
+func mustPass() float64 {
+	if long() {
+		return 0.99
+	}
+	return 0.985
+}
+
+// mustApproving is the same if people approve within half a day what they are
+// asked about.
+const mustApproving = 0.99
 
 // months is an organisation with a door in front of its mail.
 type months struct {
@@ -433,6 +435,7 @@ func (m *months) judge(t *testing.T, sample []sampled) {
 	var r struct {
 		SignIns, Pass, Approving          int64
 		People, Thieves, Neighbours, Open int
+		Twins, TwinsOpen                  int
 		Refused                           []struct {
 			Address, Program, Note, What, Do string
 			Count                            int64
@@ -443,7 +446,8 @@ func (m *months) judge(t *testing.T, sample []sampled) {
 	unattended, attended := float64(r.Pass)/float64(r.SignIns), float64(r.Approving)/float64(r.SignIns)
 	t.Logf("the second month: %d sign-ins of owners, %.2f %% pass if nobody does anything, %.2f %% if people approve what they are asked about; %d people are refused something",
 		r.SignIns, 100*unattended, 100*attended, r.People)
-	t.Logf("of %d people with a computer at home, %d have a window that a thief with the same program in the same part of their provider's network would pass", r.Neighbours, r.Open)
+	t.Logf("of %d people with a computer at home, %d have a window that a thief with the same program in the same part of their provider's network would pass; of %d with a telephone, %d one that the same telephone somewhere in the country would",
+		r.Neighbours, r.Open, r.Twins, r.TwinsOpen)
 	why := map[string]int64{}
 	for _, x := range r.Refused {
 		why[x.Note+": "+x.What+" → "+x.Do] += x.Count
@@ -457,7 +461,7 @@ func (m *months) judge(t *testing.T, sample []sampled) {
 	if r.Thieves != 0 {
 		t.Errorf("%d tries of thieves pass", r.Thieves)
 	}
-	if unattended < mustPass || attended < mustApproving {
+	if unattended < mustPass() || attended < mustApproving {
 		t.Errorf("only %.2f %% of the owners' sign-ins pass, %.2f %% if people approve what they are asked about", 100*unattended, 100*attended)
 	}
 	for _, s := range sample {

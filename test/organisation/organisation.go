@@ -40,6 +40,8 @@ type World struct {
 	First    []SignIn // in order of time
 	Second   []SignIn
 	Thefts   []Theft
+
+	providers []*operator // that give access in the country, houses and telephones
 }
 
 // SignIn is one sign-in with the right password.
@@ -129,6 +131,7 @@ func Make(spec Spec) *World {
 		slices.SortStableFunc(all, func(a, b SignIn) int { return a.At.Compare(b.At) })
 	}
 	m.world.Networks = m.networks
+	m.world.providers = slices.Concat(m.countries[0].isps, m.countries[0].mobile)
 	return m.world
 }
 

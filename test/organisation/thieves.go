@@ -157,13 +157,19 @@ func (m *maker) within(o *operator, region int) netip.Addr {
 
 // Neighbours are, for each person with a computer at home, a thief who cannot be
 // told apart by what is pinned: the same program, in the same part of the same
-// provider's network. None of them steals here; they are for counting.
-func (w *World) Neighbours(seed uint64) (all []SignIn) {
+// provider's network. Twins are, for each person with a telephone, a thief with
+// the very same one somewhere in the country. None of them steals here; they are
+// for counting.
+func (w *World) Neighbours(seed uint64) (neighbours, twins []SignIn) {
 	m := &maker{r: newRand(seed), world: w}
 	for i, p := range w.People {
 		if x := p.has(pc); x != nil {
-			all = append(all, SignIn{Person: i, Protocol: x.fetch, Program: x.program, Addr: m.within(p.home.of, p.region), Place: p.home.place()})
+			neighbours = append(neighbours, SignIn{Person: i, Protocol: x.fetch, Program: x.program, Addr: m.within(p.home.of, p.region), Place: p.home.place()})
+		}
+		if x := p.has(phone); x != nil {
+			o := pick(m, w.providers)
+			twins = append(twins, SignIn{Person: i, Protocol: x.fetch, Program: x.program, Addr: m.within(o, m.r.IntN(regions)), Place: o.place()})
 		}
 	}
-	return all
+	return neighbours, twins
 }

@@ -74,6 +74,17 @@ func (j *judging) admits(spec *organisation.Spec, world *organisation.World, s *
 	return out.Allowed()
 }
 
+// count says how many of those would be let in an hour after the second month begins.
+func (j *judging) count(spec *organisation.Spec, world *organisation.World, all []organisation.SignIn) (n int) {
+	for _, s := range all {
+		s.At = spec.Now.Add(time.Hour)
+		if j.admits(spec, world, &s) {
+			n++
+		}
+	}
+	return n
+}
+
 func (j *judging) Canonical(_, typed string) (string, error) { return typed, nil }
 
 func (j *judging) Delegated(_, _ string) (person, mailbox string, ok bool) { return "", "", false }

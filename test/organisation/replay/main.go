@@ -12,7 +12,6 @@ import (
 	"net/netip"
 	"os"
 	"slices"
-	"time"
 
 	"github.com/portreeve/portreeve/internal/approval"
 	"github.com/portreeve/portreeve/internal/gate"
@@ -151,6 +150,8 @@ type Result struct {
 	Thieves       int       // tries that were let in
 	Neighbours    int       // people who have a computer at home
 	Open          int       // of them, whose window a thief with the same program next door would pass
+	Twins         int       // people who have a telephone
+	TwinsOpen     int       // of them, whose window a thief with the same one somewhere in the country would pass
 }
 
 // Refused is what of somebody's sign-ins was refused, and what they can do.
@@ -181,13 +182,9 @@ func judge(ctx context.Context, db *store.Store, spec *organisation.Spec, world 
 			}
 		}
 	}
-	for _, s := range world.Neighbours(spec.Seed) {
-		s.At = spec.Now.Add(time.Hour)
-		r.Neighbours++
-		if g.admits(spec, world, &s) {
-			r.Open++
-		}
-	}
+	neighbours, twins := world.Neighbours(spec.Seed)
+	r.Neighbours, r.Open = len(neighbours), g.count(spec, world, neighbours)
+	r.Twins, r.TwinsOpen = len(twins), g.count(spec, world, twins)
 	return r, r.attended(ctx, g, spec, world, ids, windows)
 }
 
