@@ -9,14 +9,10 @@ import (
 	"github.com/portreeve/portreeve/internal/store"
 )
 
-// everything begins the grant of a revocation that ends all that a person was
-// granted before it.
-const everything = "all:"
-
 // Everything is the grant to revoke to end all tokens that a person holds at a
 // time. Each such revocation has a name of its own, since a later one ends more.
 func Everything(person string, at time.Time) string {
-	return fmt.Sprintf("%s%s:%d", everything, person, at.UnixNano())
+	return fmt.Sprintf("%s%s:%d", store.EverythingGrant, person, at.UnixNano())
 }
 
 // Ended knows which grants were revoked. It is filled from the store at start
@@ -33,7 +29,7 @@ type ended struct {
 func (e *Ended) Load(list []store.Revocation) {
 	x := &ended{map[string]bool{}, map[string]time.Time{}}
 	for _, r := range list {
-		if !strings.HasPrefix(r.Grant, everything) {
+		if !strings.HasPrefix(r.Grant, store.EverythingGrant) {
 			x.grants[r.Grant] = true
 			continue
 		}

@@ -152,7 +152,24 @@ func (c *call) twoFactors() bool {
 // actor is who makes a change here.
 func (c *call) actor() store.Actor { return store.Actor{UID: -1, Name: c.visit.address()} }
 
-func (c *call) ctx() context.Context { return c.r.Context() }
+// ctx says in whose session something is done: where that was taken back a
+// moment ago, nothing is (store.WithSession).
+func (c *call) ctx() context.Context {
+	var o *signin.Outcome
+	switch {
+	case c.visit != nil:
+		o = &c.visit.outcome
+	case c.wait != nil:
+		o = &c.wait.outcome
+	default:
+		return c.r.Context()
+	}
+	shown := o.Attempt.At
+	if !o.Since.IsZero() {
+		shown = o.Since
+	}
+	return store.WithSession(c.r.Context(), o.Facts.Person, shown)
+}
 
 // from is the address that a request comes from.
 func (c *call) from() netip.AddrPort {
@@ -240,6 +257,15 @@ type problemPage struct {
 
 // trouble is our own: it is told to the operator, and to the person as such.
 func (c *call) trouble(what string, err error) {
+	if errors.Is(err, store.ErrTakenBack) { // this session is about to end
+		if c.visit != nil {
+			c.visits.end(c.visit, signin.SessionPolicyChanged, "a grant was revoked")
+			c.visit = nil
+		}
+		c.forget()
+		c.redirect("/signin")
+		return
+	}
 	c.Fault.Error("the portal cannot do what was asked", "what", what, "user", c.page.Who, "err", err)
 	c.problem(http.StatusServiceUnavailable, "trouble")
 }

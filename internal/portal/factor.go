@@ -202,5 +202,8 @@ func asRefusal(err error) error {
 	if errors.Is(err, factor.ErrSetupOld) || errors.Is(err, factor.ErrTooMany) {
 		return signin.Refuse(signin.FactorFailed, "%v", err)
 	}
+	if errors.Is(err, store.ErrTakenBack) {
+		return signin.Refuse(signin.SessionPolicyChanged, "%v", err)
+	}
 	return err
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/descope/virtualwebauthn"
 
 	"github.com/portreeve/portreeve/internal/apppassword"
+	"github.com/portreeve/portreeve/internal/authn"
 	"github.com/portreeve/portreeve/internal/factor"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/protocol"
@@ -180,6 +181,88 @@ func TestWhatWasTakenBackWhileAFactorIsAwaitedIsWorthNothing(t *testing.T) {
 	w.sessions.Matching(func(s *session.Session) bool { return mine(s) && s != w.visits.of(leela)[0].session }, signin.SessionEnded, "not me")
 	b.get("/confirm?next=/security")
 	b.submit("/confirm", "kind", "code", "code", owned.code()).contains(t, "Security")
+}
+
+// A reset's order to end sessions comes some milliseconds after its commit; here
+// it never does. What a thief asks for in between must not outlive it.
+func TestNothingIsDoneBetweenAResetAndTheEndOfSessions(t *testing.T) {
+	approver := func(w *world) *browser {
+		phone := w.enrolled(t, leela)
+		w.Portal.MayEnrol = func(_ context.Context, f policy.Facts) error {
+			return w.factors.MayEnrol(f, factor.EnrolFacts{Trusted: true})
+		}
+		b := w.browser(t)
+		b.signIn("leela", right)
+		b.submit("/signin/factor", "kind", "code", "code", phone.code()).contains(t, "Your mail")
+		return b
+	}
+	reset := func(w *world) {
+		_, err := w.factors.Reset(t.Context(), store.System, leela)
+		must(t, err)
+	}
+	t.Run("an app", func(t *testing.T) {
+		w := newWorld(t)
+		thief := approver(w)
+		thief.get("/security")
+		thief.submit("/security/app").contains(t, "Scan this picture")
+		phone := &app{t: t, secret: between(thief.page.body, `<span class="secret">`, `</span>`), at: time.Now()}
+		form := thief.form("/security/app/confirm", "code", phone.code())
+		reset(w)
+		thief.send("POST", "/security/app/confirm", form.fields, nil)
+		if list, err := w.factors.List(t.Context(), leela); err != nil || len(list) != 1 || list[0].Kind != factor.KindPass {
+			t.Errorf("after the reset there are %+v (%v)", list, err)
+		}
+		if a := thief.get("/security"); !strings.HasPrefix(a.path, "/signin") {
+			t.Errorf("still signed in, at %s", a.path)
+		}
+	})
+	t.Run("an app on the way in", func(t *testing.T) {
+		w := newWorld(t)
+		w.policies(approvalNeeded)
+		w.Portal.MayEnrol = func(_ context.Context, f policy.Facts) error {
+			return w.factors.MayEnrol(f, factor.EnrolFacts{Trusted: true})
+		}
+		thief := w.browser(t)
+		thief.signIn("leela", right).contains(t, "Set up an authenticator app now")
+		phone := &app{t: t, secret: between(thief.page.body, `<span class="secret">`, `</span>`), at: time.Now()}
+		reset(w)
+		thief.submit("/signin/factor", "kind", "setup", "code", phone.code())
+		if w.factors.Has(leela) || len(w.visits.of(leela)) != 0 {
+			t.Error("a thief has set up a factor")
+		}
+		w.policies()
+		b := w.browser(t) // what is shown afterwards is good
+		pass, err := w.factors.Reset(t.Context(), store.System, leela)
+		must(t, err)
+		b.get("/signin/pass")
+		b.submit("/signin/pass", "address", "leela", "pass", pass).contains(t, "Your second factors")
+		b.submit("/security/app").contains(t, "Scan this picture")
+		phone = &app{t: t, secret: between(b.page.body, `<span class="secret">`, `</span>`), at: time.Now()}
+		b.submit("/security/app/confirm", "code", phone.code()).contains(t, "The app is set up")
+	})
+	for _, c := range []struct {
+		page, action string
+		fill         []string
+	}{{page: "/security", action: "/security/recovery"}, {"/apppasswords", "/apppasswords/new", []string{"name", "thief"}}} {
+		t.Run(c.action, func(t *testing.T) {
+			w := newWorld(t)
+			thief := approver(w)
+			thief.get(c.page)
+			f := thief.form(c.action, c.fill...)
+			// What a reset or a cut commits, before anybody has heard of it.
+			must(t, w.store.Change(t.Context(), store.System, "", func(tx *store.Tx) error {
+				return tx.Revoke(store.Revocation{Grant: authn.Everything(leela, time.Now()), Person: leela})
+			}))
+			thief.send("POST", c.action, f.fields, nil)
+			codes, err := w.store.RecoveryCodes(t.Context(), leela)
+			must(t, err)
+			passwords, err := w.store.AppPasswordsOf(t.Context(), leela)
+			must(t, err)
+			if codes.Left != 0 || len(passwords) != 0 {
+				t.Errorf("%d recovery codes and %d app passwords were made", codes.Left, len(passwords))
+			}
+		})
+	}
 }
 
 func TestABrowserIsRememberedButMakesNoChanges(t *testing.T) {

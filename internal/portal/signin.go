@@ -8,6 +8,7 @@ import (
 
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/signin"
+	"github.com/portreeve/portreeve/internal/store"
 	"github.com/portreeve/portreeve/internal/upstream"
 	"github.com/portreeve/portreeve/internal/web"
 )
@@ -78,7 +79,7 @@ func typed(s string, most int) string {
 // knock shows the gate a credential, and goes on with what it comes to.
 func (c *call) knock(cred signin.Credential, page, next string) {
 	a := c.attempt()
-	out := c.Gate.SignIn(c.ctx(), a, cred)
+	out := c.Gate.SignIn(c.r.Context(), a, cred) // whatever was shown before in this browser
 	cred.Clear()
 	switch {
 	case out.Allowed():
@@ -157,6 +158,15 @@ func (c *call) enterAs(out signin.Outcome, e entry) {
 	if v == nil {
 		c.refuse(out, "signin", e.next, out.Typed)
 		return
+	}
+	if e.instead {
+		// From here on an order to end sessions finds the new one. One that came
+		// before may not have, since the person has just shown who they are anew.
+		if err := c.People.Change(c.ctx(), c.actor(), "", func(*store.Tx) error { return nil }); err != nil {
+			v.session.Done()
+			c.trouble("opening a session in place of another", err)
+			return
+		}
 	}
 	if c.visit != nil { // whoever was signed in here before is no longer, even if it is the same person
 		reason := "signed in again"

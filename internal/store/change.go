@@ -91,6 +91,7 @@ func (s *Store) Change(ctx context.Context, who Actor, reason string, do func(*T
 	if reason == "" {
 		reason = reasonOf(ctx)
 	}
+	do = ifNotTakenBack(ctx, do)
 	for {
 		err := s.w.write(ctx, func(tx *Tx) error {
 			audited := *tx
@@ -112,7 +113,9 @@ func (s *Store) Change(ctx context.Context, who Actor, reason string, do func(*T
 
 // Write carries out do in the next commit without an audit row: for what is
 // no administrator's change (sign-ins, sessions, networks).
-func (s *Store) Write(ctx context.Context, do func(*Tx) error) error { return s.w.write(ctx, do) }
+func (s *Store) Write(ctx context.Context, do func(*Tx) error) error {
+	return s.w.write(ctx, ifNotTakenBack(ctx, do))
+}
 
 // subscribers are told of changes. One that is slow misses no family: what it
 // has not taken yet is merged.

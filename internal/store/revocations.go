@@ -2,9 +2,18 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
+
+// EverythingGrant begins the grant of a revocation that ends all that a person
+// was granted before it.
+const EverythingGrant = "all:"
+
+// ErrTakenBack means that the session a change was asked for in hangs on what
+// was taken back meanwhile.
+var ErrTakenBack = errors.New("what the session hangs on was taken back meanwhile")
 
 // Revocation ends a grant: whatever hangs on it is refused from now on.
 type Revocation struct {
@@ -60,4 +69,40 @@ func (tx *Tx) keepRevocation(r *Revocation) (fresh bool, err error) {
 
 func (tx *Tx) forgetRevocations(now time.Time) error {
 	return tx.exec(`DELETE FROM revocations WHERE until <> 0 AND until <= ?`, nanos(now))
+}
+
+// within is a session that something is done in.
+type within struct {
+	person string
+	shown  time.Time
+}
+
+type withinKey struct{}
+
+// WithSession carries in a context whose session something is done in, and when
+// the first of what it hangs on was shown. A Change or Write is not carried out
+// if all that the person had was taken back since: ErrTakenBack. The order to
+// end their sessions comes some milliseconds after that commit, and what is done
+// in between (a factor set up, an app password made) would outlive it.
+func WithSession(ctx context.Context, person string, shown time.Time) context.Context {
+	return context.WithValue(ctx, withinKey{}, within{person, shown})
+}
+
+// ifNotTakenBack makes do depend, in its own transaction, on the session in ctx.
+func ifNotTakenBack(ctx context.Context, do func(*Tx) error) func(*Tx) error {
+	in, ok := ctx.Value(withinKey{}).(within)
+	if !ok {
+		return do
+	}
+	return func(tx *Tx) error {
+		var gone bool
+		if err := tx.row([]any{&gone}, `SELECT EXISTS (SELECT 1 FROM revocations WHERE person = ? AND at >= ? AND substr(grant_id, 1, ?) = ?)`,
+			in.person, nanos(in.shown), len(EverythingGrant), EverythingGrant); err != nil {
+			return fmt.Errorf("looking for what was taken back: %w", err)
+		}
+		if gone {
+			return ErrTakenBack
+		}
+		return do(tx)
+	}
 }
