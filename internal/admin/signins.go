@@ -48,6 +48,11 @@ func (a *api) signIns(r *http.Request) (any, error) {
 		rows[i] = a.row(r.Context(), &events[i], false)
 	}
 	out := list(rows)
+	if len(rows) == 0 && v.Get("$skiptoken") == "" {
+		if notes := a.unknownNames(r, &q); len(notes) > 0 {
+			out["@portreeve.notes"] = notes
+		}
+	}
 	out["@odata.context"] = "https://graph.microsoft.com/v1.0/$metadata#auditLogs/signIns"
 	if next != (store.Cursor{}) {
 		v.Set("$skiptoken", next.String())
@@ -168,11 +173,10 @@ func (a *api) tailSignIns(r *http.Request) (any, error) {
 		return nil, err
 	}
 	return streamed(func(w http.ResponseWriter) {
-		w.Header().Set("Content-Type", "application/x-ndjson")
+		enc := ndjson(w)
 		w.WriteHeader(http.StatusOK)
 		c := http.NewResponseController(w)
 		_ = c.Flush() // tells the client that it hears everything from now on
-		enc := ndjson(w)
 		for e := range s.C {
 			if lost := s.Lost(); lost > 0 {
 				_ = enc.Encode(map[string]int64{"@portreeve.lost": lost})
@@ -198,7 +202,6 @@ func (a *api) exportSignIns(r *http.Request) (any, error) {
 		return nil, err
 	}
 	return streamed(func(w http.ResponseWriter) {
-		w.Header().Set("Content-Type", "application/x-ndjson")
 		enc := ndjson(w)
 		for e, err := range a.Store.AllEvents(r.Context(), q.stored) {
 			if err != nil {
@@ -215,7 +218,9 @@ func (a *api) exportSignIns(r *http.Request) (any, error) {
 	}), nil
 }
 
+// ndjson begins an answer of lines, each one JSON value.
 func ndjson(w http.ResponseWriter) *json.Encoder {
+	w.Header().Set("Content-Type", "application/x-ndjson")
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	return enc

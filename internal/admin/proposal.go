@@ -1,0 +1,285 @@
+package admin
+
+import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/portreeve/portreeve/internal/location"
+	"github.com/portreeve/portreeve/internal/policy"
+	"github.com/portreeve/portreeve/internal/policy/graph"
+	"github.com/portreeve/portreeve/internal/store"
+)
+
+// proposed is a change of rules that nobody has made: what is named replaces or
+// joins what is in force. Nothing of it is stored.
+type proposed struct {
+	Policies  []json.RawMessage `json:"policies"`
+	Locations []json.RawMessage `json:"locations"`
+	Strengths []json.RawMessage `json:"strengths"`
+	// States are states by name or id of a policy; Remove are policies taken away.
+	States   map[string]string `json:"states"`
+	Remove   []string          `json:"remove"`
+	Switches []proposedSwitch  `json:"switches"`
+	Join     []membership      `json:"join"`
+	Leave    []membership      `json:"leave"`
+}
+
+type proposedSwitch struct {
+	Scope   string `json:"scope"` // organization, domain, group, mailbox
+	Subject string `json:"subject"`
+	Name    string `json:"name"`
+	Value   *bool  `json:"value"` // nil: inherits
+}
+
+type membership struct {
+	Group  string `json:"group"`
+	Member string `json:"member"`
+}
+
+func (p *proposed) empty() bool {
+	return len(p.Policies)+len(p.Locations)+len(p.Strengths)+len(p.States)+len(p.Remove)+len(p.Switches)+len(p.Join)+len(p.Leave) == 0
+}
+
+// proposal is a change made ready to judge by.
+type proposal struct {
+	before, after *policy.Snapshot
+	join, leave   map[string][]string
+	warnings      []policy.Warning
+}
+
+// propose compiles the rules in force with a change.
+func (a *api) propose(r *http.Request, p *proposed) (*proposal, error) {
+	before := a.Gate.Snapshot()
+	src := before.Source()
+	src.Policies, src.Locations, src.Strengths = slices.Clone(src.Policies), slices.Clone(src.Locations), slices.Clone(src.Strengths)
+	src.Names.People, src.Names.Groups = cloned(src.Names.People), cloned(src.Names.Groups)
+	if err := a.proposeObjects(r, p, &src); err != nil {
+		return nil, err
+	}
+	for name, state := range p.States {
+		i := indexOfPolicy(src.Policies, name)
+		if i < 0 {
+			return nil, notFound("policy", name, namesOfPolicies(src.Policies)...)
+		}
+		s, ok := policy.ParseState(state)
+		if !ok {
+			return nil, bad("states", "a policy's state is enabled, disabled or enabledForReportingButNotEnforced, not %q", state)
+		}
+		src.Policies[i].State = s
+	}
+	for _, name := range p.Remove {
+		i := indexOfPolicy(src.Policies, name)
+		if i < 0 {
+			return nil, notFound("policy", name, namesOfPolicies(src.Policies)...)
+		}
+		src.Policies = slices.Delete(src.Policies, i, i+1)
+	}
+	if err := a.proposeSwitches(r, p.Switches, &src); err != nil {
+		return nil, err
+	}
+	out := &proposal{before: before}
+	var err error
+	if out.join, out.leave, err = a.proposeGroups(r, p); err != nil {
+		return nil, err
+	}
+	out.after, out.warnings = policy.Compile(src)
+	out.warnings = slices.DeleteFunc(out.warnings, func(w policy.Warning) bool { return slices.Contains(a.Warnings(), w) })
+	return out, nil
+}
+
+func indexOfPolicy(all []policy.Policy, name string) int {
+	if i := slices.IndexFunc(all, func(p policy.Policy) bool { return p.ID == name }); i >= 0 {
+		return i
+	}
+	return slices.IndexFunc(all, func(p policy.Policy) bool { return strings.EqualFold(p.DisplayName, name) })
+}
+
+func namesOfPolicies(all []policy.Policy) (names []string) {
+	for _, p := range all {
+		names = append(names, p.DisplayName)
+	}
+	return names
+}
+
+// proposeObjects reads Graph's objects as an import would, and puts each in the
+// place of the one it would replace.
+func (a *api) proposeObjects(r *http.Request, p *proposed, src *policy.Source) error {
+	for _, kind := range []struct {
+		kind  store.DocumentKind
+		texts []json.RawMessage
+		name  string
+		put   func(id string, text []byte) error
+	}{
+		{store.Location, p.Locations, "/locations", func(id string, text []byte) error {
+			x, err := graph.Location(text)
+			src.Locations = replaced(src.Locations, x, func(y location.Named) bool { return y.ID == id })
+			return err
+		}},
+		{store.Strength, p.Strengths, "/strengths", func(id string, text []byte) error {
+			x, err := graph.Strength(text)
+			src.Strengths = replaced(src.Strengths, x, func(y policy.Strength) bool { return y.ID == id })
+			return err
+		}},
+		{store.Policy, p.Policies, "/policies", func(id string, text []byte) error {
+			x, err := graph.Policy(text)
+			if err != nil {
+				return err
+			}
+			src.Policies = replaced(src.Policies, x, func(y policy.Policy) bool { return y.ID == id })
+			return documents{a, store.Policy}.people(r, x, src.Names.People)
+		}},
+	} {
+		d := documents{a, kind.kind}
+		for i, text := range kind.texts {
+			x, err := d.arrive(r, text)
+			if err == nil {
+				err = kind.put(x.doc.ID, x.text)
+			}
+			if err != nil {
+				return under(kind.name, placed(err, i))
+			}
+		}
+	}
+	return nil
+}
+
+// replaced puts x where the one is that it replaces, or at the end.
+func replaced[T any](all []T, x T, same func(T) bool) []T {
+	if i := slices.IndexFunc(all, same); i >= 0 {
+		all[i] = x
+		return all
+	}
+	return append(all, x)
+}
+
+// under puts a member before what a fault is about.
+func under(member string, err error) error {
+	var e *Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	moved := *e
+	moved.Target = member + e.Target
+	moved.Details = slices.Clone(e.Details)
+	for i := range moved.Details {
+		moved.Details[i].Target = member + moved.Details[i].Target
+	}
+	return &moved
+}
+
+func (a *api) proposeSwitches(r *http.Request, all []proposedSwitch, src *policy.Source) error {
+	if len(all) == 0 {
+		return nil
+	}
+	src.Domains, src.Groups, src.Mailboxes = cloned(src.Domains), cloned(src.Groups), cloned(src.Mailboxes)
+	for _, w := range all {
+		known := true
+		switch w.Scope {
+		case "", "organization":
+			known = src.Organization.Set(w.Name, w.Value)
+		case "domain":
+			d := src.Domains[strings.ToLower(w.Subject)]
+			known = d.Set(w.Name, w.Value)
+			src.Domains[strings.ToLower(w.Subject)] = d
+		case "group":
+			g, err := a.findGroup(r, w.Subject)
+			if err != nil {
+				return err
+			}
+			s := src.Groups[g.ID]
+			known = s.Set(w.Name, w.Value)
+			src.Groups[g.ID] = s
+		case "mailbox":
+			p, err := a.findPerson(r, w.Subject)
+			if err != nil {
+				return err
+			}
+			s := src.Mailboxes[p.ID]
+			known = s.Set(w.Name, w.Value)
+			src.Mailboxes[p.ID] = s
+		default:
+			return bad("switches", "a switch is set for the organization, a domain, a group or a mailbox, not %q", w.Scope)
+		}
+		if !known {
+			return notFound("switch", w.Name, policy.SwitchNames()...)
+		}
+	}
+	return nil
+}
+
+// cloned is a copy that can be written to.
+func cloned[V any](m map[string]V) map[string]V {
+	if m == nil {
+		return map[string]V{}
+	}
+	return maps.Clone(m)
+}
+
+// proposeGroups works out which groups people would come into and go out of,
+// nesting resolved.
+func (a *api) proposeGroups(r *http.Request, p *proposed) (join, leave map[string][]string, err error) {
+	if len(p.Join)+len(p.Leave) == 0 {
+		return nil, nil, nil
+	}
+	members, err := a.Store.Members(r.Context())
+	if err != nil {
+		return nil, nil, err
+	}
+	then := slices.Clone(members)
+	touched := map[string]bool{}
+	for _, list := range []struct {
+		add  bool
+		rows []membership
+	}{{true, p.Join}, {false, p.Leave}} {
+		for _, m := range list.rows {
+			g, err := a.findGroup(r, m.Group)
+			if err != nil {
+				return nil, nil, err
+			}
+			who, err := a.findPerson(r, m.Member)
+			if err != nil {
+				return nil, nil, err
+			}
+			touched[who.ID] = true
+			row := store.Member{Group: g.ID, Member: who.ID}
+			if list.add {
+				then = append(then, row)
+			} else {
+				then = slices.DeleteFunc(then, func(x store.Member) bool { return x == row })
+			}
+		}
+	}
+	join, leave = map[string][]string{}, map[string][]string{}
+	for id := range touched {
+		now, later := closure(members, id), closure(then, id)
+		join[id], leave[id] = without(later, now), without(now, later)
+	}
+	return join, leave, nil
+}
+
+// closure are the groups somebody is in, nesting resolved, sorted.
+func closure(members []store.Member, person string) []string {
+	in := map[string]bool{}
+	for grown := true; grown; {
+		grown = false
+		for _, m := range members {
+			if !in[m.Group] && (m.IsGroup && in[m.Member] || !m.IsGroup && m.Member == person) {
+				in[m.Group], grown = true, true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(in))
+}
+
+func without(all, some []string) (left []string) {
+	for _, x := range all {
+		if !slices.Contains(some, x) {
+			left = append(left, x)
+		}
+	}
+	return left
+}
