@@ -267,6 +267,15 @@ func TestWhoMovesHouseMovesWithEverything(t *testing.T) {
 	if _, ok := d.s.Open(moved(same)); !ok {
 		t.Error("the computer is refused where the telephone is let in")
 	}
+	approved := moved(func(k *Knock) { k.Person, k.Addr = "bob", at("198.51.100.1") })
+	r := ask(t, d.s, approved)
+	if _, err := d.s.Approve(t.Context(), tester, "bob", r.ID, Approver{Addr: approved.Addr, MultiFactor: true}); err != nil {
+		t.Fatal(err)
+	}
+	d.s.index.household.seen(&Knock{Person: "bob", Addr: at("192.0.77.9"), JA4: helloOld, At: time.Now()})
+	if _, ok := d.s.Open(moved(func(k *Knock) { k.Person = "bob" })); ok {
+		t.Error("what was approved for one network moves to another")
+	}
 }
 
 func TestAnUpdateIsFollowedFromAPlaceThatIsPinnedTightly(t *testing.T) {

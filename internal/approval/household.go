@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/portreeve/portreeve/internal/store"
 )
 
 // household remembers in which networks each person's programs were let in
@@ -63,15 +65,16 @@ func (h *household) has(k *Knock) bool {
 	})
 }
 
-// moved finds the window of a program that is where another one of the person's
-// was let in lately, in other networks of the owner that it was known at. Its
-// hello must be the very one. x.mu is held.
+// moved finds the adopted window of a program that is where another one of the
+// person's was let in lately, in other networks of the owner that it was known
+// at. Its hello must be the very one. What somebody approved holds where they
+// approved it. x.mu is held.
 func (x *index) moved(k *Knock) *held {
 	if k.JA4 == "" || k.Owner == "" || !x.household.has(k) {
 		return nil
 	}
 	i := slices.IndexFunc(x.windows[k.Person], func(w *held) bool {
-		return pooled(w.Network) && w.Owner == k.Owner && w.JA4 == k.JA4 && (w.Program == "" || w.Program == k.Program) &&
+		return w.Kind == store.AdoptedWindow && pooled(w.Network) && w.Owner == k.Owner && w.JA4 == k.JA4 && (w.Program == "" || w.Program == k.Program) &&
 			slices.Contains(w.Protocols, k.Protocol) && x.live(w, k.At)
 	})
 	if i < 0 {
