@@ -83,8 +83,8 @@ type AppPasswords interface {
 type Factors interface {
 	Passkey(ctx context.Context, person string, secret []byte) (policy.Methods, error)
 	Pass(ctx context.Context, person string, secret []byte) (policy.Methods, error)
-	// PassGrant is what a session that the person's pass has opened hangs on, and until when.
-	PassGrant(ctx context.Context, person string) (grant string, until time.Time, err error)
+	// PassGrant is what a session hangs on that the pass shown has opened, and until when.
+	PassGrant(ctx context.Context, person string, shown []byte) (grant string, until time.Time, err error)
 }
 
 // Delegates says whether one person may open another's mailbox over a

@@ -31,7 +31,7 @@ func (factors) Pass(_ context.Context, person string, shown []byte) (policy.Meth
 	return 0, signin.Refuse(signin.FactorFailed, "no such pass")
 }
 
-func (f factors) PassGrant(context.Context, string) (string, time.Time, error) {
+func (f factors) PassGrant(context.Context, string, []byte) (string, time.Time, error) {
 	return "pass:1", f.until, f.lost
 }
 

@@ -119,7 +119,11 @@ func (v *Verifier) pass(ctx context.Context, q *claim) (signin.Principal, error)
 	if err != nil {
 		return signin.Principal{}, err
 	}
-	grant, until, err := v.Factors.PassGrant(ctx, q.mailbox.ID)
+	grant, until, err := v.Factors.PassGrant(ctx, q.mailbox.ID, q.cred.Secret())
+	var refusal *Refusal
+	if errors.As(err, &refusal) { // taken back, or replaced, since
+		return signin.Principal{}, err
+	}
 	if err != nil {
 		return signin.Principal{}, trouble(signin.InternalFault, fmt.Errorf("finding the pass that was used: %w", err))
 	}

@@ -388,7 +388,7 @@ func TestAPassHasEntrasLimits(t *testing.T) {
 				t.Errorf("came to %v, %v", m.Names(), err)
 			}
 		}
-		grant, until, err := h.PassGrant(ctx, leela)
+		grant, until, err := h.PassGrant(ctx, leela, []byte(text))
 		if err != nil || grant != "pass:"+f.ID || !until.Equal(f.Ends) {
 			t.Errorf("hangs on %s until %s, %v", grant, until, err)
 		}
@@ -406,6 +406,11 @@ func TestAPassHasEntrasLimits(t *testing.T) {
 		}
 		_, err = h.Pass(ctx, leela, []byte(text))
 		wants(t, err, signin.FactorFailed) // there is one at a time
+		if grant, _, err := h.PassGrant(ctx, leela, []byte(text)); grant != "" {
+			t.Errorf("what the last pass opened hangs on its successor, %s (%v)", grant, err)
+		} else {
+			wants(t, err, signin.PassUsedUp)
+		}
 		_, err = h.Pass(ctx, leela, []byte(later))
 		wants(t, err, signin.PassExpired)
 		time.Sleep(time.Hour)

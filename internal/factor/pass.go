@@ -126,11 +126,15 @@ func (s *Service) Pass(ctx context.Context, person string, pass []byte) (policy.
 }
 
 // PassGrant is what a session that a person's pass opened hangs on: it ends
-// when the pass is revoked, and when its time is over.
-func (s *Service) PassGrant(ctx context.Context, person string) (grant string, until time.Time, err error) {
+// when the pass is revoked, and when its time is over. shown is the pass that
+// was used: where another has come in its place since, nothing hangs on that.
+func (s *Service) PassGrant(ctx context.Context, person string, shown []byte) (grant string, until time.Time, err error) {
 	p, err := s.Store.Pass(ctx, person)
-	if err != nil {
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return "", time.Time{}, err
+	}
+	if subtle.ConstantTimeCompare(p.Print, s.print(KindPass, person, typed(string(shown)))) != 1 {
+		return "", time.Time{}, refuse(signin.PassUsedUp, "the pass was taken back this moment")
 	}
 	return store.PassGrant(p.ID), p.Ends, nil
 }
