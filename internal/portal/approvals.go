@@ -64,7 +64,7 @@ func (p *Portal) daysOffered() []int {
 func (c *call) approvalsPage() { c.showApprovals(http.StatusOK, approvalsPage{}) }
 
 func (c *call) showApprovals(status int, d approvalsPage) {
-	d.Page, d.Fresh, d.Factor, d.Days, d.Password = c.framed("approvals"), c.recent() && c.twoFactors(), c.Factors.Has(c.visit.person()), c.daysOffered(), c.Password
+	d.Page, d.Fresh, d.Factor, d.Days, d.Password = c.framed("approvals"), c.recent() && c.twoFactors(), c.Factors.Has(c.visit.person()), c.daysOffered(), c.passwordURL()
 	if c.Approvals != nil {
 		all, err := c.Approvals.Requests(c.ctx(), c.visit.person())
 		if err != nil {

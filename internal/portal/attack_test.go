@@ -46,7 +46,7 @@ func furnished(t *testing.T, w *world) (*browser, *app) {
 }
 
 // everyPage are the pages with forms of somebody who is signed in.
-var everyPage = []string{"/", "/security", "/signins", "/programs", "/approvals", "/apppasswords", "/setup", "/confirm"}
+var everyPage = []string{"/", "/security", "/password", "/signins", "/programs", "/approvals", "/apppasswords", "/setup", "/confirm"}
 
 func TestNoFormWorksForAnotherSite(t *testing.T) {
 	w := newWorld(t)
@@ -98,7 +98,7 @@ func TestNoFormWorksForAnotherSite(t *testing.T) {
 			}
 		}
 	}
-	for _, action := range []string{"/signout", "/security/remove", "/security/recovery", "/signins/not-me", "/programs/withdraw", "/approvals/allow", "/approvals/deny", "/apppasswords/new", "/confirm"} {
+	for _, action := range []string{"/signout", "/security/remove", "/security/recovery", "/signins/not-me", "/programs/withdraw", "/approvals/allow", "/approvals/deny", "/apppasswords/new", "/password", "/confirm"} {
 		if !tried[action] {
 			t.Errorf("no page had a form to %s", action)
 		}
@@ -124,7 +124,9 @@ func (w *world) state(t testing.TB) string {
 	must(t, err)
 	passwords, err := w.passwords.List(t.Context(), leela)
 	must(t, err)
-	return fmt.Sprint(len(factors), len(windows), len(requests), len(passwords), w.sessions.Len(), requests[0].State)
+	person, err := w.store.Person(t.Context(), leela)
+	must(t, err)
+	return fmt.Sprint(len(factors), len(windows), len(requests), len(passwords), w.sessions.Len(), requests[0].State, person.Version)
 }
 
 func TestEveryAnswerKeepsStrangersOut(t *testing.T) {
@@ -240,12 +242,12 @@ func TestChangesNeedAConfirmationThatIsNotOld(t *testing.T) {
 	if a := b.send("POST", remove.action, remove.fields, nil); a.header.Get("Location") != "/confirm?next=%2Fsecurity" {
 		t.Errorf("a change without a confirmation: %d %s", a.status, a.header.Get("Location"))
 	}
-	for _, path := range []string{"/security", "/programs", "/approvals", "/apppasswords"} {
+	for _, path := range []string{"/security", "/password", "/programs", "/approvals", "/apppasswords"} {
 		a := b.get(path)
 		a.contains(t, "To make changes, confirm that it is you")
 		for _, f := range a.forms {
 			switch f.action {
-			case "/security/remove", "/security/app", "/security/passkey", "/security/recovery", "/programs/withdraw", "/approvals/allow", "/apppasswords/new", "/apppasswords/apple":
+			case "/password", "/security/remove", "/security/app", "/security/passkey", "/security/recovery", "/programs/withdraw", "/approvals/allow", "/apppasswords/new", "/apppasswords/apple":
 				t.Errorf("%s offers %s", path, f.action)
 			}
 		}

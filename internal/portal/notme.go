@@ -58,7 +58,7 @@ func (c *call) notMe() {
 		c.trouble("finding a sign-in", err)
 		return
 	}
-	d := notMePage{Page: c.framed("signins"), Password: c.Password, ByPassword: e.Facts.Credential == policy.CredentialPassword}
+	d := notMePage{Page: c.framed("signins"), Password: c.passwordURL(), ByPassword: e.Facts.Credential == policy.CredentialPassword}
 	if err := c.takeBack(&e, &d); err != nil {
 		c.trouble("taking back what a sign-in hung on", err)
 		return

@@ -45,6 +45,7 @@ type Log interface {
 type People interface {
 	Person(ctx context.Context, id string) (store.Person, error)
 	Change(ctx context.Context, who store.Actor, reason string, do func(*store.Tx) error) error
+	Write(ctx context.Context, do func(*store.Tx) error) error
 }
 
 // Journal writes down how sessions began and ended.
@@ -79,9 +80,14 @@ type Options struct {
 	Mail apppassword.MailServers
 	// Signer signs Apple's profiles; nil leaves them unsigned.
 	Signer *apppassword.Signer
-	// Password says how people change their password: an address, or empty.
+	// Password says where people change a password that is kept elsewhere: an
+	// address, or empty.
 	Password string
-	Fault    *slog.Logger
+	// Settle returns once everything stored by now is in force; it may be nil.
+	Settle func(context.Context) error
+	// Tell announces something to a person; it must not wait. It may be nil.
+	Tell  func(person, what string)
+	Fault *slog.Logger
 }
 
 // Portal is the pages and the sessions of those who are signed in.

@@ -112,8 +112,8 @@ func newWorld(t testing.TB) *world {
 	must(t, err)
 	must(t, w.store.Change(ctx, store.System, "", func(tx *store.Tx) error {
 		return errors.Join(
-			tx.AddPerson(&store.Person{ID: leela, Address: "leela@example.org", DisplayName: `Leela <script>alert("x")</script>`, SecretKind: "local", Hash: store.Hash(secret.Hash([]byte(right)))}),
-			tx.AddPerson(&store.Person{ID: fry, Address: "fry@example.org", SecretKind: "local", Hash: store.Hash(secret.Hash([]byte(right)))}))
+			tx.AddPerson(&store.Person{ID: leela, Address: "leela@example.org", DisplayName: `Leela <script>alert("x")</script>`, SecretKind: store.SecretArgon2id, Hash: store.Hash(secret.Hash([]byte(right)))}),
+			tx.AddPerson(&store.Person{ID: fry, Address: "fry@example.org", SecretKind: store.SecretArgon2id, Hash: store.Hash(secret.Hash([]byte(right)))}))
 	}))
 	logger := slog.New(slog.NewTextHandler(w.faults, nil))
 	w.events, err = eventlog.Open(ctx, eventlog.Options{Store: w.store, Dir: dir, JournalSize: 1 << 20, Logger: logger})

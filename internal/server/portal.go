@@ -54,13 +54,20 @@ func (s *Server) openPages() error {
 func (s *Server) portalOptions(u *url.URL, public *web.Public) (portal.Options, error) {
 	o := portal.Options{URL: u, Listener: browsers, Public: public, Gate: s.gate, Sessions: s.sessions, Journal: s.events,
 		Log: s.store, People: s.store, Factors: s.factors, AppPasswords: s.appPasswords, Approvals: s.approvals, WindowDays: s.Config.Approval.Days, MayEnrol: s.mayEnrol,
-		Revoke: s.revokeOf, Mail: s.mailServers(u.Hostname()), Password: string(s.Config.Public.PasswordURL), Fault: s.Log}
+		Revoke: s.revokeOf, Mail: s.mailServers(u.Hostname()), Password: string(s.Config.Public.PasswordURL), Fault: s.Log,
+		Settle: s.settle, Tell: s.announced}
 	if s.upstream != nil {
 		o.Upstream = s.upstream
 	}
 	var err error
 	o.Signer, err = s.profileSigner()
 	return o, err
+}
+
+// settle returns once everything stored by now is in force.
+func (s *Server) settle(ctx context.Context) error {
+	_, err := s.keeper.apply(ctx, 0)
+	return err
 }
 
 // mayEnrol says whether a session may set up a second factor.

@@ -33,10 +33,7 @@ func (s *Server) openUpstream() (err error) {
 	}
 	slices.SortFunc(providers, func(a, b upstream.Provider) int { return cmp.Compare(a.Name, b.Name) })
 	s.upstream, err = upstream.New(upstream.Options{Providers: providers, Public: string(s.Config.PublicURL), Store: s.store, Box: s.box,
-		Everything: authn.Everything, Log: s.Log, Settle: func(ctx context.Context) error {
-			_, err := s.keeper.apply(ctx, 0)
-			return err
-		}})
+		Everything: authn.Everything, Log: s.Log, Settle: s.settle})
 	return err
 }
 
