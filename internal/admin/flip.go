@@ -117,19 +117,13 @@ func flipSwitch(s *policy.Snapshot, f *policy.Facts, holder policy.Holder, try f
 		src.Organization.Set(name, &open)
 	case policy.HeldByDomain:
 		src.Domains = cloned(src.Domains)
-		d := src.Domains[holder.ID]
-		d.Set(name, &open)
-		src.Domains[holder.ID] = d
+		setSwitch(src.Domains, holder.ID, name, &open)
 	case policy.HeldByGroup:
 		src.Groups = cloned(src.Groups)
-		g := src.Groups[holder.ID]
-		g.Set(name, &open)
-		src.Groups[holder.ID] = g
+		setSwitch(src.Groups, holder.ID, name, &open)
 	case policy.HeldByMailbox:
 		src.Mailboxes = cloned(src.Mailboxes)
-		m := src.Mailboxes[holder.ID]
-		m.Set(name, &open)
-		src.Mailboxes[holder.ID] = m
+		setSwitch(src.Mailboxes, holder.ID, name, &open)
 	}
 	rules, _ := policy.Compile(src)
 	try("rule", fmt.Sprintf("set %s to %v at the %s", name, open, holder.Kind), rules, *f)

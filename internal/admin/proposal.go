@@ -182,25 +182,19 @@ func (a *api) proposeSwitches(r *http.Request, all []proposedSwitch, src *policy
 		case "", "organization":
 			known = src.Organization.Set(w.Name, w.Value)
 		case "domain":
-			d := src.Domains[strings.ToLower(w.Subject)]
-			known = d.Set(w.Name, w.Value)
-			src.Domains[strings.ToLower(w.Subject)] = d
+			known = setSwitch(src.Domains, strings.ToLower(w.Subject), w.Name, w.Value)
 		case "group":
 			g, err := a.findGroup(r, w.Subject)
 			if err != nil {
 				return err
 			}
-			s := src.Groups[g.ID]
-			known = s.Set(w.Name, w.Value)
-			src.Groups[g.ID] = s
+			known = setSwitch(src.Groups, g.ID, w.Name, w.Value)
 		case "mailbox":
 			p, err := a.findPerson(r, w.Subject)
 			if err != nil {
 				return err
 			}
-			s := src.Mailboxes[p.ID]
-			known = s.Set(w.Name, w.Value)
-			src.Mailboxes[p.ID] = s
+			known = setSwitch(src.Mailboxes, p.ID, w.Name, w.Value)
 		default:
 			return bad("switches", "a switch is set for the organization, a domain, a group or a mailbox, not %q", w.Scope)
 		}
@@ -209,6 +203,17 @@ func (a *api) proposeSwitches(r *http.Request, all []proposedSwitch, src *policy
 		}
 	}
 	return nil
+}
+
+// setSwitch sets a switch of one domain, group or mailbox; known is whether there is such a switch.
+func setSwitch[T any, P interface {
+	*T
+	Set(name string, value *bool) bool
+}](all map[string]T, holder, name string, value *bool) (known bool) {
+	s := all[holder]
+	known = P(&s).Set(name, value)
+	all[holder] = s
+	return known
 }
 
 // cloned is a copy that can be written to.
