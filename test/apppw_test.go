@@ -119,10 +119,18 @@ func TestAnAppPasswordIsApprovedLimitedAndRevoked(t *testing.T) {
 	if answer, _, err := k.signIn(person, secret); err != nil || in(answer) {
 		t.Fatalf("another program is let in: %q, %v", answer, err)
 	}
-	if shown := s.do(t, "apppw", "show", "a program"); !strings.Contains(shown, "apppw approve") {
-		t.Errorf("nothing says that it waits for approval:\n%s", shown)
+	shown := s.do(t, "apppw", "show", "a program")
+	_, rest, _ := strings.Cut(shown, "apppw approve ")
+	command, _, ok := strings.Cut(rest, "`")
+	if !ok {
+		t.Fatalf("nothing says that it waits for approval:\n%s", shown)
 	}
-	s.do(t, "apppw", "approve", s.appPasswordID(t, person))
+	for _, wrong := range [][]string{{s.appPasswordID(t, person)}, {s.appPasswordID(t, person), "--pending", "0123456789abcdef"}} {
+		if out, err := s.feed("", append([]string{"apppw", "approve"}, wrong...)...); err == nil {
+			t.Fatalf("approved, though nobody said what: %s", out)
+		}
+	}
+	s.do(t, append([]string{"apppw", "approve"}, strings.Fields(command)...)...)
 	k = s.mustKnock(t, "submission", here)
 	if answer, _, err := k.signIn(person, secret); err != nil || !in(answer) {
 		t.Fatalf("approved, it is answered %q, %v", answer, err)

@@ -150,9 +150,24 @@ func (a *api) revokeAppPassword(r *http.Request) (any, error) {
 	})
 }
 
+// approveAppPassword lets in what the administrator was shown, by its mark, and
+// not whatever has shown the app password since.
 func (a *api) approveAppPassword(r *http.Request) (any, error) {
+	var c struct {
+		PendingMark string `json:"pendingMark"`
+	}
+	if err := decode(r, &c); err != nil {
+		return nil, err
+	}
+	if c.PendingMark == "" {
+		return nil, bad("pendingMark", "say which program and network is approved: pendingMark, as it stands beside them")
+	}
 	return a.onAppPassword(r, func(ctx context.Context, who store.Actor, p *apppassword.Password) error {
-		return a.AppPasswords.Approve(ctx, who, p.Person, p.ID, p.PendingMark)
+		if p.Pending && p.PendingMark != c.PendingMark {
+			return &Error{Status: http.StatusConflict, Code: "Conflict", Target: "pendingMark",
+				Message: "another program or network waits now than was approved: look again before you let it in"}
+		}
+		return a.AppPasswords.Approve(ctx, who, p.Person, p.ID, c.PendingMark)
 	})
 }
 

@@ -1,6 +1,8 @@
 package apppassword
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -38,9 +40,11 @@ type pending struct {
 	At      time.Time `json:"at"`
 }
 
-// mark names what would be bound by an approval under a scope.
+// mark names what would be bound by an approval under a scope, short enough to
+// be typed and too long to be met by trying.
 func (p *pending) mark(sc *Scope) string {
-	return bound{}.with(p, sc).keys()
+	sum := sha256.Sum256([]byte(bound{}.with(p, sc).keys()))
+	return hex.EncodeToString(sum[:8])
 }
 
 func (b bound) keys() string {

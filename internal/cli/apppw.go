@@ -17,8 +17,7 @@ const appPasswords = ours + "/appPasswords"
 
 func (a *app) apppw() *cobra.Command {
 	return noun("apppw", "App passwords: generated secrets of one program or device", a.apppwNew(), a.apppwList(), a.apppwShow(),
-		a.apppwDo("revoke ID|NAME", "Revoke an app password and close its connections", http.MethodDelete, "", "revoked"),
-		a.apppwDo("approve ID|NAME", "Let an app password be used by the program and network that it was refused to last", http.MethodPost, "approve", "approved"))
+		a.apppwRevoke(), a.apppwApprove())
 }
 
 // scopeFlags are the flags of an app password's scope.
@@ -233,8 +232,7 @@ func (a *app) showAppPassword(w io.Writer, f map[string]any) {
 	s.line("Last used", strings.TrimSpace(o.time(text(f["lastUsed"]))+" "+text(f["lastAddress"])+" "+text(f["lastProgram"])))
 	s.line("Revoked", o.time(text(f["revoked"])))
 	if f["pending"] == true {
-		s.line("Refused to", text(f["pendingProgram"])+" at "+text(f["pendingAddress"])+" ("+text(f["pendingOwner"])+"), "+o.time(text(f["pendingSince"]))+
-			"; `portreeve apppw approve "+text(f["id"])+"` lets it in")
+		s.line("Refused to", a.pendingWords(f))
 	}
 }
 
@@ -244,23 +242,51 @@ func (a *app) apppwFlags(c *cobra.Command, user *string) {
 	c.ValidArgsFunction = a.names(appPasswords, "id")
 }
 
-func (a *app) apppwDo(use, short, method, action, said string) *cobra.Command {
+func (a *app) apppwRevoke() *cobra.Command {
 	var user string
-	c := verb(use, short, cobra.ExactArgs(1), func(cmd *cobra.Command, args []string) error {
-		resource := path(appPasswords, args[0])
-		if action != "" {
-			resource = path(appPasswords, args[0], action)
-		}
-		var did struct {
-			ID   string `json:"id"`
-			Name string `json:"name"`
-		}
-		if err := a.client().do(cmd.Context(), method, resource, values("user", user), nil, &did); err != nil {
-			return err
-		}
-		a.done("%s %s (%s)", said, printable(did.ID), printable(did.Name))
-		return nil
+	c := verb("revoke ID|NAME", "Revoke an app password and close its connections", cobra.ExactArgs(1), func(cmd *cobra.Command, args []string) error {
+		return a.apppwDo(cmd, http.MethodDelete, path(appPasswords, args[0]), user, nil, "revoked")
 	})
 	a.apppwFlags(c, &user)
 	return c
+}
+
+// apppwApprove approves what was shown: whoever else has shown the app password
+// since, such as a thief, is not let in in its place.
+func (a *app) apppwApprove() *cobra.Command {
+	var user, pending string
+	c := verb("approve ID|NAME", "Let an app password be used by the program and network that it was refused to last", cobra.ExactArgs(1), func(cmd *cobra.Command, args []string) error {
+		if pending == "" {
+			r, err := a.client().object(cmd.Context(), path(appPasswords, args[0]), values("user", user))
+			if err != nil {
+				return err
+			}
+			if r.fields["pending"] == true {
+				return usage("say which program is approved, with --pending; refused to %s", a.pendingWords(r.fields))
+			}
+			pending = "none" // and the server says what there is to say
+		}
+		return a.apppwDo(cmd, http.MethodPost, path(appPasswords, args[0], "approve"), user, map[string]any{"pendingMark": pending}, "approved")
+	})
+	c.Flags().StringVar(&pending, "pending", "", "which program and network is meant: the mark that apppw show names")
+	a.apppwFlags(c, &user)
+	return c
+}
+
+// pendingWords is what waits for approval, and how it is approved.
+func (a *app) pendingWords(f map[string]any) string {
+	return text(f["pendingProgram"]) + " at " + text(f["pendingAddress"]) + " (" + text(f["pendingOwner"]) + "), " + a.output().time(text(f["pendingSince"])) +
+		"; `portreeve apppw approve " + text(f["id"]) + " --pending " + text(f["pendingMark"]) + "` lets it in"
+}
+
+func (a *app) apppwDo(cmd *cobra.Command, method, resource, user string, body any, said string) error {
+	var did struct {
+		ID   string `json:"id"`
+		Name string `json:"name"`
+	}
+	if err := a.client().do(cmd.Context(), method, resource, values("user", user), body, &did); err != nil {
+		return err
+	}
+	a.done("%s %s (%s)", said, printable(did.ID), printable(did.Name))
+	return nil
 }
