@@ -48,6 +48,7 @@ func (c *Config) Check() []Problem {
 	k.listeners()
 	k.public()
 	k.approval()
+	k.languages()
 	k.notices()
 	k.certificates()
 	k.backends()

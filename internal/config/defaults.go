@@ -20,17 +20,18 @@ const (
 // defaults is what holds where the file says nothing.
 func defaults() Config {
 	return Config{
-		Public:   Public{TLS: "implicit"},
-		Approval: Approval{Days: 30, IdleDays: 45, Waiting: 24 * time.Hour, DenyDays: 90, Place: "network"},
-		Notices:  Notices{TLS: "starttls"},
-		Tokens:   Tokens{Algorithm: "ES256"},
-		Names:    Names{Detail: "+"},
-		Refusals: Refusals{IMAPCode: "UNAVAILABLE", IMAPAlert: true, POP3Code: "SYS/PERM", SMTPCode: "5.7.8"},
-		Limits:   Limits{PerSource: 100, Unauthenticated: 20_000, SignInTime: 3 * time.Minute},
-		Log:      Log{Format: "json", Syslog: "/dev/log", Level: "info", Days: 400, Size: 20 << 30, Unrecorded: "refuse"},
-		Database: "sqlite",
-		State:    "/var/lib/portreeve",
-		Admin:    Admin{Socket: "/run/portreeve/portreeve.sock", Group: "portreeve"},
+		Public:    Public{TLS: "implicit"},
+		Approval:  Approval{Days: 30, IdleDays: 45, Waiting: 24 * time.Hour, DenyDays: 90, Place: "network"},
+		Languages: Languages{Default: "en"},
+		Notices:   Notices{TLS: "starttls"},
+		Tokens:    Tokens{Algorithm: "ES256"},
+		Names:     Names{Detail: "+"},
+		Refusals:  Refusals{IMAPCode: "UNAVAILABLE", IMAPAlert: true, POP3Code: "SYS/PERM", SMTPCode: "5.7.8"},
+		Limits:    Limits{PerSource: 100, Unauthenticated: 20_000, SignInTime: 3 * time.Minute},
+		Log:       Log{Format: "json", Syslog: "/dev/log", Level: "info", Days: 400, Size: 20 << 30, Unrecorded: "refuse"},
+		Database:  "sqlite",
+		State:     "/var/lib/portreeve",
+		Admin:     Admin{Socket: "/run/portreeve/portreeve.sock", Group: "portreeve"},
 	}
 }
 

@@ -75,6 +75,9 @@ type Config struct {
 	// Approval says how programs that know only a password are let in, where a
 	// policy asks for an approval window (docs/approval.md).
 	Approval Approval `yaml:"approval"`
+	// Languages says in which languages people are spoken to, on pages and in
+	// mails. English and German are built in (docs/portal.md).
+	Languages Languages `yaml:"languages"`
 	// Notices are mails that tell people of requests and changes. Without an
 	// address none are sent, and the portal alone tells.
 	Notices Notices `yaml:"notices"`
@@ -534,6 +537,17 @@ type Approval struct {
 	// country, for a program that is recognised; easier to carry about, and
 	// easier for a thief nearby).
 	Place string `yaml:"place" oneof:"network,owner"`
+}
+
+// Languages says in which languages people are spoken to.
+type Languages struct {
+	// Default is the language of mails, and of pages for a browser that asks for
+	// none that there is: the name of a language's file, such as de.
+	Default string `yaml:"default"`
+	// Folder holds further languages: fr.json, pt-BR.json, as `portreeve config
+	// language` begins one. A de.json there says some German sentences otherwise.
+	// They are read again when they change.
+	Folder Path `yaml:"folder"`
 }
 
 // Notices are the mails that tell people what concerns their sign-in.

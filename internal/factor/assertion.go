@@ -174,7 +174,7 @@ func (s *Service) useKey(ctx context.Context, c *ceremony, f *store.Factor, sign
 		})
 	}
 	if errors.Is(err, errCounter) {
-		s.Tell(f.Person, "Your key "+f.Name+" answered with an old counter and was refused: there may be a copy of it. Remove it and set up another.")
+		s.Tell(f.Person, News{Kind: NewsCopy, Name: f.Name})
 		return 0, wrong("the key's counter did not grow: %d after %d, there may be a copy of the key", counter, f.Counter)
 	}
 	if err != nil {

@@ -122,7 +122,7 @@ func (s *Service) enrol(ctx context.Context, who store.Actor, f *store.Factor, b
 		return tx.AddFactor(f)
 	})
 	if err == nil {
-		s.Tell(f.Person, "A new second factor was set up: "+f.Name+". If it was not you, ask your administrator at once.")
+		s.Tell(f.Person, News{Kind: NewsAdded, Name: f.Name})
 	}
 	return err
 }

@@ -69,7 +69,7 @@ type Options struct {
 	RPID    string
 	Origins []string
 	// Tell announces something to a person; it must not wait. It may be nil.
-	Tell func(person, what string)
+	Tell func(person string, n News)
 	// Registration judges setting up a factor by the policies that name that
 	// action; nil: there are none.
 	Registration func(f *policy.Facts) policy.Verdict
@@ -91,7 +91,7 @@ type Service struct {
 // New makes the service and reads who has a factor.
 func New(ctx context.Context, o Options) (*Service, error) {
 	if o.Tell == nil {
-		o.Tell = func(string, string) {}
+		o.Tell = func(string, News) {}
 	}
 	s := &Service{Options: o}
 	var err error
@@ -264,7 +264,7 @@ func (s *Service) remove(ctx context.Context, who store.Actor, person, id string
 		return tx.DeleteBrowsers(person)
 	})
 	if err == nil {
-		s.Tell(person, "A second factor was removed.")
+		s.Tell(person, News{Kind: NewsRemoved})
 	}
 	return err
 }
@@ -292,7 +292,7 @@ func (s *Service) Reset(ctx context.Context, who store.Actor, person string) (pa
 	if err != nil {
 		return "", err
 	}
-	s.Tell(person, "Your second factors were reset by "+who.Name+" and every session was ended.")
+	s.Tell(person, News{Kind: NewsReset, Name: who.Name})
 	return pass, nil
 }
 

@@ -84,10 +84,10 @@ func (h *house) openIn(ctx context.Context) error {
 		return err
 	}
 	h.Service, err = New(ctx, Options{Store: db, Box: h.box, Print: h.box.Prints("factors"), Name: "Planet: Express", RPID: rpID, Origins: []string{site},
-		Tell: func(person, what string) {
+		Tell: func(person string, n News) {
 			h.mu.Lock()
 			defer h.mu.Unlock()
-			h.told = append(h.told, person+": "+what)
+			h.told = append(h.told, strings.TrimSpace(fmt.Sprintf("%s: %s %s", person, n.Kind, n.Name)))
 		},
 		Everything: func(person string, at time.Time) string { return fmt.Sprintf("all:%s:%d", person, at.UnixNano()) }})
 	return err
@@ -167,7 +167,7 @@ func TestACodeIsRightOnceAndItsNeighboursWithinOneStep(t *testing.T) {
 		if f.Name != "My phone" || f.Kind != KindTOTP || !h.Has(leela) || h.Has(fry) {
 			t.Errorf("enrolled %+v, has %v and %v", f, h.Has(leela), h.Has(fry))
 		}
-		if !h.heard(leela + ": A new second factor was set up: My phone") {
+		if !h.heard(leela + ": added My phone") {
 			t.Error("the new factor was not announced:", h.told)
 		}
 		_, err := h.TOTP(ctx, leela, codeAt(t, seed, time.Now()))
@@ -274,7 +274,7 @@ func TestWrongCodesOfAThiefDoNotLockTheOwnerOut(t *testing.T) {
 			_, err := h.TOTP(ctx, leela, wrongOne(i))
 			wants(t, err, signin.FactorFailed)
 		}
-		if !h.heard("shown several wrong codes") {
+		if !h.heard(": guessing") {
 			t.Error("the owner was not told of wrong codes")
 		}
 		_, err := h.TOTP(ctx, leela, codeAt(t, seed, time.Now()))
@@ -593,7 +593,7 @@ func TestTheLastFactorStaysUnlessAnAdministratorSaysSo(t *testing.T) {
 		if err := h.Remove(ctx, self, leela, a.ID); err != nil {
 			t.Fatal(err)
 		}
-		if h.Remembered(ctx, leela, cookie) || !h.heard("was removed") {
+		if h.Remembered(ctx, leela, cookie) || !h.heard(": removed") {
 			t.Error("a browser is remembered on the word of a factor that is gone, or the removal was not announced")
 		}
 		if first, _ := h.Since(leela); !first.Equal(b.Created) {
@@ -638,7 +638,7 @@ func TestAResetLeavesNothingButAPass(t *testing.T) {
 	wants(t, err, signin.FactorFailed)
 	_, err = h.Pass(ctx, leela, []byte(old))
 	wants(t, err, signin.FactorFailed)
-	if h.Has(leela) || h.Remembered(ctx, leela, cookie) || !h.heard("were reset by hermes") {
+	if h.Has(leela) || h.Remembered(ctx, leela, cookie) || !h.heard(": reset hermes") {
 		t.Error("something is left, or nothing was announced")
 	}
 	if m, err := h.Pass(ctx, leela, []byte(pass)); err != nil || m != policy.MethodTemporaryAccessPassOneTime {

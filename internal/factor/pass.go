@@ -79,7 +79,7 @@ func (s *Service) IssuePass(ctx context.Context, who store.Actor, person string,
 	}); err != nil {
 		return "", Factor{}, err
 	}
-	s.Tell(person, "A temporary access pass was issued for you by "+who.Name+".")
+	s.Tell(person, News{Kind: NewsPass, Name: who.Name})
 	return text, shownPass(p), nil
 }
 
@@ -118,7 +118,7 @@ func (s *Service) Pass(ctx context.Context, person string, pass []byte) (policy.
 	case !may:
 		return 0, refuse(signin.PassUsedUp, "the pass was used before, or taken back this moment")
 	}
-	s.Tell(person, "Your temporary access pass was used to sign in.")
+	s.Tell(person, News{Kind: NewsPassUsed})
 	if p.OneTime {
 		return policy.MethodTemporaryAccessPassOneTime, nil
 	}

@@ -108,7 +108,7 @@ func TestAPasskeySignsItsOwnerIn(t *testing.T) {
 	if id, _ := uuid.FromBytes(k.Aaguid[:]); f.AAGUID != id.String() || f.Name != "Blue key" || !h.Has(leela) {
 		t.Errorf("enrolled %+v", f)
 	}
-	if !h.heard("A new second factor was set up: Blue key") {
+	if !h.heard(": added Blue key") {
 		t.Error("not announced")
 	}
 	k.key.Counter = 2
@@ -246,7 +246,7 @@ func TestACounterThatDoesNotGrowIsRefusedAndAnnounced(t *testing.T) {
 		h.told = nil
 		k.key.Counter = counter
 		wants(t, h.shows(t, leela, k), signin.FactorFailed)
-		if !h.heard("there may be a copy") {
+		if !h.heard(": copy") {
 			t.Errorf("counter %d after 5 was not announced", counter)
 		}
 	}

@@ -29,7 +29,7 @@ func (s *Service) NewRecoveryCodes(ctx context.Context, who store.Actor, person 
 	if err := s.change(ctx, who, person, func(tx *store.Tx) error { return tx.PutRecoveryCodes(person, prints) }); err != nil {
 		return nil, err
 	}
-	s.Tell(person, "New recovery codes were made; the old ones work no more.")
+	s.Tell(person, News{Kind: NewsCodes})
 	return codes, nil
 }
 
@@ -47,6 +47,6 @@ func (s *Service) Recovery(ctx context.Context, person, code string) (policy.Met
 	if !there {
 		return 0, wrong("the recovery code is none of the person's, or was used before")
 	}
-	s.Tell(person, "A recovery code was used to sign in.")
+	s.Tell(person, News{Kind: NewsCodeUsed})
 	return policy.MethodSoftwareOath, nil
 }

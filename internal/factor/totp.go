@@ -117,7 +117,7 @@ func (s *Service) TOTP(ctx context.Context, person, code string) (policy.Methods
 	if !errors.As(err, &refusal) {
 		s.tries.giveBack(try) // right, or our own trouble
 	} else if told {
-		s.Tell(person, "Somebody who knows your password has shown several wrong codes. If it was not you, change your password.")
+		s.Tell(person, News{Kind: NewsGuessing})
 	}
 	if err != nil {
 		return 0, err

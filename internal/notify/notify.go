@@ -24,6 +24,8 @@ import (
 	"time"
 
 	gomail "github.com/wneessen/go-mail"
+
+	"github.com/portreeve/portreeve/internal/store"
 )
 
 // Bounds on what strangers can cause.
@@ -32,8 +34,9 @@ const (
 	queueMost  = 256              // notices that wait
 	toldMost   = 20_000           // notices of the last day that are remembered, about 150 bytes each
 	oncePer    = 24 * time.Hour
-	maxSubject = 120     // characters
-	maxText    = 8 << 10 // bytes
+	maxSubject = 120             // characters
+	maxText    = 8 << 10         // bytes
+	keepTime   = 2 * time.Second // to write that a notice was sent, also while stopping
 )
 
 // tries are how long after a failure a notice is sent again; then it is dropped.
@@ -54,8 +57,11 @@ type Options struct {
 	From, Name string
 	// PublicURL is the only address that may stand in a text as a link.
 	PublicURL string
-	// Fault is told of a notice that could not be sent, in the end; it may be nil.
+	// Fault is told of a notice that could not be sent, in the end, or not be
+	// remembered; it may be nil.
 	Fault func(to string, err error)
+	// Store remembers over a restart who was told; nil: only memory does.
+	Store *store.Store
 }
 
 // Notice is one mail to a person.
@@ -90,8 +96,8 @@ type State struct {
 	Waiting int   `json:"waiting"`
 }
 
-// New makes a mailer; nothing is sent before Run.
-func New(o Options) (*Mailer, error) {
+// New makes a mailer, which knows what was told before; nothing is sent before Run.
+func New(ctx context.Context, o Options) (*Mailer, error) {
 	host, port, err := net.SplitHostPort(o.Address)
 	if err != nil {
 		return nil, fmt.Errorf("notices: %w", err)
@@ -106,7 +112,43 @@ func New(o Options) (*Mailer, error) {
 	if _, err := m.connect(); err != nil {
 		return nil, fmt.Errorf("notices: %w", err)
 	}
-	return m, nil
+	return m, m.remember(ctx)
+}
+
+// remember takes up what was told on the day before a restart.
+func (m *Mailer) remember(ctx context.Context) error {
+	if m.o.Store == nil {
+		return nil
+	}
+	now := time.Now()
+	told, err := m.o.Store.Notices(ctx, now.Add(-oncePer), toldMost)
+	if err != nil {
+		return fmt.Errorf("reading which notices were sent: %w", err)
+	}
+	for _, n := range told {
+		if n.At.After(now) { // the clock was wrong, then or now
+			n.At = now
+		}
+		m.told[subject{n.Person, n.Kind, n.About}] = n.At
+	}
+	return nil
+}
+
+// keep writes that somebody was told, once the mail server has the notice: one
+// that was lost with us is told anew.
+func (m *Mailer) keep(ctx context.Context, n Notice) error {
+	if m.o.Store == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepTime)
+	defer cancel()
+	now := time.Now()
+	return m.o.Store.Write(ctx, func(tx *store.Tx) error {
+		if err := tx.ForgetNotices(now.Add(-oncePer)); err != nil {
+			return err
+		}
+		return tx.PutNotice(store.Notice{Person: n.Person, Kind: n.Kind, About: n.Program, At: now})
+	})
 }
 
 // connect prepares a connection; nothing is dialled yet.
@@ -256,6 +298,11 @@ func (m *Mailer) Run(ctx context.Context) error {
 // try sends a notice, or adds it to those that are tried again.
 func (m *Mailer) try(ctx context.Context, again []waiting, w waiting) []waiting {
 	err := m.Send(ctx, w.To, w.Subject, w.Text)
+	if err == nil {
+		if lost := m.keep(ctx, w.Notice); lost != nil && m.o.Fault != nil {
+			m.o.Fault(w.To, lost)
+		}
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch {

@@ -3,22 +3,29 @@ package notify
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/mail"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/emersion/go-smtp"
+
 	"github.com/portreeve/portreeve/internal/mailtest"
+	"github.com/portreeve/portreeve/internal/store"
 )
 
 func mailer(t testing.TB, o Options) *Mailer {
 	t.Helper()
 	o.From, o.Name, o.PublicURL = "gate@example.org", "Portreeve", "https://mail.example.org"
-	m, err := New(o)
+	m, err := New(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,4 +219,116 @@ func FuzzWord(f *testing.F) {
 			}
 		}
 	})
+}
+
+// taker is a mail server that takes everything, and counts.
+func taker(t *testing.T) (address string, taken *atomic.Int64) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	taken = &atomic.Int64{}
+	s := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return taking{taken}, nil }))
+	go func() { _ = s.Serve(l) }()
+	return l.Addr().String(), taken
+}
+
+type taking struct{ taken *atomic.Int64 }
+
+func (taking) Mail(string, *smtp.MailOptions) error { return nil }
+func (taking) Rcpt(string, *smtp.RcptOptions) error { return nil }
+func (taking) Reset()                               {}
+func (taking) Logout() error                        { return nil }
+func (s taking) Data(r io.Reader) error {
+	_, err := io.Copy(io.Discard, r)
+	s.taken.Add(1)
+	return err
+}
+
+// Who was told is not told again after a restart, for a day; who is gone, or
+// whose notice did not leave, is not remembered.
+func TestARestartTellsNobodyAgain(t *testing.T) {
+	dir := t.TempDir()
+	person := func(id string) store.Person {
+		return store.Person{ID: id, Address: id + "@example.org", SecretKind: store.SecretBackend}
+	}
+	server, taken := taker(t)
+	// session runs a mailer over the database until so many mails have left and are known to have.
+	session := func(o Options, tell []Notice, want int64) (queued int) {
+		t.Helper()
+		db, err := store.Open(t.Context(), store.Options{Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		for _, id := range []string{"mary", "anna"} {
+			p := person(id)
+			err := db.Change(t.Context(), store.Actor{Name: "test"}, "", func(tx *store.Tx) error { return tx.AddPerson(&p) })
+			if err != nil && !errors.Is(err, store.ErrExists) {
+				t.Fatal(err)
+			}
+		}
+		o.TLS, o.Store = "none", db
+		m := mailer(t, o)
+		for _, n := range tell {
+			if m.Tell(n) {
+				queued++
+			}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		over := make(chan error, 1)
+		go func() { over <- m.Run(ctx) }()
+		for end := time.Now().Add(20 * time.Second); m.State().Sent < want && time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		}
+		cancel()
+		if err := <-over; err != nil || m.State().Sent != want {
+			t.Fatalf("%+v, %v", m.State(), err)
+		}
+		return queued
+	}
+	of := func(id, kind, program string) Notice {
+		return Notice{Person: id, To: id + "@example.org", Kind: kind, Program: program, Subject: "s", Text: "t"}
+	}
+	all := []Notice{of("mary", "approval", "mutt"), of("mary", "factor", "mutt"), of("anna", "approval", "mutt"), of("nobody", "approval", "mutt")}
+	if n := session(Options{Address: "127.0.0.1:1"}, all[:1], 0); n != 1 {
+		t.Fatal("not queued")
+	}
+	if n := session(Options{Address: server}, all, 4); n != 4 {
+		t.Errorf("%d told: one that never left is told after the restart", n)
+	}
+	if n := session(Options{Address: server}, append(all, of("mary", "approval", "pine")), 2); n != 2 {
+		t.Errorf("%d told after the restart; another program and a stranger are news", n)
+	}
+	if taken.Load() != 6 {
+		t.Errorf("%d mails left", taken.Load())
+	}
+	db, err := store.Open(t.Context(), store.Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	// A day later there is nothing left to remember, and the rows go with the next notice.
+	later := time.Now().Add(-25 * time.Hour)
+	err = db.Write(t.Context(), func(tx *store.Tx) error {
+		return errors.Join(tx.PutNotice(store.Notice{Person: "mary", Kind: "approval", About: "mutt", At: later}),
+			tx.PutNotice(store.Notice{Person: "anna", Kind: "factor", About: "mutt", At: later}),
+			tx.PutNotice(store.Notice{Person: "mary", Kind: "approval", About: "pine", At: time.Now().Add(240 * time.Hour)}))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := mailer(t, Options{Address: server, TLS: "none", Store: db})
+	if !m.Tell(all[0]) || m.Tell(all[1]) {
+		t.Error("what was told a day ago counts, or what was told today does not")
+	}
+	if at := m.told[subject{"mary", "approval", "pine"}]; at.After(time.Now()) {
+		t.Error("a wrong clock keeps a person from being told for days")
+	}
+	if err := m.keep(t.Context(), all[0]); err != nil {
+		t.Fatal(err)
+	}
+	if rows, err := db.Notices(t.Context(), time.Time{}, 100); err != nil || len(rows) != 4 {
+		t.Errorf("%v, %v", rows, err)
+	}
 }

@@ -173,7 +173,7 @@ func (c *call) passwordChanged(fresh store.Hash) {
 	c.Sessions.Matching(func(s *session.Session) bool { return s.Facts().Person == own.person() && s != own.session },
 		signin.SessionPolicyChanged, "the password was changed")
 	if c.Tell != nil {
-		c.Tell(own.person(), "Your password was changed in the portal, from "+c.from().Addr().String()+".")
+		c.Tell(own.person(), "notice.password", c.from().Addr().String())
 	}
 	out, stays := c.goesOn(fresh)
 	own.mu.Lock()

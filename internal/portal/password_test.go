@@ -25,10 +25,10 @@ type told struct {
 	list []string
 }
 
-func (o *told) tell(person, what string) {
+func (o *told) tell(person, sentence string, names ...string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.list = append(o.list, person+": "+what)
+	o.list = append(o.list, person+": "+sentence+" "+strings.Join(names, " "))
 }
 
 // settles has the portal told, and what hangs on a password ended, as the server does.
@@ -79,7 +79,7 @@ func TestAPasswordIsChangedByWhoeverShowsTheOneUntilNow(t *testing.T) {
 	if w.opens(t, "fry@example.org", right) || !w.opens(t, "fry@example.org", better) {
 		t.Error("the password until now opens mail, or the new one does not")
 	}
-	if len(notices.list) != 1 || !strings.Contains(notices.list[0], "password was changed") || !strings.Contains(notices.list[0], homeAddr) {
+	if len(notices.list) != 1 || !strings.Contains(notices.list[0], "notice.password") || !strings.Contains(notices.list[0], homeAddr) {
 		t.Errorf("told: %q", notices.list)
 	}
 	rows, err := w.store.Audits(t.Context(), store.AuditFilter{Kind: "person"})

@@ -76,6 +76,8 @@ type Options struct {
 	MayEnrol func(ctx context.Context, f policy.Facts) error
 	// Revoke takes back what a sign-in hung on, and all that was issued to the person before.
 	Revoke func(ctx context.Context, who store.Actor, person, grant string) error
+	// Countries says that it is known which country an address is in.
+	Countries bool
 	// Mail is what programs are set up with.
 	Mail apppassword.MailServers
 	// Signer signs Apple's profiles; nil leaves them unsigned.
@@ -85,8 +87,9 @@ type Options struct {
 	Password string
 	// Settle returns once everything stored by now is in force; it may be nil.
 	Settle func(context.Context) error
-	// Tell announces something to a person; it must not wait. It may be nil.
-	Tell  func(person, what string)
+	// Tell announces something to a person, in a sentence of the languages and
+	// what stands in it; it must not wait. It may be nil.
+	Tell  func(person, sentence string, names ...string)
 	Fault *slog.Logger
 }
 

@@ -15,7 +15,7 @@ import (
 // their own, derived from the master key.
 func (s *Server) openFactors(ctx context.Context) (err error) {
 	o := factor.Options{Store: s.store, Box: s.box, Print: s.box.Prints("second factors"), Name: s.Config.Hostname, Everything: authn.Everything,
-		Tell: s.announced}
+		Tell: s.factorNews}
 	o.Registration = (&registration{gate: func() *policy.Snapshot { return s.gate.Snapshot() }}).judge
 	o.RPID, o.Origins = passkeySite(string(s.Config.PublicURL))
 	if s.factors, err = factor.New(ctx, o); err != nil {

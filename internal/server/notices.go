@@ -1,22 +1,27 @@
 package server
 
 import (
+	"cmp"
+	"context"
 	"crypto/x509"
 	"fmt"
 	"os"
 	"strings"
 
 	"github.com/portreeve/portreeve/internal/approval"
+	"github.com/portreeve/portreeve/internal/factor"
 	"github.com/portreeve/portreeve/internal/notify"
+	"github.com/portreeve/portreeve/internal/web"
 )
 
 // openNotices prepares the mails that tell people what concerns their sign-in.
-func (s *Server) openNotices() (err error) {
+func (s *Server) openNotices(ctx context.Context) (err error) {
 	c := s.Config.Notices
 	if c.Address == "" {
 		return nil
 	}
 	o := notify.Options{Address: string(c.Address), TLS: c.TLS, ServerName: c.ServerName, From: c.From, Name: c.Name, PublicURL: string(s.Config.PublicURL),
+		Store: s.store,
 		Fault: func(to string, err error) { s.Log.Warn("cannot tell a person", "user", to, "err", err) }}
 	if c.Name == "" {
 		o.Name = s.Config.Hostname
@@ -29,7 +34,7 @@ func (s *Server) openNotices() (err error) {
 		o.RootCAs = x509.NewCertPool()
 		o.RootCAs.AppendCertsFromPEM(pem)
 	}
-	if s.notices, err = notify.New(o); err != nil {
+	if s.notices, err = notify.New(ctx, o); err != nil {
 		return err
 	}
 	s.runs = append(s.runs, s.notices.Run)
@@ -48,11 +53,11 @@ func (s *Server) tell(n notify.Notice) {
 }
 
 // page is the address of a page of ours for the end of a notice.
-func (s *Server) page(path string) string {
-	if s.Config.PublicURL == "" {
-		return "Ask your administrator if you have questions.\n"
+func (s *Server) page(w *web.Words, path string) string {
+	if s.portalURL() == "" {
+		return w.T("notice.nopage") + "\n"
 	}
-	return strings.TrimSuffix(string(s.Config.PublicURL), "/") + path + "\n"
+	return strings.TrimSuffix(s.portalURL(), "/") + path + "\n"
 }
 
 // portalURL is where the portal is; empty if there is none.
@@ -66,27 +71,44 @@ func (s *Server) portalURL() string {
 // longest is how many characters of what a stranger wrote a notice repeats.
 const longest = 60
 
-// announced tells somebody of a change of their second factors. Each is told,
-// and the same one once a day.
-func (s *Server) announced(person, what string) {
-	s.tell(notify.Notice{Person: person, Kind: "factor", Program: what, Subject: "Your sign-in was changed",
-		Text: what + "\n\nIf that was you, there is nothing to do. If not, look at your sign-ins now:\n" + s.page("/signins")})
+// speech is the language that mails to a person are written in. What they
+// chose in a browser is only in that browser, so it is the site's own.
+func (s *Server) speech(string) *web.Words { return s.languages.Standard() }
+
+// announce tells somebody of a change of their sign-in, in a sentence of the
+// languages and what stands in it, which is harmless. Each is told, and the same
+// one once a day.
+func (s *Server) announce(person, sentence string, names ...string) {
+	w, args := s.speech(person), make([]any, len(names))
+	for i, n := range names {
+		args[i] = n
+	}
+	s.tell(notify.Notice{Person: person, Kind: "factor", Program: strings.Join(append([]string{sentence}, names...), " "), Subject: w.T("notice.factor.subject"),
+		Text: w.T(sentence, args...) + "\n\n" + w.T("notice.factor.then") + "\n" + s.page(w, "/signins")})
+}
+
+// factorNews tells somebody of their second factors. A factor's name is
+// whoever's who set it up.
+func (s *Server) factorNews(person string, n factor.News) {
+	names := []string{n.Name}
+	switch n.Kind {
+	case factor.NewsAdded, factor.NewsCopy:
+		names[0] = notify.Word(n.Name, longest)
+	}
+	s.announce(person, "notice.factor."+string(n.Kind), names...)
 }
 
 // asked tells somebody that a program waits for their approval.
 func (s *Server) asked(person string, r approval.Request) {
-	program := notify.Word(r.Program, longest)
-	if program == "" {
-		program = "A program that is not recognised"
-	}
+	w := s.speech(person)
+	program := cmp.Or(notify.Word(w.Program(r.Program), longest), w.Program(""))
 	from := r.Addr.String()
 	if owner := notify.Word(r.Owner, longest); owner != "" {
 		from += " (" + owner + ")"
 	}
 	if r.Country != "" {
-		from += " in " + notify.Word(r.Country, longest)
+		from += ", " + w.T("place.country", notify.Word(r.Country, longest))
 	}
-	s.tell(notify.Notice{Person: person, Kind: "approval", Program: r.Program, Subject: "A program asks for your mail",
-		Text: fmt.Sprintf("%s showed your password over %s, from %s, on %s.\n\nIf that is your program, allow it. If not, say so: somebody else knows your password.\n%s",
-			program, r.Protocol, from, r.Last.UTC().Format("2 January 2006 at 15:04 UTC"), s.page("/approvals"))})
+	s.tell(notify.Notice{Person: person, Kind: "approval", Program: r.Program, Subject: w.T("notice.approval.subject"),
+		Text: w.T("notice.approval.text", program, r.Protocol.Row().Label, from, w.Lasting(r.Last)) + "\n" + s.page(w, "/approvals")})
 }

@@ -49,7 +49,7 @@ func (s *Server) openPublic(ctx context.Context) error {
 
 // publicPages are the pages that anybody may read.
 func (s *Server) publicPages() (*web.Public, error) {
-	return web.New(web.Options{Name: s.Config.DefaultDomain, Keys: s.publicKeys, Find: func(ctx context.Context, ref signin.Reference) (web.Refused, bool) {
+	return web.New(web.Options{Name: s.Config.DefaultDomain, Languages: s.languages, Keys: s.publicKeys, Find: func(ctx context.Context, ref signin.Reference) (web.Refused, bool) {
 		e, err := s.store.EventByReference(ctx, ref)
 		if err != nil || e.Succeeded() {
 			return web.Refused{}, false

@@ -41,6 +41,7 @@ import (
 	"github.com/portreeve/portreeve/internal/store"
 	"github.com/portreeve/portreeve/internal/token"
 	"github.com/portreeve/portreeve/internal/upstream"
+	"github.com/portreeve/portreeve/internal/web"
 )
 
 // Options are what a server needs besides its configuration.
@@ -91,6 +92,7 @@ type Server struct {
 	factors      *factor.Service
 	approvals    *approval.Service
 	delegates    *delegate.Rights
+	languages    *web.Languages
 	notices      *notify.Mailer                // nil unless notices are sent
 	followers    []follower                    // told of every change
 	runs         []func(context.Context) error // further parts that own goroutines
@@ -116,7 +118,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 		}
 	}()
 	for _, step := range []func(context.Context) error{
-		s.openState, s.openWorld, s.openBackends, s.openIdentity, s.openGate, s.openDoors,
+		s.openLanguages, s.openState, s.openWorld, s.openBackends, s.openIdentity, s.openGate, s.openDoors,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -223,7 +225,7 @@ func (s *Server) openIdentity(ctx context.Context) (err error) {
 	if err := s.openDelegates(ctx); err != nil {
 		return err
 	}
-	if err := s.openNotices(); err != nil {
+	if err := s.openNotices(ctx); err != nil {
 		return err
 	}
 	if err := s.openUpstream(); err != nil {

@@ -40,27 +40,30 @@ type Options struct {
 	SignIn bool
 	// Cookies says how cookies are named here.
 	Cookies Cookies
+	// Languages are those of the pages; nil: the built-in ones.
+	Languages *Languages
 }
 
 // Public are the pages that anybody may read.
 type Public struct {
 	Options
-	Languages *Languages
-	pages     *Pages
-	mux       *http.ServeMux
+	pages *Pages
+	mux   *http.ServeMux
 }
 
 // New makes the public pages.
 func New(o Options) (*Public, error) {
-	languages, err := LoadLanguages()
-	if err != nil {
-		return nil, err
+	if o.Languages == nil {
+		var err error
+		if o.Languages, err = LoadLanguages(); err != nil {
+			return nil, err
+		}
 	}
 	pages, err := ParsePages(assets, "assets/pages")
 	if err != nil {
 		return nil, err
 	}
-	p := &Public{Options: o, Languages: languages, pages: pages, mux: http.NewServeMux()}
+	p := &Public{Options: o, pages: pages, mux: http.NewServeMux()}
 	p.mux.HandleFunc("GET /r/{reference}", p.Reference)
 	p.mux.HandleFunc("GET /codes/{code}", p.code)
 	p.mux.HandleFunc("GET /codes/{$}", p.codes)

@@ -2,11 +2,7 @@ package web
 
 import (
 	"embed"
-	"encoding/json"
 	"fmt"
-	"net/http"
-	"path"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,7 +14,8 @@ import (
 )
 
 // The catalogue: a file per language, named by its BCP 47 tag. A further
-// language is a further file; nothing in the program names one.
+// language is a further file, here or in a site's folder; nothing in the
+// program names one.
 //
 //go:embed words
 var catalogue embed.FS
@@ -34,83 +31,6 @@ type Words struct {
 	rest  *Words // where a sentence is not translated
 }
 
-// Languages are all there are, the fallback first.
-type Languages struct {
-	all     []*Words
-	matcher language.Matcher
-}
-
-// LoadLanguages reads the built-in catalogue.
-func LoadLanguages() (*Languages, error) {
-	files, err := catalogue.ReadDir("words")
-	if err != nil {
-		return nil, fmt.Errorf("reading the languages: %w", err)
-	}
-	l := &Languages{}
-	for _, f := range files {
-		raw, err := catalogue.ReadFile("words/" + f.Name())
-		if err != nil {
-			return nil, fmt.Errorf("reading the language %s: %w", f.Name(), err)
-		}
-		w := &Words{Lang: strings.TrimSuffix(f.Name(), path.Ext(f.Name()))}
-		if w.tag, err = language.Parse(w.Lang); err != nil {
-			return nil, fmt.Errorf("reading the language %s: %w", f.Name(), err)
-		}
-		if err := json.Unmarshal(raw, &w.texts); err != nil {
-			return nil, fmt.Errorf("reading the language %s: %w", f.Name(), err)
-		}
-		l.all = append(l.all, w)
-	}
-	slices.SortStableFunc(l.all, func(a, b *Words) int {
-		switch Fallback {
-		case a.Lang:
-			return -1
-		case b.Lang:
-			return 1
-		}
-		return strings.Compare(a.Lang, b.Lang)
-	})
-	var tags []language.Tag
-	for _, w := range l.all {
-		w.rest = l.all[0]
-		tags = append(tags, w.tag)
-	}
-	l.matcher = language.NewMatcher(tags)
-	return l, nil
-}
-
-// All lists the languages, the fallback first.
-func (l *Languages) All() []*Words { return l.all }
-
-// Named is a language by its tag.
-func (l *Languages) Named(lang string) (*Words, bool) {
-	for _, w := range l.all {
-		if w.Lang == lang {
-			return w, true
-		}
-	}
-	return nil, false
-}
-
-// maxAccept bounds what is read of Accept-Language, in bytes.
-const maxAccept = 200
-
-// Of is the language of a request: the one chosen by a link, else the one that
-// the browser asks for.
-func (l *Languages) Of(r *http.Request) *Words {
-	if c, err := r.Cookie(languageCookie); err == nil {
-		if w, ok := l.Named(c.Value); ok {
-			return w
-		}
-	}
-	accept := r.Header.Get("Accept-Language")
-	if accept == "" || len(accept) > maxAccept {
-		return l.all[0]
-	}
-	_, i := language.MatchStrings(l.matcher, accept)
-	return l.all[i]
-}
-
 // T is a sentence: {0}, {1} in it are replaced by what is given.
 func (w *Words) T(key string, args ...any) string {
 	s, ok := w.lookup(key)
@@ -123,9 +43,11 @@ func (w *Words) T(key string, args ...any) string {
 // N is a sentence about n of something, in the form that the language has for
 // that number; {0} is the number.
 func (w *Words) N(key string, n int, args ...any) string {
-	form := plural.Cardinal.MatchPlural(w.tag, max(n, 0), 0, 0, 0, 0)
-	name, ok := pluralNames[form]
-	if _, has := w.lookup(key + "." + name); !ok || !has {
+	if _, own := w.texts[key+".other"]; !own && w.rest != nil && w.rest != w {
+		return w.rest.N(key, n, args...) // in its language, by its forms
+	}
+	name := pluralNames[plural.Cardinal.MatchPlural(w.tag, max(n, 0), 0, 0, 0, 0)]
+	if _, has := w.texts[key+"."+name]; !has {
 		name = "other"
 	}
 	return w.T(key+"."+name, append([]any{n}, args...)...)
@@ -201,8 +123,18 @@ func (w *Words) Day(t time.Time) string {
 	case sameDay(t, now.AddDate(0, 0, 1)):
 		return w.T("time.tomorrow")
 	default:
-		return w.T("time.day", d, w.T("month."+strconv.Itoa(int(m))), y)
+		return w.date(y, m, d)
 	}
+}
+
+func (w *Words) date(y int, m time.Month, d int) string {
+	return w.T("time.day", d, w.T("month."+strconv.Itoa(int(m))), y)
+}
+
+// Lasting is a moment as it is written where it is read days later.
+func (w *Words) Lasting(t time.Time) string {
+	t = t.UTC()
+	return w.T("notice.when", w.date(t.Date()), t.Format("15:04"))
 }
 
 func sameDay(a, b time.Time) bool {
