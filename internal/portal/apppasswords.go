@@ -1,10 +1,11 @@
 package portal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/portreeve/portreeve/internal/apppassword"
@@ -28,8 +29,9 @@ type appPasswordsPage struct {
 	Fresh     bool
 	Forbidden string // why none can be made now
 	Error     string
-	Name      string
+	Form      *passwordForm
 	Protocols []protocolChoice
+	Countries bool // addresses have countries here
 	New       *newPassword
 	Apple     bool
 }
@@ -88,9 +90,12 @@ func (c *call) showAppPasswords(status int, d appPasswordsPage) {
 		}
 	}
 	d.Page, d.Fresh, d.Apple = c.framed("apppasswords"), c.recent() && c.twoFactors(), c.apple()
-	d.Forbidden = c.mayNotCreate(c.AppPasswords.MayCreate(c.visit.person(), c.now))
+	d.Forbidden, d.Countries = c.mayNotCreate(c.AppPasswords.MayCreate(c.visit.person(), c.now)), c.Countries
+	if d.Form == nil {
+		d.Form = &passwordForm{Chosen: []string{protocol.IMAP.String(), protocol.Submission.String()}}
+	}
 	for _, p := range appProtocols {
-		d.Protocols = append(d.Protocols, protocolChoice{p.String(), protocolLabel(&c.page, p), p == protocol.IMAP || p == protocol.Submission})
+		d.Protocols = append(d.Protocols, protocolChoice{p.String(), protocolLabel(&c.page, p), slices.Contains(d.Form.Chosen, p.String())})
 	}
 	c.show(status, "apppasswords", d)
 }
@@ -113,7 +118,7 @@ func (c *call) mayNotCreate(err error) string {
 }
 
 func (c *call) passwordRow(p *apppassword.Password) passwordRow {
-	r := passwordRow{ID: p.ID, Name: p.Name, Scope: c.scope(&p.Scope), Created: p.Created, LastUsed: p.LastUsed, Expires: p.Expires,
+	r := passwordRow{ID: p.ID, Name: p.Name, Scope: c.scopeLine(&p.Scope), Created: p.Created, LastUsed: p.LastUsed, Expires: p.Expires,
 		LastProgram: c.page.Program(p.LastProgram), LastAt: p.LastAddr, Pending: p.Pending}
 	if p.Pending {
 		r.PendingMark = p.PendingMark
@@ -122,34 +127,20 @@ func (c *call) passwordRow(p *apppassword.Password) passwordRow {
 	return r
 }
 
-// scope is what an app password is good for, in a line.
-func (c *call) scope(s *apppassword.Scope) string {
-	var doors []string
-	for _, p := range s.Protocols {
-		doors = append(doors, protocolLabel(&c.page, p))
-	}
-	line := strings.Join(doors, ", ")
-	if line == "" {
-		line = c.page.T("apppasswords.everything")
-	}
-	if s.SendOnly {
-		line = c.page.T("apppasswords.sendonly")
-	}
-	for _, n := range s.Networks {
-		line += " · " + n.String()
-	}
-	return line
-}
-
 // newAppPassword makes one and shows it, this once.
 func (c *call) newAppPassword() {
 	if !c.mayCreate() {
 		return
 	}
-	name, s := typed(c.value("name"), maxFactorName), c.scopeOf()
-	text, p, err := c.AppPasswords.Create(c.ctx(), c.actor(), c.visit.person(), name, s)
+	f := c.passwordForm()
+	s, err := f.scope(c.now)
 	if err != nil {
-		c.appPasswordFault(err, name)
+		c.appPasswordFault(err, f)
+		return
+	}
+	text, p, err := c.AppPasswords.Create(c.ctx(), c.actor(), c.visit.person(), f.Name, s)
+	if err != nil {
+		c.appPasswordFault(err, f)
 		return
 	}
 	c.showAppPasswords(http.StatusOK, appPasswordsPage{New: c.newPassword(p.Name, text)})
@@ -187,31 +178,19 @@ func (c *call) mayCreate() bool {
 	return false
 }
 
-// scopeOf is what a form asks for.
-func (c *call) scopeOf() apppassword.Scope {
-	s := apppassword.Scope{IdleDays: idleDays, Binding: apppassword.BindProgram}
-	for _, name := range c.r.PostForm["protocol"] {
-		if p, ok := protocol.Parse(name); ok {
-			s.Protocols = append(s.Protocols, p)
-		}
-	}
-	if day, err := time.ParseInLocation(time.DateOnly, c.value("expires"), time.Local); err == nil && day.Before(c.now.AddDate(0, 0, longestExpiry)) {
-		s.Expires = day.AddDate(0, 0, 1) // good to the end of that day
-	}
-	return s
-}
-
-func (c *call) appPasswordFault(err error, name string) {
-	d := appPasswordsPage{Name: name}
+// appPasswordFault tells what was wrong, beside what was typed if it was a form.
+func (c *call) appPasswordFault(err error, f *passwordForm) {
+	d := appPasswordsPage{Form: f}
 	var taken *apppassword.NameTaken
 	var invalid *apppassword.Invalid
 	switch {
 	case errors.As(err, &taken):
 		d.Error = c.page.T("apppasswords.taken")
-	case errors.As(err, &invalid) && invalid.Member == "name":
-		d.Error = c.page.T("apppasswords.name")
 	case errors.As(err, &invalid):
-		d.Error = c.page.T("apppasswords.invalid")
+		d.Error = c.page.T(cmp.Or(invalidFields[invalid.Member], "apppasswords.invalid"))
+		if f != nil {
+			f.Field = invalid.Member
+		}
 	case errors.Is(err, apppassword.ErrTooMany):
 		d.Error = c.page.T("apppasswords.toomany")
 	case errors.Is(err, apppassword.ErrNothingPending), errors.Is(err, store.ErrNotFound):
@@ -249,7 +228,7 @@ func (c *call) appleProfile() {
 	text, _, err := c.AppPasswords.Create(c.ctx(), c.actor(), p.ID, name, apppassword.Scope{Protocols: []protocol.Protocol{protocol.IMAP, protocol.Submission},
 		IdleDays: idleDays, Binding: apppassword.BindProgram, FirstUseBy: c.now.Add(apppassword.ProfileLife)})
 	if err != nil {
-		c.appPasswordFault(err, "")
+		c.appPasswordFault(err, nil)
 		return
 	}
 	file, err := apppassword.MobileConfig(c.Mail, apppassword.Owner{Address: p.Address, Name: p.DisplayName}, text, c.Signer)
@@ -281,7 +260,7 @@ func (c *call) changeAppPassword(key string, do func(AppPasswords, context.Conte
 		return
 	}
 	if err := do(c.AppPasswords, c.ctx(), c.actor(), c.visit.person(), c.value("id")); err != nil {
-		c.appPasswordFault(err, "")
+		c.appPasswordFault(err, nil)
 		return
 	}
 	c.done("/apppasswords", key)
