@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -100,20 +99,8 @@ func (tx *Tx) RevokeAppPassword(id string) error {
 
 // RevokeAppPasswords revokes all of a person's and returns those that lived.
 func (tx *Tx) RevokeAppPasswords(person string) ([]AppPassword, error) {
-	rows, err := tx.query(`SELECT `+appPasswordColumns+` FROM app_passwords WHERE person = ? AND revoked = 0 ORDER BY created, id`, person)
+	all, err := collectIn(tx, scanAppPassword, `SELECT `+appPasswordColumns+` FROM app_passwords WHERE person = ? AND revoked = 0 ORDER BY created, id`, person)
 	if err != nil {
-		return nil, fmt.Errorf("reading app passwords: %w", err)
-	}
-	var all []AppPassword
-	for rows.Next() {
-		p, err := scanAppPassword(rows)
-		if err != nil {
-			_ = rows.Close()
-			return nil, fmt.Errorf("reading app passwords: %w", err)
-		}
-		all = append(all, p)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return nil, fmt.Errorf("reading app passwords: %w", err)
 	}
 	for _, p := range all {

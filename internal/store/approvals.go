@@ -193,22 +193,10 @@ func (tx *Tx) EndWindow(id string) (Window, error) {
 
 // EndWindows takes back every window of a person, and what waits to become one.
 func (tx *Tx) EndWindows(person string) (ended []Window, err error) {
-	rows, err := tx.query(`SELECT `+windowColumns+` FROM windows WHERE person = ? ORDER BY created`, person)
+	ended, err = collectIn(tx, scanWindow, `SELECT `+windowColumns+` FROM windows WHERE person = ? ORDER BY created`, person)
 	if err != nil {
 		return nil, fmt.Errorf("ending windows: %w", err)
 	}
-	defer rows.Close()
-	for rows.Next() {
-		w, err := scanWindow(rows)
-		if err != nil {
-			return nil, fmt.Errorf("ending windows: %w", err)
-		}
-		ended = append(ended, w)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("ending windows: %w", err)
-	}
-	_ = rows.Close()
 	for _, w := range ended {
 		if _, err := tx.EndWindow(w.ID); err != nil {
 			return nil, err

@@ -119,7 +119,7 @@ func (tx *Tx) dropDelegationsTo(scope, subject string) error {
 }
 
 func (tx *Tx) dropDelegations(query string, args ...any) ([]Delegation, error) {
-	list, err := rowsIn(tx, scanDelegation, query, args...)
+	list, err := collectIn(tx, scanDelegation, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("reading rights to mailboxes: %w", err)
 	}
@@ -129,22 +129,4 @@ func (tx *Tx) dropDelegations(query string, args ...any) ([]Delegation, error) {
 		}
 	}
 	return list, nil
-}
-
-// rowsIn is collect inside a transaction.
-func rowsIn[T any](tx *Tx, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
-	rows, err := tx.query(query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []T
-	for rows.Next() {
-		v, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, v)
-	}
-	return all, rows.Err()
 }

@@ -130,9 +130,9 @@ func (tx *Tx) DeleteFactor(person, id string) error {
 // DeleteFactors takes all factors of a person away, and what is worth nothing
 // without them: recovery codes and remembered browsers.
 func (tx *Tx) DeleteFactors(person string) error {
-	all, err := tx.factorIDs(person)
+	all, err := collectIn(tx, scanString, `SELECT id FROM factors WHERE person = ?`, person)
 	if err != nil {
-		return err
+		return fmt.Errorf("reading factors: %w", err)
 	}
 	for _, id := range all {
 		if err := tx.DeleteFactor(person, id); err != nil {
@@ -143,23 +143,6 @@ func (tx *Tx) DeleteFactors(person string) error {
 		return err
 	}
 	return tx.DeleteBrowsers(person)
-}
-
-func (tx *Tx) factorIDs(person string) ([]string, error) {
-	rows, err := tx.query(`SELECT id FROM factors WHERE person = ?`, person)
-	if err != nil {
-		return nil, fmt.Errorf("reading factors: %w", err)
-	}
-	defer rows.Close()
-	var ids []string
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, fmt.Errorf("reading factors: %w", err)
-		}
-		ids = append(ids, id)
-	}
-	return ids, rows.Err()
 }
 
 // UseStep says that a code of a time step was shown, and whether it is the

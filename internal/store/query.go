@@ -12,20 +12,34 @@ type scanner interface{ Scan(dest ...any) error }
 // collect reads all rows of a query.
 func collect[T any](ctx context.Context, s *Store, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
 	rows, err := s.read.QueryContext(ctx, query, args...)
+	all, err := gather(rows, err, scan)
 	if err != nil {
 		return nil, fmt.Errorf("reading the database: %w", err)
+	}
+	return all, nil
+}
+
+// collectIn is collect inside a transaction; whoever calls says what was read.
+func collectIn[T any](tx *Tx, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := tx.query(query, args...)
+	return gather(rows, err, scan)
+}
+
+func gather[T any](rows *sql.Rows, err error, scan func(scanner) (T, error)) ([]T, error) {
+	if err != nil {
+		return nil, err
 	}
 	defer rows.Close()
 	var all []T
 	for rows.Next() {
 		v, err := scan(rows)
 		if err != nil {
-			return nil, fmt.Errorf("reading the database: %w", err)
+			return nil, err
 		}
 		all = append(all, v)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("reading the database: %w", err)
+		return nil, err
 	}
 	return all, nil
 }

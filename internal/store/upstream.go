@@ -50,7 +50,7 @@ func (tx *Tx) SetGroupsFrom(provider, person string, names []string) error {
 			return err
 		}
 	}
-	had, err := tx.groupIDsFrom(person)
+	had, err := collectIn(tx, scanString, `SELECT group_id FROM members WHERE kind = 'person' AND member = ? AND origin <> ''`, person)
 	if err != nil {
 		return fmt.Errorf("setting the groups that %s says: %w", provider, err)
 	}
@@ -77,20 +77,4 @@ func (tx *Tx) joinFrom(provider, group, person string) error {
 	}
 	tx.touched(Groups, person)
 	return tx.record("create", "member", group, person, nil, Member{Group: group, Member: person})
-}
-
-func (tx *Tx) groupIDsFrom(person string) (ids []string, err error) {
-	rows, err := tx.query(`SELECT group_id FROM members WHERE kind = 'person' AND member = ? AND origin <> ''`, person)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		id, err := scanString(rows)
-		if err != nil {
-			return nil, err
-		}
-		ids = append(ids, id)
-	}
-	return ids, rows.Err()
 }
