@@ -178,8 +178,7 @@ func (t *telling) refusedEarly() bool {
 	return false
 }
 
-// unproven verifies the credential. Only a wrong secret counts with the
-// guard: a right one that policy refuses never does, nor does our own trouble.
+// unproven verifies the credential.
 func (t *telling) unproven(ctx context.Context) bool {
 	if t.known && t.person.Disabled && !t.unsaid() {
 		return t.refuse(signin.StepVerify, signin.UserDisabled, "")
@@ -187,18 +186,25 @@ func (t *telling) unproven(ctx context.Context) bool {
 	t.crowd = t.g.underWay.Add(1)
 	p, err := t.g.Verifier.Verify(ctx, t.out.Attempt, t.mailbox, t.exists, t.cred)
 	t.crowd = max(t.crowd, t.g.underWay.Add(-1)+1) // who came meanwhile made it slow, too
-	var refusal *authn.Refusal
-	switch {
-	case errors.As(err, &refusal):
-		if refusal.WrongSecret() {
-			t.note(lockout.WrongSecret)
-		}
-		return t.refuse(signin.StepVerify, refusal.Code, refusal.Detail)
-	case err != nil:
-		return t.fault(signin.StepVerify, authn.TroubleCode(err), err)
+	if err != nil {
+		return t.disproven(err)
 	}
 	t.out.Principal = p
 	return t.appeared(ctx, p)
+}
+
+// disproven ends the telling with what a verifier says. Only a wrong secret
+// counts with the guard: a right one that policy refuses never does, nor does
+// our own trouble.
+func (t *telling) disproven(err error) bool {
+	var refusal *authn.Refusal
+	if !errors.As(err, &refusal) {
+		return t.fault(signin.StepVerify, authn.TroubleCode(err), err)
+	}
+	if refusal.WrongSecret() {
+		t.note(lockout.WrongSecret)
+	}
+	return t.refuse(signin.StepVerify, refusal.Code, refusal.Detail)
 }
 
 // appeared puts what was proven into the facts. Somebody whom the backend
@@ -252,15 +258,8 @@ func (t *telling) unconfirmed(ctx context.Context, prove Proof, shown []byte) bo
 		return t.refuse(signin.StepVerify, signin.InternalFault, "a second proof without a first")
 	}
 	methods, err := prove(ctx)
-	var refusal *authn.Refusal
-	switch {
-	case errors.As(err, &refusal):
-		if refusal.WrongSecret() {
-			t.note(lockout.WrongSecret)
-		}
-		return t.refuse(signin.StepVerify, refusal.Code, refusal.Detail)
-	case err != nil:
-		return t.fault(signin.StepVerify, authn.TroubleCode(err), err)
+	if err != nil {
+		return t.disproven(err)
 	}
 	f, p := &t.out.Facts, &t.out.Principal
 	f.Methods |= methods
