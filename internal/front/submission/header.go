@@ -40,9 +40,14 @@ func (s *watched) head(next func(p []byte) (n int, ended bool, err error)) (h he
 	return h, ended, nil
 }
 
-// refused says why the author that people will be shown is none who may be, or
-// nothing. Servers and programs read odd headers in odd ways, so what could be
-// read in two is refused. last says that the message may end with what was read.
+// originators are the fields that say who a message is from; those of who sent it
+// on may be there several times (RFC 5322, section 3.6).
+var originators = map[string]struct{ repeats bool }{"from": {}, "sender": {}, "resent-from": {true}, "resent-sender": {true}}
+
+// refused says why somebody whom people will be shown as the sender is none who
+// may be, or nothing. Servers and programs read odd headers in odd ways, so what
+// could be read in two is refused. last says that the message may end with what
+// was read.
 //
 // A message without From is the mail server's to complete, from the envelope.
 func (h *header) refused(sending *signin.Sending, last bool) string {
@@ -53,49 +58,109 @@ func (h *header) refused(sending *signin.Sending, last bool) string {
 	case bytes.Count(text, []byte{'\n'}) != bytes.Count(text, []byte("\r\n")) || bytes.Count(text, []byte{'\r'}) != bytes.Count(text, []byte("\r\n")) || bytes.IndexByte(text, 0) >= 0:
 		return "a bare CR, LF or NUL in the header"
 	}
-	seen := 0
-	for _, f := range unfold(string(text)) {
-		name, value, found := strings.Cut(f, ":")
-		name = strings.TrimLeft(strings.TrimRight(name, " \t"), ".") // a doubled dot is one dot less behind us
-		if !found || !strings.EqualFold(name, "From") {
+	fields, why := unfold(strings.TrimPrefix(string(text), "\r\n"))
+	if why != "" {
+		return why
+	}
+	seen := map[string]bool{}
+	for _, f := range fields {
+		name, value, _ := strings.Cut(f, ":")
+		name = strings.ToLower(strings.TrimRight(name, " \t"))
+		o, ok := originators[name]
+		switch {
+		case !ok:
 			continue
+		case seen[name] && !o.repeats:
+			return "more than one " + name
 		}
-		if seen++; seen > 1 {
-			return "more than one From"
-		}
-		if why := author(value, sending); why != "" {
+		seen[name] = true
+		if why := author(name, value, sending); why != "" {
 			return why
 		}
 	}
 	return ""
 }
 
-// unfold joins continued lines (RFC 5322, section 2.2.3).
-func unfold(text string) (fields []string) {
+// unfold joins continued lines (RFC 5322, section 2.2.3), or says what in them
+// could be read in two: a line that begins with a dot, behind which there may be
+// a blank once the server has taken a doubled one away; a first line that goes on
+// from nothing; a line among fields that is none, with which the header ends for
+// one server, and not for another.
+func unfold(text string) (fields []string, why string) {
+	none := 0
 	for _, l := range strings.Split(text, "\r\n") {
-		if len(fields) > 0 && (strings.HasPrefix(l, " ") || strings.HasPrefix(l, "\t")) {
+		switch {
+		case strings.HasPrefix(l, "."):
+			return nil, "a line of the header begins with a dot"
+		case l == "": // there is no header
+		case l[0] != ' ' && l[0] != '\t':
+			if fields = append(fields, l); !isField(l) {
+				none++
+			}
+		case len(fields) == 0:
+			return nil, "the header begins with a continued line"
+		default:
 			fields[len(fields)-1] += l
-			continue
 		}
-		fields = append(fields, l)
 	}
-	return fields
+	if none > 0 && none < len(fields) {
+		return nil, "a line of the header is no field"
+	}
+	return fields, ""
 }
 
-// author judges From: every address in it, and a name that looks like one.
-func author(value string, sending *signin.Sending) string {
-	p := mail.AddressParser{WordDecoder: &mime.WordDecoder{}}
+// isField says that a line has a name, of printable characters, and a colon. A
+// blank between them is obsolete and read by all.
+func isField(l string) bool {
+	name, _, found := strings.Cut(l, ":")
+	name = strings.TrimRight(name, " \t")
+	return found && name != "" && !strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// at are the signs that people read as the one within addresses.
+const at = "@\uff20\ufe6b"
+
+// author judges a field of senders: every address in it, and names that look like one.
+func author(field, value string, sending *signin.Sending) string {
+	words := &mime.WordDecoder{}
+	p := mail.AddressParser{WordDecoder: words}
 	list, err := p.ParseList(value)
 	if err != nil || len(list) == 0 {
-		return fmt.Sprintf("From cannot be read: %.200q", value)
+		return fmt.Sprintf("%s cannot be read: %.200q", field, value)
 	}
+	if strings.Contains(unquoted(value), ":") {
+		return fmt.Sprintf("%s names a group: %.200q", field, value)
+	}
+	read := 0
 	for _, a := range list {
+		read += strings.Count(a.Address, "@") + strings.Count(a.Name, "@")
 		if !sending.May(a.Address) {
-			return fmt.Sprintf("From <%.320s>", a.Address)
+			return fmt.Sprintf("%s <%.320s>", field, a.Address)
 		}
-		if strings.Contains(a.Name, "@") && !sending.May(strings.TrimSpace(a.Name)) {
-			return fmt.Sprintf("From shows %.200q as a name", a.Name)
+		name, err := words.DecodeHeader(a.Name) // programs decode within quotes too
+		if err != nil || strings.ContainsAny(name, at) && !sending.May(strings.TrimSpace(name)) {
+			return fmt.Sprintf("%s shows %.200q as a name", field, a.Name)
 		}
+	}
+	if strings.Count(value, "@") > read {
+		return fmt.Sprintf("%s has an address in a comment: %.200q", field, value)
 	}
 	return ""
+}
+
+// unquoted is a field's value without what stands in quotes.
+func unquoted(value string) string {
+	var out strings.Builder
+	quoted := false
+	for i := 0; i < len(value); i++ {
+		switch c := value[i]; {
+		case c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case !quoted:
+			out.WriteByte(c)
+		}
+	}
+	return out.String()
 }

@@ -246,6 +246,35 @@ func TestAuthors(t *testing.T) {
 		"X: y\rFrom: boss@example.org":                    false,
 		"..From: boss@example.org":                        false,
 		"Fro\x00m: boss@example.org":                      false,
+		// What goes on from nothing, or from a line that a doubled dot hides.
+		" From: boss@example.org":                            false,
+		"\tFrom: boss@example.org\r\nSubject: x":             false,
+		"From: printer@example.org\r\n. , boss@example.org":  false,
+		"From: printer@example.org\r\n.\t<boss@example.org>": false,
+		// A line with which the header ends for one server and not for another.
+		"From: printer@example.org\r\nnothing\r\n , boss@example.org": false,
+		"From boss@example.org\r\nFrom: printer@example.org":          false,
+		"\ufeffFrom: boss@example.org\r\nSubject: x":                  false,
+		"Hello, this is no header":                                    true,
+		// Who else is shown.
+		"From: printer@example.org\r\nSender: boss@example.org":                                    false,
+		"From: printer@example.org\r\nSender: printer@example.org":                                 true,
+		"From: printer@example.org\r\nSender: printer@example.org\r\nSender: printer@example.org":  false,
+		"From: printer@example.org\r\nResent-From: boss@example.org":                               false,
+		"Resent-From: a@example.net\r\nFrom: printer@example.org\r\nResent-From: boss@example.org": false,
+		"Resent-From: a@example.net\r\nFrom: printer@example.org\r\nResent-From: b@example.net":    true,
+		"Resent-Sender: boss@example.org\r\nFrom: printer@example.org":                             false,
+		"From: \"boss@example.org\": printer@example.org;":                                         false,
+		"From: The Boss: printer@example.org;":                                                     false,
+		"From: \"Printer: second floor\" <printer@example.org>":                                    true,
+		"From: \"=?utf-8?q?boss=40example=2Eorg?=\" <printer@example.org>":                         false,
+		"From: =?utf-8?q?boss=EF=BC=A0example=2Eorg?= <printer@example.org>":                       false,
+		"From: \"boss\uff20example.org\" <printer@example.org>":                                    false,
+		"From: =?utf-8?q?boss?= =?utf-8?q?=40example=2Eorg?= <printer@example.org>":                false,
+		"From: =?utf-8?q?Printer_=C3=BC?= <printer@example.org>":                                   true,
+		"From: (boss@example.org) printer@example.org":                                             false,
+		"From: printer@example.org (The printer)":                                                  true,
+		"From: <printer@example.org> (boss@example.org)":                                           false,
 	} {
 		h := header{raw: []byte(head + "\r\n\r\nbody"), whole: true}
 		if why := h.refused(sending, true); (why == "") != may {
