@@ -167,7 +167,7 @@ func TestADirectoryOnTheCommandLine(t *testing.T) {
 	}
 }
 
-// guesses through the door: as many as the issue names take a while.
+// guessesAtTheDoor is how many are made: ten thousand take a while.
 func guessesAtTheDoor() int {
 	if long() {
 		return 10_000
