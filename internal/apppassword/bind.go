@@ -1,6 +1,7 @@
 package apppassword
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -11,7 +12,6 @@ import (
 
 	"github.com/portreeve/portreeve/internal/geoip"
 	"github.com/portreeve/portreeve/internal/lockout"
-	"github.com/portreeve/portreeve/internal/program"
 	"github.com/portreeve/portreeve/internal/signin"
 )
 
@@ -86,16 +86,8 @@ func programOf(a *signin.Attempt) sign {
 
 // nameOf is what the program seems to be.
 func nameOf(a *signin.Attempt) string {
-	pairs := make([]program.Pair, len(a.Hints.IMAPID))
-	for i, p := range a.Hints.IMAPID {
-		pairs[i] = program.Pair(p)
-	}
-	p := program.Recognise(program.Hints{ID: pairs, EHLO: a.Hints.EHLO, UserAgent: a.Hints.UserAgent, JA4: a.TLS.JA4})
-	name := p.Label
-	if name == "" {
-		name = p.Family
-	}
-	return fmt.Sprintf("%.80s", strings.ToValidUTF8(name, "?"))
+	p := a.Hints.Program(a.TLS.JA4)
+	return fmt.Sprintf("%.80s", strings.ToValidUTF8(cmp.Or(p.Label, p.Family), "?"))
 }
 
 // ownerOf knows a network's owner by its number; where no file says whose it is,

@@ -11,7 +11,6 @@ import (
 	"github.com/portreeve/portreeve/internal/directory"
 	"github.com/portreeve/portreeve/internal/lockout"
 	"github.com/portreeve/portreeve/internal/policy"
-	"github.com/portreeve/portreeve/internal/program"
 	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/signin"
 )
@@ -367,11 +366,7 @@ func (g *Gate) facts(a signin.Attempt, kind policy.CredentialKind, mechanism str
 
 // Recognised puts the program that the hints point to into the facts.
 func Recognised(f *policy.Facts, h signin.Hints, ja4 string) {
-	pairs := make([]program.Pair, len(h.IMAPID))
-	for i, p := range h.IMAPID {
-		pairs[i] = program.Pair(p)
-	}
-	p := program.Recognise(program.Hints{ID: pairs, EHLO: h.EHLO, UserAgent: h.UserAgent, JA4: ja4})
+	p := h.Program(ja4)
 	f.Program, f.ProgramVersion, f.ProgramConfidence = p.Family, p.Version, p.Confidence
 	f.Platform, _ = policy.ParsePlatform(p.Platform)
 }

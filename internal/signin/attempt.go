@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/portreeve/portreeve/internal/program"
 	"github.com/portreeve/portreeve/internal/protocol"
 )
 
@@ -48,6 +49,15 @@ type Hints struct {
 	IMAPID    []Pair // RFC 2971, keys in lower case
 	EHLO      string
 	UserAgent string
+}
+
+// Program is the program that the hints and the TLS hello's fingerprint point to.
+func (h Hints) Program(ja4 string) program.Program {
+	pairs := make([]program.Pair, len(h.IMAPID))
+	for i, p := range h.IMAPID {
+		pairs[i] = program.Pair(p)
+	}
+	return program.Recognise(program.Hints{ID: pairs, EHLO: h.EHLO, UserAgent: h.UserAgent, JA4: ja4})
 }
 
 // Pair is a key and its value.
