@@ -192,6 +192,17 @@ func (s *Service) put(e *entry) {
 	mine[e.row.ID] = e
 }
 
+// amend changes an entry, if it is still there, under the lock.
+func (s *Service) amend(id string, change func(*entry)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.byID[id]; e != nil {
+		next := *e
+		change(&next)
+		s.put(&next)
+	}
+}
+
 // find is a copy of an entry.
 func (s *Service) find(id string) (entry, bool) {
 	s.mu.RLock()

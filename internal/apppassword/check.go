@@ -184,13 +184,11 @@ func (s *Service) firstUse(ctx context.Context, e *entry, k *knock) error {
 	if err != nil {
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if now := s.byID[e.row.ID]; now != nil && now.row.Used.IsZero() {
-		next := *now
-		next.row.Used, next.row.Bound, next.bound = fresh.row.Used, fresh.row.Bound, fresh.bound
-		s.put(&next)
-	}
+	s.amend(e.row.ID, func(now *entry) {
+		if now.row.Used.IsZero() {
+			now.row.Used, now.row.Bound, now.bound = fresh.row.Used, fresh.row.Bound, fresh.bound
+		}
+	})
 	e.row.Used, e.bound = fresh.row.Used, fresh.bound
 	return nil
 }

@@ -231,13 +231,7 @@ func (s *Service) Approve(ctx context.Context, who store.Actor, person, id, mark
 	if err := s.Store.Change(ctx, who, "", func(tx *store.Tx) error { return tx.BindAppPassword(id, raw) }); err != nil {
 		return err
 	}
-	s.mu.Lock()
-	if now := s.byID[id]; now != nil {
-		next := *now
-		next.pending = nil
-		s.put(&next)
-	}
-	s.mu.Unlock()
+	s.amend(id, func(e *entry) { e.pending = nil })
 	return s.refresh(ctx, e.row.Person)
 }
 

@@ -15,33 +15,21 @@ const flushEvery = 5 * time.Second
 
 // used notes a use in memory.
 func (s *Service) used(id string, k *knock) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	e := s.byID[id]
-	if e == nil {
-		return
-	}
-	next := *e
-	if next.row.Last.Before(k.attempt.At) {
-		next.row.Last = k.attempt.At
-	}
-	next.row.LastAddr, next.row.LastProgram = k.addr.String(), k.program.Label
-	s.put(&next)
-	s.dirty[id] = true
+	s.amend(id, func(e *entry) {
+		if e.row.Last.Before(k.attempt.At) {
+			e.row.Last = k.attempt.At
+		}
+		e.row.LastAddr, e.row.LastProgram = k.addr.String(), k.program.Label
+		s.dirty[id] = true
+	})
 }
 
 // wait notes who was refused for want of an approval; the last one counts.
 func (s *Service) wait(id string, k *knock) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	e := s.byID[id]
-	if e == nil {
-		return
-	}
-	next := *e
-	next.pending = &pending{k.program, k.owner, k.addr.String(), k.attempt.At}
-	s.put(&next)
-	s.dirty[id] = true
+	s.amend(id, func(e *entry) {
+		e.pending = &pending{k.program, k.owner, k.addr.String(), k.attempt.At}
+		s.dirty[id] = true
+	})
 }
 
 // Run writes uses down until ctx ends, and forgets what was revoked long ago.

@@ -12,6 +12,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -209,6 +210,18 @@ func (v *Verifier) authenticating(q *claim) (string, error) {
 		return "", refuse(signin.CredentialMalformed, "authentication identity: %v", err)
 	}
 	return address, nil
+}
+
+// lookup finds a person by canonical name; of nobody, the name is all that is known.
+func (v *Verifier) lookup(ctx context.Context, address string) (who directory.Person, known bool, err error) {
+	who, known, err = v.Directory.Lookup(ctx, address)
+	switch {
+	case err != nil:
+		return directory.Person{}, false, trouble(signin.DirectoryAway, fmt.Errorf("looking up %s: %w", address, err))
+	case !known:
+		who = directory.Person{Address: address}
+	}
+	return who, known, nil
 }
 
 // mayOpen refuses with code unless who is the mailbox's person or has the right

@@ -3,7 +3,6 @@ package authn
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/portreeve/portreeve/internal/directory"
@@ -94,14 +93,8 @@ func (v *Verifier) vouched(ctx context.Context, q *claim, named string) (directo
 		}
 		return v.newcomer(ctx, q, address)
 	}
-	who, known, err := v.Directory.Lookup(ctx, address)
-	if err != nil {
-		return directory.Person{}, trouble(signin.DirectoryAway, fmt.Errorf("looking up %s: %w", address, err))
-	}
-	if !known {
-		who = directory.Person{Address: address}
-	}
-	return who, nil
+	who, _, err := v.lookup(ctx, address)
+	return who, err
 }
 
 // grantOf names what a sign-in with a foreign token hangs on.
@@ -158,9 +151,9 @@ func (v *Verifier) certified(ctx context.Context, q *claim, named []string) (dir
 		}
 	}
 	for _, address := range addresses {
-		who, known, err := v.Directory.Lookup(ctx, address)
+		who, known, err := v.lookup(ctx, address)
 		if err != nil {
-			return directory.Person{}, trouble(signin.DirectoryAway, fmt.Errorf("looking up %s: %w", address, err))
+			return directory.Person{}, err
 		}
 		if known && v.mayOpen(who, q, signin.CertificateInvalid) == nil {
 			return who, nil

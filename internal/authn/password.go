@@ -57,12 +57,9 @@ func (v *Verifier) whose(ctx context.Context, q *claim) (directory.Person, bool,
 	if address == q.mailbox.Address {
 		return q.mailbox, q.known, nil
 	}
-	who, known, err := v.Directory.Lookup(ctx, address)
+	who, known, err := v.lookup(ctx, address)
 	if err != nil {
-		return directory.Person{}, false, trouble(signin.DirectoryAway, fmt.Errorf("looking up %s: %w", address, err))
-	}
-	if !known {
-		who = directory.Person{Address: address}
+		return directory.Person{}, false, err
 	}
 	return who, known, v.mayOpen(who, q, signin.IdentityOfAnother)
 }
