@@ -50,6 +50,11 @@ func (k *checker) signIn(n string, i *Issuer, at string) {
 	if len(s.Groups) > 0 && s.GroupsClaim == "" {
 		k.wrong(at+"/groups", "say in groups_claim where the person's groups stand")
 	}
+	for _, v := range s.ACRValues {
+		if v == "" || strings.ContainsFunc(v, func(r rune) bool { return r <= ' ' || r == 0x7f }) { // they are parted by spaces
+			k.wrong(at+"/acr_values", "%q is no class of authentication: give each by itself, without spaces", v)
+		}
+	}
 	if s.CA == "" {
 		return
 	}

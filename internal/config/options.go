@@ -431,6 +431,11 @@ type SignIn struct {
 	// Groups says which of its groups are ours, such as {/staff: staff}; others
 	// are passed over. Without it, its groups are names of ours.
 	Groups map[string]string `yaml:"groups"`
+	// ACRValues are asked for, the best first, where somebody who signed in
+	// there is to prove once more who they are: the classes of authentication
+	// that the provider's manual names for two factors, say. What it then says
+	// counts as acr maps it.
+	ACRValues []string `yaml:"acr_values"`
 	// CA is a PEM file with the authority of the provider's certificate; by
 	// default the machine's authorities.
 	CA Path `yaml:"ca"`

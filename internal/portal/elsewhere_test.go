@@ -2,6 +2,7 @@ package portal
 
 import (
 	"context"
+	"html"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -67,4 +68,33 @@ func TestLogoutsOfEverybodyAreHeard(t *testing.T) {
 			t.Fatalf("the %dth is answered with %d", n+1, w.Code)
 		}
 	}
+}
+
+// Whoever came from a provider and is to show more may show it there: a new
+// proof is asked for, and the way back leads to where they wanted to go.
+func TestMoreCanBeShownAtTheProvider(t *testing.T) {
+	w := newWorld(t)
+	w.policies(approvalNeeded)
+	w.Portal.Upstream = provider{label: "Planet Express"}
+	b := w.browser(t)
+	b.get("/signin?next=/programs")
+	f := b.form("/signin", "address", "leela", "password", right)
+	w.Portal.Upstream = nil // the password is shown here, as an arrival would show a token
+	b.follow(b.send("POST", f.action, f.fields, nil)).contains(t, "you have none yet")
+	w.Portal.Upstream = provider{label: "Planet Express"}
+	const link = "/upstream/start?provider=corp&fresh=1&login_hint=leela%40example.org&return=%2fprograms"
+	if strings.Contains(html.UnescapeString(b.get("/signin/factor").body), link) {
+		t.Error("the provider is offered to somebody who did not come from there")
+	}
+	for _, q := range w.pending.all {
+		q.outcome.Principal.Issuer = "corp"
+	}
+	b.get("/signin/factor").contains(t, "Sign in with Planet Express", link)
+	w.policies()
+	v := w.browser(t)
+	w.Portal.Upstream = nil
+	v.signIn("fry", right)
+	w.Portal.Upstream = provider{label: "Planet Express"}
+	w.visits.of(fry)[0].outcome.Principal.Issuer = "corp"
+	v.get("/confirm?next=/security").contains(t, "Sign in with Planet Express", strings.NewReplacer("leela", "fry", "programs", "security").Replace(link))
 }

@@ -77,6 +77,9 @@ func (c *call) askFactor(status int, fault string) {
 		c.trouble("asking for a second factor", err)
 		return
 	}
+	if from := c.wait.outcome.Principal.Issuer; c.Upstream != nil && from != "" { // may show more there
+		d.Elsewhere, d.Label, d.Next = from, c.labelOf(from), c.wait.next
+	}
 	if !d.App && !d.Keys {
 		if err := d.first(c, f); err != nil {
 			c.trouble("setting up a first factor", err)

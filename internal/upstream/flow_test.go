@@ -77,6 +77,23 @@ func TestANewProofIsAskedForAndSaidToBeOne(t *testing.T) {
 	}
 }
 
+// Classes of authentication are asked for with a new proof only: an ordinary
+// sign-in is as the provider has it.
+func TestAStrongerProofIsAskedForWithANewOne(t *testing.T) {
+	o, f := corp(t, func(p *Provider) { p.ACRValues = []string{"gold", "silver"} })
+	for query, want := range map[string]string{"provider=corp": "", "provider=corp&fresh=1": "gold silver"} {
+		if _, body := get(t, browser(t), o.start(query)); body != "came" {
+			t.Errorf("%s: %q", query, body)
+		}
+		if q, _, _ := f.heard(); q.Get("acr_values") != want || q.Has("acr_values") != (want != "") {
+			t.Errorf("%s: asked %v", query, q)
+		}
+	}
+	if r, _ := get(t, browser(t), o.start("provider=nobody&fresh=1")); r.StatusCode == http.StatusOK {
+		t.Error("there is a provider nobody")
+	}
+}
+
 func TestAPublicClientShowsNoSecret(t *testing.T) {
 	o, f := corp(t)
 	if _, body := get(t, browser(t), o.start("provider=corp")); body != "came" {

@@ -42,6 +42,9 @@ func (s *Service) Handler(pages Pages) http.Handler {
 		o := BeginOptions{Return: q.Get("return")}
 		if q.Get("fresh") != "" {
 			o.MaxAge = time.Nanosecond // a new proof, however new the last one is
+			if p := s.providers[q.Get("provider")]; p != nil {
+				o.ACRValues = p.ACRValues // and the best it can ask for
+			}
 		}
 		if err := s.Start(w, r, q.Get("provider"), q.Get("login_hint"), o); err != nil {
 			s.failed(w, r, pages, err)

@@ -36,6 +36,8 @@ type Provider struct {
 	ClientID string
 	Secret   secret.Text
 	Scopes   []string // besides openid
+	// ACRValues are the classes of authentication asked for with a new proof, the best first.
+	ACRValues []string
 	// Domains and People are whom it speaks for, as canonical names. A person
 	// named at one provider is not another's, whatever their domain.
 	Domains, People []string
