@@ -150,7 +150,7 @@ func (g *Gate) SignIn(ctx context.Context, a signin.Attempt, c signin.Credential
 // secret is never verified twice. It writes an event of its own.
 func (g *Gate) Rejudge(ctx context.Context, o signin.Outcome) signin.Outcome {
 	t := &telling{g: g, s: g.snapshot.Load(), out: o, started: time.Now()}
-	t.out.Attempt.ID = newID(time.Now())
+	t.out.Attempt.ID = NewID(time.Now())
 	t.out.Correlation = o.Correlation
 	t.out.Steps, t.out.Applied = nil, policy.Bits{}
 	t.out.Facts.At = time.Now()

@@ -13,7 +13,7 @@ import (
 func (g *Gate) Overstep(o signin.Outcome, code signin.Code, detail string) signin.Reply {
 	t := &telling{g: g, s: g.snapshot.Load(), out: o, started: time.Now()}
 	t.out.Attempt.At = t.started
-	t.out.Attempt.ID = newID(t.started)
+	t.out.Attempt.ID = NewID(t.started)
 	t.out.Facts.At = t.started
 	t.out.Verdict, t.out.Applied, t.out.Steps = policy.Verdict{Version: t.s.Version()}, policy.Bits{}, nil
 	t.refuse(signin.StepSend, code, detail)

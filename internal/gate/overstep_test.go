@@ -10,7 +10,7 @@ import (
 func TestAnOverstepIsWrittenDownUnderTheSignIn(t *testing.T) {
 	h, g := open(policies())
 	a := attempt()
-	a.Correlation = newID(a.At)
+	a.Correlation = NewID(a.At)
 	o := g.SignIn(t.Context(), a, password("mary@example.org", "right"))
 	if !o.Allowed() {
 		t.Fatal(o.Code)

@@ -34,7 +34,7 @@ type telling struct {
 
 func begin(g *Gate, s *policy.Snapshot, a signin.Attempt, c signin.Credential) *telling {
 	if a.ID.IsZero() {
-		a.ID = newID(a.At)
+		a.ID = NewID(a.At)
 	}
 	if c.Kind == policy.CredentialPassword && g.AppPassword != nil && g.AppPassword(c.Secret()) {
 		c.Kind = policy.CredentialAppPassword // known by its form, to everybody: it tells nothing
@@ -45,8 +45,8 @@ func begin(g *Gate, s *policy.Snapshot, a signin.Attempt, c signin.Credential) *
 	}}
 }
 
-// newID makes an event id; crypto/rand.Read never fails on the systems we run on.
-func newID(t time.Time) signin.ID {
+// NewID names an event or a connection; crypto/rand.Read never fails on the systems we run on.
+func NewID(t time.Time) signin.ID {
 	var random [10]byte
 	_, _ = rand.Read(random[:])
 	return signin.NewID(t.UnixMilli(), random)
@@ -236,7 +236,7 @@ func (t *telling) appeared(ctx context.Context, p signin.Principal) bool {
 // again makes ready for another proof of the same person.
 func (t *telling) again(a signin.Attempt, mechanism string) {
 	if a.ID.IsZero() {
-		a.ID = newID(a.At)
+		a.ID = NewID(a.At)
 	}
 	a.Correlation = t.out.Correlation
 	o := &t.out

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/portreeve/portreeve/internal/backend"
+	"github.com/portreeve/portreeve/internal/gate"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/relay"
 	"github.com/portreeve/portreeve/internal/signin"
@@ -69,7 +70,7 @@ func goodbye(err error) string {
 var errTooManyRefusals = errors.New("too many refused sign-ins")
 
 func (s *Server) newConn(tc *net.TCPConn) *Conn {
-	c := &Conn{server: s, socket: relay.NewTuned(tc), deadline: time.Now().Add(cmp.Or(s.SignInTime, signInTimeout)), correlation: newID()}
+	c := &Conn{server: s, socket: relay.NewTuned(tc), deadline: time.Now().Add(cmp.Or(s.SignInTime, signInTimeout)), correlation: gate.NewID(time.Now())}
 	c.stream = c.socket
 	c.peer = addrPort(tc.RemoteAddr())
 	c.origin, c.client, c.local = c.peer, c.peer, addrPort(tc.LocalAddr())

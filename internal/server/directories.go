@@ -45,11 +45,10 @@ func (s *Server) ldapOptions(c *config.Directory) (directory.LDAPOptions, error)
 		Domains: c.Domains, Poll: c.Poll, Timeout: c.Timeout, GuessBudget: c.GuessBudget, GuessWindow: c.GuessWindow,
 		Canonical: s.names.stated, Everything: authn.Everything, Store: s.store, Log: s.Log}
 	if c.CA != "" {
-		pool, err := authorities(string(c.CA))
-		if err != nil {
-			return o, err
+		var err error
+		if o.CAs, err = authorities(string(c.CA)); err != nil {
+			return o, fmt.Errorf("ca: %w", err)
 		}
-		o.CAs = pool
 	}
 	return o, nil
 }

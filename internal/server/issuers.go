@@ -20,7 +20,7 @@ import (
 
 // openIssuers makes the check of bearer tokens. What we mint for backends is
 // never accepted at the door.
-func (s *Server) openIssuers() (err error) {
+func (s *Server) openIssuers(context.Context) (err error) {
 	var list []token.Issuer
 	for name, c := range s.Config.Issuers {
 		if len(c.Audience) == 0 {
@@ -97,6 +97,21 @@ type clientCAs map[string]clientCA
 type clientCA struct {
 	*certs.ClientCA
 	two *certs.ClientCA
+}
+
+// openClientCAs reads the authorities of those listeners that have one.
+func (s *Server) openClientCAs(context.Context) error {
+	s.cas = clientCAs{}
+	for _, l := range s.Config.Listeners {
+		ca, err := openClientCA(l)
+		if err != nil {
+			return fmt.Errorf("listener %s: %w", l.Name, err)
+		}
+		if ca.ClientCA != nil {
+			s.cas[l.Name] = ca
+		}
+	}
+	return nil
 }
 
 // openClientCA reads a listener's authority; nil if it has none.

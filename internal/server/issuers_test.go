@@ -44,7 +44,7 @@ func TestEverySettingOfAnIssuerIsHeeded(t *testing.T) {
 		Clients: []string{"thunderbird"}, Scopes: []string{"mail"}, SessionMax: time.Hour, Claims: config.Claims{Address: "upn"}, Domain: "example.org",
 		AMR: map[string][]string{"otp": {"softwareOath"}}, ACR: map[string][]string{"high": {"fido2"}}, Proves: []string{"password"},
 	}}}}}
-	if err := s.openIssuers(); err != nil {
+	if err := s.openIssuers(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	now := time.Now()

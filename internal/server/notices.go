@@ -3,9 +3,7 @@ package server
 import (
 	"cmp"
 	"context"
-	"crypto/x509"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/portreeve/portreeve/internal/approval"
@@ -27,12 +25,9 @@ func (s *Server) openNotices(ctx context.Context) (err error) {
 		o.Name = s.Config.Hostname
 	}
 	if c.CA != "" {
-		pem, err := os.ReadFile(string(c.CA))
-		if err != nil {
-			return fmt.Errorf("notices: %w", err)
+		if o.RootCAs, err = authorities(string(c.CA)); err != nil {
+			return fmt.Errorf("notices, ca: %w", err)
 		}
-		o.RootCAs = x509.NewCertPool()
-		o.RootCAs.AppendCertsFromPEM(pem)
 	}
 	if s.notices, err = notify.New(ctx, o); err != nil {
 		return err

@@ -117,14 +117,20 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 			_ = s.Close()
 		}
 	}()
-	for _, step := range []func(context.Context) error{
-		s.openLanguages, s.openState, s.openWorld, s.openBackends, s.openIdentity, s.openGate, s.openDoors,
-	} {
-		if err := step(ctx); err != nil {
-			return nil, err
-		}
+	if err := inOrder(ctx, s.openLanguages, s.openState, s.openWorld, s.openBackends, s.openIdentity, s.openGate, s.openDoors); err != nil {
+		return nil, err
 	}
 	return s, nil
+}
+
+// inOrder takes steps that build on one another, up to the first that fails.
+func inOrder(ctx context.Context, steps ...func(context.Context) error) error {
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // openState opens what outlives the process.
@@ -199,46 +205,17 @@ func (s *Server) openIdentity(ctx context.Context) (err error) {
 	if err := s.names.know(s.people.Alias); err != nil {
 		return err
 	}
-	if err := s.openDirectories(ctx); err != nil {
-		return err
-	}
 	s.guard = lockout.New(lockout.Options{})
-	s.cas = clientCAs{}
-	for _, l := range s.Config.Listeners {
-		ca, err := openClientCA(l)
-		if err != nil {
-			return fmt.Errorf("listener %s: %w", l.Name, err)
-		}
-		if ca.ClientCA != nil {
-			s.cas[l.Name] = ca
-		}
-	}
-	if err := s.openAppPasswords(ctx); err != nil {
-		return err
-	}
-	if err := s.openFactors(ctx); err != nil {
-		return err
-	}
-	if err := s.openApprovals(ctx); err != nil {
-		return err
-	}
-	if err := s.openDelegates(ctx); err != nil {
-		return err
-	}
-	if err := s.openNotices(ctx); err != nil {
-		return err
-	}
-	if err := s.openUpstream(); err != nil {
-		return err
-	}
-	return s.openIssuers()
+	return inOrder(ctx, s.openDirectories, s.openClientCAs, s.openAppPasswords, s.openFactors, s.openApprovals, s.openDelegates, s.openNotices,
+		s.openUpstream, s.openIssuers)
 }
 
 // openGate joins the parts that decide.
 func (s *Server) openGate(ctx context.Context) error {
 	changes, unsubscribe := s.store.Subscribe()
 	s.later(func() error { unsubscribe(); return nil })
-	s.keeper = &keeper{store: s.store, people: s.people, delegates: s.delegates, sessions: s.sessions, guard: s.guard, log: s.Log, changes: changes, ask: make(chan request), followers: s.followers}
+	s.keeper = &keeper{store: s.store, people: s.people, delegates: s.delegates, sessions: s.sessions, guard: s.guard, log: s.Log,
+		changes: changes, ask: make(chan request), followers: s.followers}
 	snap, err := s.keeper.first(ctx)
 	if err != nil {
 		return fmt.Errorf("putting the rules in force: %w", err)
@@ -247,7 +224,9 @@ func (s *Server) openGate(ctx context.Context) error {
 		s.Log.Warn("rule is not enforced as it stands", "what", w.String())
 	}
 	s.gate = gate.New(gate.Options{Names: s.names, People: s.everybody(), Guard: s.guard, Fingerprint: func(b []byte) secret.Print { return prints.Of(b) },
-		Verifier: s.verifier(), AppPassword: apppassword.Form, Enrolled: s.factors.Has, KeyModel: s.factors.KeyModel, Windows: s.approvals, Log: s.events, Places: s.places, Delegates: s.delegates, Lends: s.lends, Words: s.words(), Outdated: s.sessions.Outdated, Fault: s.fault, Slow: s.slow}, snap)
+		Verifier: s.verifier(), AppPassword: apppassword.Form, Enrolled: s.factors.Has, KeyModel: s.factors.KeyModel, Windows: s.approvals,
+		Log: s.events, Places: s.places, Delegates: s.delegates, Lends: s.lends, Words: s.words(), Outdated: s.sessions.Outdated,
+		Fault: s.fault, Slow: s.slow}, snap)
 	s.keeper.gate = s.gate
 	s.sessions.Refresh = s.keeper.refresh
 	s.sessions.Install(snap)
@@ -376,7 +355,8 @@ func (s *Server) Close() error {
 
 // verifier is what checks credentials.
 func (s *Server) verifier() *authn.Verifier {
-	o := authn.Options{Names: s.names, Vouchers: s.names, Directory: s.directory(), Networks: s.events, Pool: s.hashing, Delegates: s.delegates, Revocations: &s.keeper.ended, AppPasswords: s.appPasswords, Factors: s.factors}
+	o := authn.Options{Names: s.names, Vouchers: s.names, Directory: s.directory(), Networks: s.events, Pool: s.hashing,
+		Delegates: s.delegates, Revocations: &s.keeper.ended, AppPasswords: s.appPasswords, Factors: s.factors}
 	for _, d := range s.Config.Directories {
 		if d.Kind == "backend" && len(s.Config.Backends) > 0 {
 			o.Backends, o.Newcomers = s.checkingBackends(), s.people

@@ -2,9 +2,8 @@ package server
 
 import (
 	"cmp"
-	"crypto/x509"
+	"context"
 	"fmt"
-	"os"
 	"slices"
 
 	"github.com/portreeve/portreeve/internal/authn"
@@ -15,7 +14,7 @@ import (
 )
 
 // openUpstream makes browser sign-in at the providers that have sign_in.
-func (s *Server) openUpstream() (err error) {
+func (s *Server) openUpstream(context.Context) (err error) {
 	var providers []upstream.Provider
 	for name, c := range s.Config.Issuers {
 		if c.SignIn == nil {
@@ -50,13 +49,8 @@ func providerOf(name string, c *config.Issuer) (p upstream.Provider, err error) 
 	if in.CA == "" {
 		return p, nil
 	}
-	pem, err := os.ReadFile(string(in.CA))
-	if err != nil {
+	if p.Roots, err = authorities(string(in.CA)); err != nil {
 		return p, fmt.Errorf("issuer %s, sign_in, ca: %w", name, err)
-	}
-	p.Roots = x509.NewCertPool()
-	if !p.Roots.AppendCertsFromPEM(pem) {
-		return p, fmt.Errorf("issuer %s, sign_in, ca: %s holds no certificate", name, in.CA)
 	}
 	return p, nil
 }

@@ -63,7 +63,7 @@ issuers:
 	if one, ok := s.onlyIssuer(); !ok || one != "https://programs.example" {
 		t.Errorf("programs are pointed to %q, %v", one, ok)
 	}
-	if err := s.openIssuers(); err != nil || s.tokens == nil || len(s.tokens.States()) != 1 {
+	if err := s.openIssuers(t.Context()); err != nil || s.tokens == nil || len(s.tokens.States()) != 1 {
 		t.Errorf("tokens of programs are taken of %+v, %v", s.tokens, err)
 	}
 }
