@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/portreeve/portreeve/internal/config"
+	"github.com/portreeve/portreeve/internal/web"
 )
 
 func (a *app) config() *cobra.Command {
@@ -43,7 +45,16 @@ func (a *app) config() *cobra.Command {
 		_, err = fmt.Fprint(a.out, text)
 		return err
 	})
-	return noun("config", "The configuration file", check, show, describe)
+	language := verb("language [LANGUAGE]", "Print the words of a built-in language, to begin another with", cobra.MaximumNArgs(1), func(_ *cobra.Command, args []string) error {
+		words, err := web.BuiltIn(cmp.Or(strings.Join(args, ""), web.Fallback))
+		if err != nil {
+			return usage("%v", err)
+		}
+		_, err = a.out.Write(words)
+		return err
+	})
+	language.Example = `  portreeve config language > /etc/portreeve/languages/fr.json`
+	return noun("config", "The configuration file", check, show, describe, language)
 }
 
 func (a *app) loadConfig(file string) (*config.Config, error) {

@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"net/netip"
@@ -65,6 +66,13 @@ func TestFaultsAsPeopleSeeThem(t *testing.T) {
 			dir, parts := site(t), map[string]*txtar.File{}
 			for i := range a.Files {
 				parts[a.Files[i].Name] = &a.Files[i]
+			}
+			for name, f := range parts {
+				if path := filepath.Join(dir, filepath.FromSlash(name)); strings.Contains(name, "/") { // of a folder that the configuration names
+					if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, f.Data, 0o600)); err != nil {
+						t.Fatal(err)
+					}
+				}
 			}
 			var env []string
 			if f := parts["env"]; f != nil {
@@ -178,6 +186,21 @@ func TestDefaults(t *testing.T) {
 	}
 	if c := load1(t, t.TempDir(), "# nothing\n"); !Broken(c.Check()) {
 		t.Error("an empty file starts")
+	}
+}
+
+// What a site's language lacks is one warning; a file of a built-in language
+// lacks nothing, and a language that is there may be the default.
+func TestALanguageThatIsBegunIsWarnedOfOnce(t *testing.T) {
+	dir := site(t)
+	for name, text := range map[string]string{"fr": `{"language": "Français", "cancel": "Annuler"}`, "de": `{"cancel": "Lass gut sein"}`} {
+		if err := os.WriteFile(filepath.Join(dir, name+".json"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found := load1(t, dir, "observe: {address: 127.0.0.1:8425}\nlanguages: {folder: ., default: fr}\n").Check()
+	if len(found) != 1 || !found[0].Warning || !strings.Contains(found[0].Text, "fr.json lacks ") || !strings.Contains(found[0].String(), "portreeve.yaml:2:13") {
+		t.Errorf("%v", found)
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 // languagesEvery is how often the site's language files are looked at.
-const languagesEvery = 5 * time.Second
+const languagesEvery = 2 * time.Second
 
 // openLanguages reads the words that people are spoken to with. What a site's
 // files lack was told when the configuration was checked.

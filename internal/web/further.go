@@ -28,6 +28,8 @@ const (
 	maxLanguageFile = 512 << 10 // bytes; the English file has some 30 KB
 	maxSentence     = 4 << 10   // bytes
 	maxOwnName      = 40        // bytes of a language's name for itself
+	maxKey          = 100       // bytes; a longer one names nothing
+	maxFaults       = 20        // of one file that are told
 )
 
 // ErrNoLanguage says that a language is not there.
@@ -100,7 +102,7 @@ func further(folder string, all []*Words) ([]*Words, []Lack, error) {
 		if found++; found > maxLanguages {
 			return nil, nil, fmt.Errorf("%s holds more than %d languages", folder, maxLanguages)
 		}
-		w, err := readLanguage(filepath.Join(folder, f.Name()), first)
+		w, doc, err := readLanguage(filepath.Join(folder, f.Name()), first)
 		if err != nil {
 			faults = append(faults, err)
 			continue
@@ -108,6 +110,9 @@ func further(folder string, all []*Words) ([]*Words, []Lack, error) {
 		if i := slices.IndexFunc(all, func(o *Words) bool { return o.Lang == w.Lang }); i >= 0 {
 			all[i] = all[i].with(w.texts)
 			continue
+		}
+		if _, named := w.texts[ownName]; !named {
+			faults = append(faults, doc.Fault("", "a language says its own name, such as %q: \"Français\"", ownName))
 		}
 		if n := w.missing(first); n > 0 {
 			lacks = append(lacks, Lack{filepath.Join(folder, f.Name()), n, len(first.texts)})
@@ -152,38 +157,38 @@ func (w *Words) with(texts map[string]string) *Words {
 }
 
 // readLanguage reads one file, and checks it against the first language.
-func readLanguage(file string, first *Words) (*Words, error) {
+func readLanguage(file string, first *Words) (*Words, *policyfile.Document, error) {
 	w := &Words{Lang: strings.TrimSuffix(filepath.Base(file), ".json"), texts: map[string]string{}}
 	var err error
 	if w.tag, err = language.Parse(w.Lang); err != nil || w.tag == language.Und {
-		return nil, fmt.Errorf("%s: %q is no language such as fr or pt-BR", file, w.Lang)
+		return nil, nil, fmt.Errorf("%s: %q is no language such as fr or pt-BR", file, w.Lang)
 	}
 	if name := w.tag.String(); name != w.Lang {
-		return nil, fmt.Errorf("%s: that language is written %s; call the file %s.json", file, name, name)
+		return nil, nil, fmt.Errorf("%s: that language is written %s; call the file %s.json", file, name, name)
 	}
 	raw, err := readBounded(file)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	docs, err := policyfile.Parse(file, raw)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if len(docs) != 1 || docs[0].Root.Kind != policyfile.Object {
-		return nil, fmt.Errorf("%s: a language is one mapping of sentences, as in the file of English", file)
+		return nil, nil, fmt.Errorf("%s: a language is one mapping of sentences, as in the file of English", file)
 	}
 	var faults []error
 	for _, m := range docs[0].Root.Members {
+		if len(faults) == maxFaults {
+			break
+		}
 		if what := wrongIn(m.Name, m.Value, first); what != "" {
 			faults = append(faults, docs[0].FaultAt(m.Pos, "%s", what))
 			continue
 		}
 		w.texts[m.Name] = m.Value.Text
 	}
-	if _, named := w.texts[ownName]; !named && len(faults) == 0 {
-		faults = append(faults, docs[0].Fault("", "a language says its own name: %q: \"Français\"", ownName))
-	}
-	return w, errors.Join(faults...)
+	return w, docs[0], errors.Join(faults...)
 }
 
 func readBounded(file string) ([]byte, error) {
@@ -209,6 +214,8 @@ func readBounded(file string) ([]byte, error) {
 func wrongIn(key string, value *policyfile.Node, first *Words) string {
 	want, fewer, known := first.asks(key)
 	switch {
+	case len(key) > maxKey:
+		return "nothing has so long a name"
 	case !known:
 		return fmt.Sprintf("nothing is called %q%s", key, spelling.DidYouMean(key, first.keys()))
 	case value.Kind != policyfile.String:
