@@ -29,7 +29,7 @@ import (
 	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/proxy"
 	"github.com/portreeve/portreeve/internal/session"
-	"github.com/portreeve/portreeve/internal/spelling"
+	"github.com/portreeve/portreeve/internal/span"
 	"github.com/portreeve/portreeve/internal/store"
 )
 
@@ -109,6 +109,7 @@ type Error struct {
 	Code    string
 	Message string
 	Target  string // the member or row at fault
+	Next    string // what to do about it, for people
 	Details []Error
 }
 
@@ -116,12 +117,6 @@ func (e *Error) Error() string { return e.Message }
 
 func bad(target, format string, args ...any) *Error {
 	return &Error{Status: http.StatusBadRequest, Code: "BadRequest", Message: fmt.Sprintf(format, args...), Target: target}
-}
-
-// notFound says that nothing has a name, and which of the names there are was
-// probably meant.
-func notFound(what, name string, names ...string) *Error {
-	return &Error{Status: http.StatusNotFound, Code: "ResourceNotFound", Message: fmt.Sprintf("there is no %s %q%s", what, name, spelling.DidYouMean(name, names))}
 }
 
 // suggested bounds among how many names the one meant is looked for.
@@ -202,6 +197,9 @@ func body(e *Error) map[string]any {
 	if e.Target != "" {
 		b["target"] = e.Target
 	}
+	if e.Next != "" {
+		b["@portreeve.next"] = e.Next
+	}
 	if len(e.Details) > 0 {
 		details := make([]any, len(e.Details))
 		for i := range e.Details {
@@ -267,9 +265,12 @@ func spreadOf(r *http.Request) (time.Duration, error) {
 	if s == "" {
 		return 0, nil
 	}
-	d, err := time.ParseDuration(s)
-	if err != nil || d < 0 || d > time.Hour {
-		return 0, bad("spread", "spread is a time such as 5m, at most 1h")
+	d, err := span.Parse(s)
+	if err != nil {
+		return 0, bad("spread", "spread: %v", err)
+	}
+	if d > time.Hour {
+		return 0, bad("spread", "spread is at most 1h, such as 5m, not %s", span.Words(d))
 	}
 	return d, nil
 }

@@ -88,18 +88,22 @@ func (a *api) issueAppPassword(r *http.Request) (any, error) {
 func appPasswordError(err error) error {
 	var wrong *apppassword.Invalid
 	var none *apppassword.NoWayIn
+	var taken *apppassword.NameTaken
 	switch {
 	case errors.As(err, &wrong):
 		return bad(wrong.Member, "%v", err)
 	case errors.As(err, &none):
 		return &Error{Status: http.StatusConflict, Code: "Conflict", Message: none.Error(), Target: "backends." + none.Backend + ".login"}
-	case errors.Is(err, apppassword.ErrTooMany), errors.Is(err, apppassword.ErrNothingPending):
-		return &Error{Status: http.StatusConflict, Code: "Conflict", Message: err.Error()}
+	case errors.As(err, &taken):
+		return conflict("%v", err).then("`portreeve apppw revoke %s` ends that one, --name gives this one another name", shellWord(taken.Name))
+	case errors.Is(err, apppassword.ErrTooMany):
+		return conflict("%v", err).then("`portreeve apppw list` tells which are used no more, `portreeve apppw revoke ID` ends one")
 	}
 	return err
 }
 
-// findAppPassword takes an id, or the name of a living one that nobody else's has.
+// findAppPassword takes an id, or the name of a living one that nobody else's
+// has; where none lives, the one of that name that was revoked last.
 func (a *api) findAppPassword(r *http.Request) (apppassword.Password, error) {
 	name := r.PathValue("id")
 	person, err := a.appPasswordOwner(r)
@@ -111,25 +115,34 @@ func (a *api) findAppPassword(r *http.Request) (apppassword.Password, error) {
 		return apppassword.Password{}, err
 	}
 	var found []apppassword.Password
+	var dead apppassword.Password
 	var names []string
 	for _, p := range all {
-		if p.ID == name {
+		same := strings.EqualFold(p.Name, name)
+		switch {
+		case p.ID == name:
 			return p, nil
-		}
-		if p.Revoked.IsZero() {
+		case !p.Revoked.IsZero():
+			if same && p.Revoked.After(dead.Revoked) {
+				dead = p
+			}
+		default:
 			names = append(names, p.Name)
-			if strings.EqualFold(p.Name, name) {
+			if same {
 				found = append(found, p)
 			}
 		}
 	}
 	switch len(found) {
 	case 0:
+		if !dead.Revoked.IsZero() {
+			return dead, nil
+		}
 		return apppassword.Password{}, notFound("app password", name, names...)
 	case 1:
 		return found[0], nil
 	}
-	return apppassword.Password{}, bad("id", "%d people have an app password of this name: say its id, or --user", len(found))
+	return apppassword.Password{}, bad("id", "%d people have an app password %q: say its id, or whose it is with --user", len(found), name).then("`portreeve apppw list` lists them with their ids")
 }
 
 func (a *api) appPassword(r *http.Request) (any, error) {
@@ -176,9 +189,28 @@ func (a *api) onAppPassword(r *http.Request, do func(ctx context.Context, who st
 	if err != nil {
 		return nil, err
 	}
+	if !p.Revoked.IsZero() {
+		return nil, a.revokedAlready(r, &p)
+	}
 	if err := do(store.WithReason(r.Context(), r.Header.Get("X-Reason")), actor(r), &p); err != nil {
-		return nil, appPasswordError(err)
+		return nil, a.onError(&p, err)
 	}
 	_, err = a.Apply(context.WithoutCancel(r.Context()), 0)
 	return p, err
+}
+
+// onError is appPasswordError for one that is there.
+func (a *api) onError(p *apppassword.Password, err error) error {
+	if errors.Is(err, apppassword.ErrNothingPending) {
+		return conflict("nothing waits for approval: %s (%s) has been refused to no further program or network", p.ID, p.Name).
+			then("`portreeve apppw show %s` tells what it is bound to", p.ID)
+	}
+	return appPasswordError(err)
+}
+
+// revokedAlready says when it was; `apppw new` makes another.
+func (a *api) revokedAlready(r *http.Request, p *apppassword.Password) error {
+	owner := a.naming(r.Context()).text(p.Person)
+	return conflict("the app password %s (%s) of %s was revoked already, at %s", p.ID, p.Name, owner, p.Revoked.UTC().Format(time.RFC3339)).
+		then("`portreeve apppw new %s` makes another, `portreeve apppw list %[1]s` lists them all", shellWord(owner))
 }

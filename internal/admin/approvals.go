@@ -6,10 +6,10 @@ import (
 	"errors"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/portreeve/portreeve/internal/approval"
 	"github.com/portreeve/portreeve/internal/protocol"
+	"github.com/portreeve/portreeve/internal/span"
 	"github.com/portreeve/portreeve/internal/store"
 )
 
@@ -109,20 +109,23 @@ func (a *api) whose(r *http.Request) (id string, name func(id string) string, er
 func (a *api) answer(r *http.Request, do func(ctx context.Context, who store.Actor) (any, error)) (any, error) {
 	out, err := do(store.WithReason(r.Context(), r.Header.Get("X-Reason")), actor(r))
 	if err != nil {
-		return nil, approvalError(err)
+		return nil, approvalError(r.PathValue("id"), err)
 	}
 	_, err = a.Apply(context.WithoutCancel(r.Context()), 0)
 	return out, err
 }
 
-func approvalError(err error) error {
-	conflict := func() error { return &Error{Status: http.StatusConflict, Code: "Conflict", Message: err.Error()} }
+// approvalError turns the service's errors into answers about a request or window.
+func approvalError(id string, err error) error {
 	switch {
-	case errors.Is(err, approval.ErrNoRequest), errors.Is(err, approval.ErrNoWindow):
-		return &Error{Status: http.StatusNotFound, Code: "ResourceNotFound", Message: err.Error()}
-	case errors.Is(err, approval.ErrAnswered), errors.Is(err, approval.ErrExpired), errors.Is(err, approval.ErrSource),
-		errors.Is(err, approval.ErrRoom), errors.Is(err, approval.ErrOwnNetwork):
-		return conflict()
+	case errors.Is(err, approval.ErrNoRequest):
+		return notFound("request", id).then("`portreeve approval list --requests` lists those that wait; a window needs none: `portreeve approval allow --help`")
+	case errors.Is(err, approval.ErrNoWindow):
+		return notFound("window or denied source", id).then("`portreeve approval list` lists them with their ids")
+	case errors.Is(err, approval.ErrAnswered), errors.Is(err, approval.ErrExpired):
+		return conflict("%v", err).then("`portreeve approval list` tells what became of it")
+	case errors.Is(err, approval.ErrSource), errors.Is(err, approval.ErrRoom), errors.Is(err, approval.ErrOwnNetwork):
+		return conflict("%v", err)
 	case errors.Is(err, approval.ErrPlaceless):
 		return bad("cidr", "%v", err)
 	case errors.Is(err, approval.ErrOptions):
@@ -250,9 +253,9 @@ func (a *api) adopt(r *http.Request) (any, error) {
 	if err := decode(r, &c); err != nil {
 		return nil, err
 	}
-	seen, err := time.ParseDuration(cmp.Or(c.Seen, "720h"))
+	seen, err := span.Parse(cmp.Or(c.Seen, "30d"))
 	if err != nil {
-		return nil, bad("seen", "%q is no time such as 720h", c.Seen)
+		return nil, bad("seen", "%v", err)
 	}
 	return a.answer(r, func(ctx context.Context, who store.Actor) (any, error) {
 		rep, err := a.Approvals.Adopt(ctx, who, approval.AdoptOptions{Seen: seen, Group: c.Group, Days: c.Days, DryRun: c.DryRun,

@@ -1,6 +1,8 @@
 package admin
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -151,5 +153,16 @@ func (a *api) deleteDelegation(r *http.Request) (any, error) {
 		return nil, err
 	}
 	_, err = a.change(r, func(tx *store.Tx) error { return tx.DeleteDelegation(d.Scope, d.Subject, d.Person) })
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, a.noRight(r, &d)
+	}
 	return nil, err
+}
+
+// noRight says which right is not there, and what lists those that are.
+func (a *api) noRight(r *http.Request, d *store.Delegation) error {
+	name := a.naming(r.Context())
+	what := map[string]string{store.OneMailbox: "to ", store.GroupOfBoxes: "to the mailboxes of the group ", store.EveryMailbox: "to every mailbox"}[d.Scope] + name.text(d.Subject)
+	e := &Error{Status: http.StatusNotFound, Code: "ResourceNotFound", Message: fmt.Sprintf("%s was given no right %s", name.text(d.Person), what)}
+	return e.then("`portreeve mailbox delegate list --to %s` lists the rights that there are", shellWord(name.text(d.Person)))
 }

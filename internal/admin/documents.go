@@ -55,7 +55,7 @@ func (d documents) list(r *http.Request) (any, error) {
 	if text := v.Get("$filter"); text != "" {
 		e, err := filter.Parse(filter.OData, text, documentSchema)
 		if err != nil {
-			return nil, badFilter("$filter", err)
+			return nil, badFilter("$filter", err, documentSchema)
 		}
 		all = slices.DeleteFunc(all, func(x store.Document) bool { return !e.Match(documentLookup(&x)) })
 	}

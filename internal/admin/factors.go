@@ -3,11 +3,13 @@ package admin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/portreeve/portreeve/internal/factor"
+	"github.com/portreeve/portreeve/internal/span"
 	"github.com/portreeve/portreeve/internal/store"
 )
 
@@ -70,7 +72,7 @@ func factorError(err error) error {
 	case errors.Is(err, factor.ErrPassLimits):
 		return bad("", "%v", err)
 	case errors.Is(err, factor.ErrLast):
-		return &Error{Status: http.StatusConflict, Code: "Conflict", Message: err.Error() + ", or force it", Target: "force"}
+		return &Error{Status: http.StatusConflict, Code: "Conflict", Message: err.Error() + ", or force it (--force)", Target: "force"}
 	}
 	return err
 }
@@ -113,11 +115,11 @@ func (a *api) findFactor(r *http.Request, person, name string) (factor.Factor, e
 	}
 	switch len(found) {
 	case 0:
-		return factor.Factor{}, notFound("second factor", name, names...)
+		return factor.Factor{}, notFound("second factor", name, names...).then("`portreeve user mfa list %s` lists what there is", shellWord(r.PathValue("id")))
 	case 1:
 		return found[0], nil
 	}
-	return factor.Factor{}, bad("factor", "%d second factors have this name: say the id", len(found))
+	return factor.Factor{}, bad("factor", "%d second factors are named %q: say the id", len(found), name).then("`portreeve user mfa list %s` lists the ids", shellWord(r.PathValue("id")))
 }
 
 // resetFactors is what a help desk does for somebody who has lost theirs.
@@ -148,7 +150,7 @@ func (a *api) issuePass(r *http.Request) (any, error) {
 		return nil, err
 	}
 	if c.Minutes < 0 || c.Minutes > int(factor.MaxPassLife.Minutes()) {
-		return nil, bad("lifetimeInMinutes", "a pass lives %d to %d minutes", int(factor.MinPassLife.Minutes()), int(factor.MaxPassLife.Minutes()))
+		return nil, bad("", "a pass lives %s to %s, not %s", span.Words(factor.MinPassLife), span.Words(factor.MaxPassLife), span.Words(time.Duration(c.Minutes)*time.Minute))
 	}
 	text, _, err := a.Factors.IssuePass(reasoned(r), actor(r), p.ID,
 		factor.PassOptions{Lifetime: time.Duration(c.Minutes) * time.Minute, StartsAt: c.Starts, OneTime: c.OneTime, Length: c.Length})
@@ -179,7 +181,8 @@ func (a *api) revokePass(r *http.Request) (any, error) {
 	}
 	switch err := a.Factors.RevokePass(reasoned(r), actor(r), p.ID); {
 	case errors.Is(err, store.ErrNotFound):
-		return nil, notFound("pass of", p.Address)
+		return nil, (&Error{Status: http.StatusNotFound, Code: "ResourceNotFound", Message: fmt.Sprintf("%s has no pass", p.Address)}).
+			then("`portreeve pass list` lists those that there are, `portreeve pass issue %s` issues one", shellWord(p.Address))
 	case err != nil:
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package admin
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/portreeve/portreeve/internal/store"
 )
@@ -100,7 +101,9 @@ func (a *api) memberOf(r *http.Request) (store.Member, error) {
 	}
 	inner, err := a.Store.Group(r.Context(), name)
 	if err != nil {
-		return store.Member{}, notFound("person or group", name)
+		none := a.nobody(r, name)
+		none.Message = strings.Replace(none.Message, "no person", "no person or group", 1)
+		return store.Member{}, none
 	}
 	return store.Member{Group: g.ID, Member: inner.ID, IsGroup: true}, nil
 }

@@ -221,7 +221,7 @@ func (a *api) mailboxes(r *http.Request) (any, error) {
 	if text := r.URL.Query().Get("filter"); strings.TrimSpace(text) != "" {
 		var err error
 		if e, err = filter.Parse(filter.MailboxSearch, text, exchange.MailboxSchema); err != nil {
-			return nil, badFilter("filter", err)
+			return nil, badFilter("filter", err, exchange.MailboxSchema)
 		}
 	}
 	v := r.URL.Query()

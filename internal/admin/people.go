@@ -63,7 +63,16 @@ func (a *api) findPerson(r *http.Request, name string) (store.Person, error) {
 			return p, nil
 		}
 	}
-	return p, notFound("person", name, a.addresses(r, name)...)
+	return p, a.nobody(r, name)
+}
+
+// nobody says that no person has a name, and how one is added.
+func (a *api) nobody(r *http.Request, name string) *Error {
+	e := notFound("person", name, a.addresses(r, name)...)
+	if address, err := a.Canonical(name); err == nil {
+		return e.then("`portreeve user list` lists people, `portreeve user add %s` adds this one", shellWord(address))
+	}
+	return e
 }
 
 // addresses are the names that a mistyped one may have meant.

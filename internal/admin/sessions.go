@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/session"
 	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/store"
@@ -58,10 +59,13 @@ func (a *api) sessionFilter(r *http.Request) (func(*session.Session) bool, error
 		}
 		person = p.ID
 	}
-	protocol, id := q.Get("protocol"), q.Get("id")
+	over, id := q.Get("protocol"), q.Get("id")
+	if _, known := protocol.Parse(over); over != "" && !known {
+		return nil, bad("protocol", "there is no protocol %q; there are %s", over, strings.Join(protocol.Names(), ", "))
+	}
 	return func(s *session.Session) bool {
 		return (person == "" || s.Of(person)) &&
-			(protocol == "" || s.Protocol.String() == protocol) &&
+			(over == "" || s.Protocol.String() == over) &&
 			(id == "" || s.ID.String() == id || strings.EqualFold(string(s.Reference), id))
 	}, nil
 }

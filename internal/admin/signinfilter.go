@@ -169,20 +169,23 @@ func (a *api) readSignInQuery(r *http.Request) (signInQuery, error) {
 		}
 		e, err := filter.Parse(grammar, text, signInSchema)
 		if err != nil {
-			return q, badFilter(name, err)
+			return q, badFilter(name, err, signInSchema)
 		}
 		q.narrow(e)
 	}
 	var err error
 	if s := v.Get("since"); s != "" {
-		if q.stored.From, err = moment(s); err != nil {
+		if q.stored.From, err = since(s); err != nil {
 			return q, bad("since", "%v", err)
 		}
 	}
 	if s := v.Get("until"); s != "" {
-		if q.stored.To, err = moment(s); err != nil {
+		if q.stored.To, err = until(s); err != nil {
 			return q, bad("until", "%v", err)
 		}
+	}
+	if !q.stored.To.IsZero() && !q.stored.From.Before(q.stored.To) {
+		return q, bad("until", "nothing lies between %s and %s: since is not before until", q.stored.From.UTC().Format(time.RFC3339), q.stored.To.UTC().Format(time.RFC3339))
 	}
 	for _, name := range []string{"user", "protocol", "outcome", "code", "program", "ip"} {
 		for _, value := range v[name] {
@@ -199,9 +202,15 @@ func (a *api) readSignInQuery(r *http.Request) (signInQuery, error) {
 	return q, nil
 }
 
-func badFilter(target string, err error) error {
+// badFilter shows where a filter is wrong; whoever asks for what is not there
+// is told what is.
+func badFilter(target string, err error, schema *filter.Schema) error {
 	if s, ok := err.(*filter.SyntaxError); ok {
-		return bad(target, "%s\n%s", s.Error(), s.Caret())
+		e := bad(target, "%s\n%s", s.Error(), s.Caret())
+		if strings.HasPrefix(s.Message, "there is no property") {
+			return e.then("the properties are %s", strings.Join(schema.Names(), ", "))
+		}
+		return e
 	}
 	return bad(target, "%v", err)
 }
@@ -226,7 +235,7 @@ func (q *signInQuery) shortcut(name, value string) error {
 	case "code":
 		c, ok := signin.ParseCode(value)
 		if !ok {
-			return bad(name, "there is no code %q", value)
+			return bad(name, "there is no code %q", value).then("a code is PR53003, or 53003; docs/codes.md lists them all")
 		}
 		q.stored.Codes = append(q.stored.Codes, c)
 	case "program":
@@ -353,4 +362,32 @@ func (q *signInQuery) between(op filter.Op, t time.Time) bool {
 		return false
 	}
 	return true
+}
+
+// unknownNames says of which people and mailboxes that a search named there are
+// none, so that nobody takes a slip of the pen for silence.
+func (a *api) unknownNames(r *http.Request, q *signInQuery) (notes []string) {
+	for _, name := range append([]string{q.stored.User, q.stored.Mailbox}, namedIn(q.rest)...) {
+		if name == "" {
+			continue
+		}
+		if _, err := a.findPerson(r, name); err != nil {
+			notes = append(notes, err.Error()+", and no sign-in that was asked for names it")
+		}
+	}
+	return notes
+}
+
+// namedIn are the people and mailboxes that a filter compares with.
+func namedIn(e *filter.Expr) (names []string) {
+	if e == nil {
+		return nil
+	}
+	for _, k := range e.Kids {
+		names = append(names, namedIn(k)...)
+	}
+	if e.Op == filter.Eq && !e.Negated && (e.Name == "userPrincipalName" || e.Name == "mailbox") && len(e.Values) == 1 {
+		names = append(names, e.Values[0].Text())
+	}
+	return names
 }

@@ -48,6 +48,11 @@ func (a *api) signIns(r *http.Request) (any, error) {
 		rows[i] = a.row(r.Context(), &events[i], false)
 	}
 	out := list(rows)
+	if len(rows) == 0 && v.Get("$skiptoken") == "" {
+		if notes := a.unknownNames(r, &q); len(notes) > 0 {
+			out["@portreeve.notes"] = notes
+		}
+	}
 	out["@odata.context"] = "https://graph.microsoft.com/v1.0/$metadata#auditLogs/signIns"
 	if next != (store.Cursor{}) {
 		v.Set("$skiptoken", next.String())

@@ -5,11 +5,11 @@ import (
 	"net/http"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/portreeve/portreeve/internal/backend"
 	"github.com/portreeve/portreeve/internal/signin"
+	"github.com/portreeve/portreeve/internal/span"
 	"github.com/portreeve/portreeve/internal/store"
 )
 
@@ -75,64 +75,6 @@ func (a *api) note(r *http.Request, action, kind, id, name string, detail any) e
 	})
 }
 
-// auditRow is an administrative change as JSON.
-type auditRow struct {
-	N      int64     `json:"n"`
-	At     time.Time `json:"at"`
-	UID    int64     `json:"uid"`
-	Actor  string    `json:"actor"`
-	Action string    `json:"action"`
-	Kind   string    `json:"kind"`
-	ID     string    `json:"id"`
-	Name   string    `json:"name"`
-	Reason string    `json:"reason,omitempty"`
-	Before any       `json:"before"`
-	After  any       `json:"after"`
-}
-
-const maxAudits = 1000 // rows of one page
-
-func (a *api) audits(r *http.Request) (any, error) {
-	q := r.URL.Query()
-	f := store.AuditFilter{Kind: q.Get("kind"), Object: q.Get("id"), Limit: 100}
-	var err error
-	if f.Limit, err = number(q.Get("top"), f.Limit, 1, maxAudits); err != nil {
-		return nil, bad("top", "%v", err)
-	}
-	if f.From, err = moment(q.Get("since")); err != nil {
-		return nil, bad("since", "%v", err)
-	}
-	if f.To, err = moment(q.Get("until")); err != nil {
-		return nil, bad("until", "%v", err)
-	}
-	if s := q.Get("before"); s != "" {
-		if f.Before, err = strconv.ParseInt(s, 10, 64); err != nil {
-			return nil, bad("before", "before is a row's number")
-		}
-	}
-	found, err := a.Store.Audits(r.Context(), f)
-	if err != nil {
-		return nil, err
-	}
-	rows := []auditRow{}
-	for _, x := range found {
-		row := auditRow{N: x.N, At: x.At.UTC(), UID: x.Actor.UID, Actor: x.Actor.Name, Action: x.Action, Kind: x.Kind, ID: x.Object, Name: x.Name, Reason: x.Reason}
-		if len(x.Before) > 0 {
-			row.Before = x.Before
-		}
-		if len(x.After) > 0 {
-			row.After = x.After
-		}
-		rows = append(rows, row)
-	}
-	out := list(rows)
-	if len(rows) == f.Limit {
-		q.Set("before", strconv.FormatInt(rows[len(rows)-1].N, 10))
-		out["@odata.nextLink"] = link(r, q)
-	}
-	return out, nil
-}
-
 // meaning is a code's meaning as JSON.
 type meaning struct {
 	Code   string `json:"code"`
@@ -165,25 +107,20 @@ func (a *api) explain(r *http.Request) (any, error) {
 	return map[string]any{"meaning": meaningOf(e.Code), "signIn": story}, nil
 }
 
-// moment reads a time: RFC 3339, a day, or how long ago (90m, 24h, 7d).
-func moment(s string) (time.Time, error) {
+// since and until read the ends of what is looked at; a day that it goes up to
+// is still part of it.
+func since(s string) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
 	}
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02T15:04", time.DateOnly} {
-		if t, err := time.Parse(layout, s); err == nil {
-			return t, nil
-		}
+	return span.Ago(s, time.Now().UTC())
+}
+
+func until(s string) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
 	}
-	if days, ok := strings.CutSuffix(s, "d"); ok {
-		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
-			return time.Now().AddDate(0, 0, -int(n)), nil
-		}
-	}
-	if d, err := time.ParseDuration(s); err == nil && d >= 0 {
-		return time.Now().Add(-d), nil
-	}
-	return time.Time{}, fmt.Errorf("%q is no time: write 2026-11-20, 2026-11-20T09:00:00Z, or how long ago, such as 24h or 7d", s)
+	return span.UpTo(s, time.Now().UTC())
 }
 
 // number reads a number of the query within limits.

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -86,6 +87,13 @@ func (a *api) useTemplate(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, err := a.Store.Document(r.Context(), store.Policy, rule.Name); err == nil && !c.DryRun {
+		return nil, nameTaken(rule.Name)
+	}
+	left, err := a.leftOver(r, strength, rule)
+	if err != nil {
+		return nil, err
+	}
 	out := fromTemplate{Strength: strength.JSON, Policy: rule.JSON, DryRun: c.DryRun}
 	if out.Preview, err = a.preview(r, strength.JSON, rule.JSON, cmp.Or(min(max(c.Days, 0), previewMost), previewDays)); err != nil {
 		return nil, err
@@ -94,15 +102,41 @@ func (a *api) useTemplate(r *http.Request) (any, error) {
 		return out, nil
 	}
 	_, err = a.change(r, func(tx *store.Tx) error {
-		if err := tx.PutDocument(strength); err != nil {
-			return err
+		if !left {
+			if err := tx.PutDocument(strength); err != nil {
+				return err
+			}
 		}
 		return tx.PutDocument(rule)
 	})
 	if errors.Is(err, store.ErrExists) {
-		return nil, &Error{Status: http.StatusConflict, Code: "Conflict", Target: "/displayName", Message: fmt.Sprintf("there is a policy or an authentication strength named %q already", rule.Name)}
+		return nil, nameTaken(rule.Name)
 	}
 	return created{out}, err
+}
+
+func nameTaken(name string) error {
+	return conflict("there is a policy named %q already", name).
+		then("`portreeve policy show %s` shows it, `portreeve policy enable %[1]s` enforces it; --name gives another one its own name", shellWord(name))
+}
+
+// leftOver says whether the template's strength is there already, left from a
+// policy that was deleted, and builds the policy on it. One of that name that
+// says something else is in the way.
+func (a *api) leftOver(r *http.Request, strength, rule *store.Document) (bool, error) {
+	old, err := a.Store.Document(r.Context(), store.Strength, strength.Name)
+	if err != nil {
+		return false, nil // what is wrong with the database, the change itself tells
+	}
+	var was, is struct {
+		Allowed []string `json:"allowedCombinations"`
+	}
+	if json.Unmarshal(old.JSON, &was) != nil || json.Unmarshal(strength.JSON, &is) != nil || !slices.Equal(was.Allowed, is.Allowed) {
+		return false, conflict("there is an authentication strength named %q already, and it says something else", strength.Name).then("--name gives the policy and its strength another name")
+	}
+	rule.JSON = bytes.Replace(rule.JSON, []byte(strength.ID), []byte(old.ID), 1)
+	*strength = old
+	return true, nil
 }
 
 const (

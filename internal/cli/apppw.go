@@ -6,11 +6,12 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/portreeve/portreeve/internal/span"
 )
 
 const appPasswords = ours + "/appPasswords"
@@ -35,7 +36,7 @@ func (f *scopeFlags) add(c *cobra.Command) {
 	c.Flags().StringSliceVar(&f.senders, "sender", nil, "may send from these addresses only; @example.org is the whole domain")
 	c.Flags().BoolVar(&f.sendOnly, "send-only", false, "may send and nothing else")
 	c.Flags().IntVar(&f.rate, "rate", 0, "at most so many recipients an hour")
-	c.Flags().StringVar(&f.expires, "expires", "", "until a day (2027-01-31) or for a time (90d, 1y)")
+	c.Flags().StringVar(&f.expires, "expires", "", "until a day (2027-01-31), a moment (2027-01-31T08:00:00Z) or for so long (90d, 1y)")
 	c.Flags().StringVar(&f.idle, "idle", "", "dies when unused for so long (90d)")
 	c.Flags().StringVar(&f.bind, "bind", "", "what its first use binds it to: program (the default), owner (of the network), strict (both), none")
 	complete(c, "protocol", "imap", "pop3", "submission", "sieve")
@@ -55,14 +56,14 @@ func (f *scopeFlags) read(into map[string]any, now time.Time) error {
 	}
 	into["sendOnly"], into["perHour"], into["binding"] = f.sendOnly, f.rate, f.bind
 	if f.expires != "" {
-		t, err := untilWhen(f.expires, now)
+		t, err := span.Ahead(f.expires, now)
 		if err != nil {
 			return usage("--expires: %v", err)
 		}
 		into["expires"] = t
 	}
 	if f.idle != "" {
-		days, err := daysOf(f.idle)
+		days, err := span.Days(f.idle)
 		if err != nil {
 			return usage("--idle: %v", err)
 		}
@@ -85,33 +86,6 @@ func networksOf(typed []string) (networks []string, err error) {
 	return networks, nil
 }
 
-// untilWhen reads a day, a moment, or a number of days from now.
-func untilWhen(s string, now time.Time) (time.Time, error) {
-	if t, err := time.Parse(time.RFC3339, s); err == nil {
-		return t, nil
-	}
-	if t, err := time.ParseInLocation("2006-01-02", s, now.Location()); err == nil {
-		return t.AddDate(0, 0, 1), nil // the day itself is still good
-	}
-	days, err := daysOf(s)
-	return now.AddDate(0, 0, days), err
-}
-
-// daysOf reads 90d, 12w, 6m, 1y, or a plain number of days.
-func daysOf(s string) (int, error) {
-	each, digits := 1, s
-	if n := len(s); n > 1 {
-		if d := map[byte]int{'d': 1, 'w': 7, 'm': 30, 'y': 365}[s[n-1]]; d > 0 {
-			each, digits = d, s[:n-1]
-		}
-	}
-	n, err := strconv.Atoi(digits)
-	if err != nil || n <= 0 || n > 100000 {
-		return 0, fmt.Errorf("%q is no time such as 90d or 1y", s)
-	}
-	return n * each, nil
-}
-
 func (a *app) apppwNew() *cobra.Command {
 	var scope scopeFlags
 	var name string
@@ -123,7 +97,7 @@ func (a *app) apppwNew() *cobra.Command {
 		case len(scope.senders) == 1:
 			body["user"] = scope.senders[0]
 		default:
-			return usage("say whose it is: portreeve apppw new mary@example.org")
+			return usage("say whose it is: portreeve apppw new mary@example.org, or one --sender")
 		}
 		if name == "" {
 			body["name"] = scope.name()
@@ -224,7 +198,7 @@ func (a *app) showAppPassword(w io.Writer, f map[string]any) {
 	s.line("For", scopeWords(f))
 	s.line("Expires", o.time(text(f["expires"])))
 	if n := number(f["idleDays"]); n > 0 {
-		s.line("Dies unused", fmt.Sprintf("after %d days", n))
+		s.line("Dies unused", fmt.Sprintf("after %dd", n))
 	}
 	s.line("Binding", text(f["binding"]))
 	s.line("Bound to", strings.Trim(text(f["boundProgram"])+"; "+text(f["boundOwner"]), "; "))

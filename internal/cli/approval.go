@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/portreeve/portreeve/internal/span"
 )
 
 const approvals = ours + "/approvals"
@@ -93,18 +95,18 @@ func (a *app) approvalAllow() *cobra.Command {
 	var person, cidr, program, ja4, country string
 	var protocols []string
 	var asn uint32
-	var days int
+	var last days
 	c := verb("allow [REQUEST]", "Grant a request, or make a window from what you know", cobra.MaximumNArgs(1), func(cmd *cobra.Command, args []string) error {
 		var window struct {
 			ID   string `json:"id"`
 			User string `json:"user"`
 		}
-		target, body := approvals+"/windows", map[string]any{"user": person, "protocols": protocols, "cidr": cidr, "program": program, "ja4": ja4, "asn": asn, "country": country, "days": days}
+		target, body := approvals+"/windows", map[string]any{"user": person, "protocols": protocols, "cidr": cidr, "program": program, "ja4": ja4, "asn": asn, "country": country, "days": last}
 		switch {
 		case len(args) == 1 && (person != "" || cidr != "" || len(protocols) > 0 || asn != 0):
 			return usage("say a request, or describe a window with --person, --protocol and --cidr, not both")
 		case len(args) == 1:
-			target, body = path(approvals+"/requests", args[0])+"/allow", map[string]any{"days": days}
+			target, body = path(approvals+"/requests", args[0])+"/allow", map[string]any{"days": last}
 		case person == "" || len(protocols) == 0 || cidr == "" && (asn == 0 || country == ""):
 			return usage("say a request's id or reference, or --person, --protocol and --cidr (or --asn with --country)")
 		}
@@ -125,7 +127,7 @@ window for a program that has not tried yet. What is not given is not pinned.`
 	c.Flags().StringVar(&ja4, "ja4", "", "only with this TLS hello (JA4), as the log shows it")
 	c.Flags().Uint32Var(&asn, "asn", 0, "from the network owner with this number; needs --country")
 	c.Flags().StringVar(&country, "country", "", "only in this country")
-	c.Flags().IntVar(&days, "days", 0, "for so many days; without it the site's choice")
+	c.Flags().Var(&last, "days", "for so many days (30, 12w, 1y); without it the site's choice")
 	complete(c, "protocol", "imap", "pop3", "submission", "sieve")
 	a.liveFlag(c, "person", people, "address")
 	return c
@@ -155,15 +157,15 @@ func (a *app) approvalWithdraw() *cobra.Command {
 
 func (a *app) approvalAdopt() *cobra.Command {
 	var seen, group, widen string
-	var days int
+	onDays := days(3)
 	var dry bool
 	var exclude, include []string
 	c := verb("adopt", "Make windows of what the log shows to be in use, and name what looks like somebody else", cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
-		n, err := daysOf(seen)
+		n, err := span.Days(seen)
 		if err != nil {
 			return usage("--seen: %v", err)
 		}
-		body := map[string]any{"seen": fmt.Sprintf("%dh", n*24), "group": group, "days": days, "dryRun": dry, "exclude": exclude, "include": include,
+		body := map[string]any{"seen": fmt.Sprintf("%dd", n), "group": group, "days": onDays, "dryRun": dry, "exclude": exclude, "include": include,
 			"widen": widen, "complete": a.format != "table"}
 		var raw json.RawMessage
 		if err := a.client().do(cmd.Context(), http.MethodPost, approvals+"/adopt", nil, body, &raw); err != nil {
@@ -185,9 +187,9 @@ What looks like somebody else's use is named, with reasons, and left out. Look a
 --dry-run first; adopt one all the same with --include and its id.`
 	c.Example = `  portreeve approval adopt --seen 30d --dry-run
   portreeve approval adopt --seen 30d --group Staff --exclude leela@example.org`
-	c.Flags().StringVar(&seen, "seen", "30d", "how far back the log is read")
+	c.Flags().StringVar(&seen, "seen", "30d", "how far back the log is read: 7d, 12w, 1y")
 	c.Flags().StringVar(&group, "group", "", "only members of this group")
-	c.Flags().IntVar(&days, "days", 3, "on how many days something must have been used")
+	c.Flags().Var(&onDays, "days", "on how many days something must have been used")
 	c.Flags().BoolVar(&dry, "dry-run", false, "change nothing")
 	c.Flags().StringSliceVar(&exclude, "exclude", nil, "leave out these people, programs or networks")
 	c.Flags().StringSliceVar(&include, "include", nil, "adopt these suspicious ones all the same, by their ids")

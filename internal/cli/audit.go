@@ -6,15 +6,19 @@ func (a *app) audit() *cobra.Command {
 	var since, until, kind string
 	var limit int
 	list := verb("list", "List what administrators did, newest first", cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
-		q := values("since", since, "until", until, "kind", kind, "top", page(limit))
+		from, to, err := between(since, until)
+		if err != nil {
+			return err
+		}
+		q := values("since", from, "until", to, "kind", kind, "top", page(limit))
 		rows, err := a.client().rows(cmd.Context(), ours+"/audits", q, limit)
 		if err != nil {
 			return err
 		}
-		return a.output().list(rows, when("time", "at"), field("actor", "actor"), field("action", "action"), field("kind", "kind"), field("name", "name"), field("reason", "reason"))
+		return a.output().list(rows, when("time", "at"), field("actor", "actor"), field("action", "action"), field("kind", "kind"), field("about", "about"), field("reason", "reason"))
 	})
-	list.Flags().StringVar(&since, "since", "", "from this time on: 2026-11-20, 24h, 7d")
-	list.Flags().StringVar(&until, "until", "", "up to this time")
+	list.Flags().StringVar(&since, "since", "", "from this time on: 2026-11-20, 2026-11-20T09:00:00Z, 24h, 7d")
+	list.Flags().StringVar(&until, "until", "", "up to this time, written likewise; a day is part of it")
 	list.Flags().StringVar(&kind, "kind", "", "of this kind of object, such as policy, person, appPassword, factor, pass")
 	list.Flags().IntVar(&limit, "limit", 100, "at most so many; 0 is all")
 	return noun("audit", "What administrators did", list)

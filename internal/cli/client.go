@@ -22,7 +22,8 @@ const DefaultSocket = "/run/portreeve/portreeve.sock"
 // there by the kernel (the peer's uid), so nothing is typed.
 type client struct {
 	socket string
-	reason string // for the audit log
+	reason string       // for the audit log
+	note   func(string) // hears what the server remarks on an answer; nil: nobody
 	http   *http.Client
 }
 
@@ -40,6 +41,7 @@ type apiError struct {
 		Code    string `json:"code"`
 		Message string `json:"message"`
 		Target  string `json:"target,omitempty"`
+		Next    string `json:"@portreeve.next,omitempty"` // what to do about it
 		Details []struct {
 			Code    string `json:"code"`
 			Message string `json:"message"`
@@ -120,9 +122,15 @@ func (c *client) rows(ctx context.Context, path string, query url.Values, limit 
 		var page struct {
 			Value []json.RawMessage `json:"value"`
 			Next  string            `json:"@odata.nextLink"`
+			Notes []string          `json:"@portreeve.notes"`
 		}
 		if err := c.get(ctx, path, query, &page); err != nil {
 			return nil, err
+		}
+		for _, n := range page.Notes {
+			if c.note != nil {
+				c.note(n)
+			}
 		}
 		for _, raw := range page.Value {
 			r, err := newRow(raw)

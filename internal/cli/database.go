@@ -144,6 +144,9 @@ func (a *app) dbRestore() *cobra.Command {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("making the state folder: %w", err)
 		}
+		if err := aDatabase(args[0]); err != nil {
+			return err
+		}
 		kept, err := store.Restore(cmd.Context(), store.RestoreOptions{Dir: dir, File: args[0], NewKey: newKey})
 		if err != nil {
 			return inUse(err)
@@ -193,6 +196,9 @@ func (a *app) dbCheck() *cobra.Command {
 // does not run.
 func (a *app) lookAt(ctx context.Context, file string, args []string) (r store.Report, err error) {
 	if len(args) > 0 {
+		if err := aDatabase(args[0]); err != nil {
+			return r, err
+		}
 		return store.CheckFile(ctx, args[0])
 	}
 	if err = a.client().get(ctx, database+"/check", nil, &r); !silent(err) {
@@ -203,6 +209,24 @@ func (a *app) lookAt(ctx context.Context, file string, args []string) (r store.R
 		return r, err
 	}
 	return store.CheckFile(ctx, filepath.Join(dir, store.FileName))
+}
+
+// sqliteMagic is how every SQLite database begins (its file format, 1.3).
+const sqliteMagic = "SQLite format 3\x00"
+
+// aDatabase refuses, in words, what is no database at all.
+func aDatabase(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return noFile(err)
+	}
+	defer f.Close()
+	var head [len(sqliteMagic)]byte
+	n, _ := io.ReadFull(f, head[:]) // what cannot be read is none
+	if string(head[:n]) == sqliteMagic {
+		return nil
+	}
+	return &failure{exit: exitUsage, what: fmt.Sprintf("%s is no database", printable(name)), next: "name a file that `portreeve db backup FILE` wrote"}
 }
 
 func tellReport(w io.Writer, r *store.Report) {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/portreeve/portreeve/internal/span"
 )
 
 const delegations = ours + "/delegations"
@@ -50,7 +52,7 @@ func (a *app) delegateAdd() *cobra.Command {
 		}
 		right := map[string]any{"mailbox": q.Get("mailbox"), "group": l.group, "all": l.all, "person": to, "protocols": protocols}
 		if until != "" {
-			end, err := untilWhen(until, time.Now())
+			end, err := span.Ahead(until, time.Now())
 			if err != nil {
 				return usage("--until: %v", err)
 			}

@@ -82,7 +82,7 @@ func (d objects) delete() *cobra.Command {
 }
 
 func spreadFlag(c *cobra.Command, spread *string) {
-	c.Flags().StringVar(spread, "spread", "", "close what no longer passes over this time, such as 5m, instead of at once")
+	c.Flags().StringVar(spread, "spread", "", "close what no longer passes over so long, such as 5m, at most 1h, instead of at once")
 }
 
 // importing is how files become objects.
@@ -250,7 +250,7 @@ func faults(doc *policyfile.Document, base string, api *apiError) error {
 	for _, more := range api.Error_.Details {
 		lines = append(lines, fault(doc, base, more.Target, more.Message))
 	}
-	return &failure{exit: exitOf(api.Status), what: strings.Join(lines, "\n")}
+	return &failure{exit: exitOf(api.Status), what: strings.Join(lines, "\n"), next: api.Error_.Next}
 }
 
 func fault(doc *policyfile.Document, base, target, message string) string {

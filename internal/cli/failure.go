@@ -50,6 +50,9 @@ func report(w io.Writer, err error) int {
 		return f.exit
 	case errors.As(err, &api):
 		fmt.Fprintf(w, "error: %s\n", safeLines(api.Error()))
+		if next := api.Error_.Next; next != "" {
+			fmt.Fprintf(w, "  next: %s\n", printable(next))
+		}
 		return exitOf(api.Status)
 	case errors.Is(err, context.Canceled):
 		return exitOK

@@ -37,7 +37,7 @@ func pages(t *testing.T) map[string]string {
 
 var (
 	fence   = regexp.MustCompile("(?s)```.*?\n(.*?)```")
-	span    = regexp.MustCompile("`([^`]+)`")
+	inTicks = regexp.MustCompile("`([^`]+)`")
 	command = regexp.MustCompile(`(?:^|\n|&&|\|\||[;|&(])\s*(?:\$ )?portreeve((?: +[^\n;|&()#<>]+)?)`)
 )
 
@@ -52,7 +52,7 @@ func commandsIn(page string) (all []string) {
 	for _, m := range fence.FindAllStringSubmatch(page, -1) {
 		add(m[1])
 	}
-	for _, m := range span.FindAllStringSubmatch(fence.ReplaceAllString(page, ""), -1) {
+	for _, m := range inTicks.FindAllStringSubmatch(fence.ReplaceAllString(page, ""), -1) {
 		add(strings.ReplaceAll(m[1], "\n", " "))
 	}
 	return all

@@ -6,14 +6,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 	"unicode"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/portreeve/portreeve/internal/spelling"
 )
 
 // formats are what -o takes.
@@ -26,7 +28,9 @@ type output struct {
 	format string
 	fields []string // of --fields
 	tty    bool
-	headed bool // a CSV's first line is written
+	width  int          // of the terminal, in characters; 0: there is none
+	note   func(string) // hears what people should know of it; nil: nobody
+	headed bool         // a CSV's first line is written
 }
 
 // column is a column of a table: its title and how a row's cell is read.
@@ -57,6 +61,7 @@ func (o *output) list(rows []row, columns ...column) error {
 		for _, path := range o.fields {
 			columns = append(columns, column{path, func(_ *output, fields map[string]any) string { return text(at(fields, path)) }})
 		}
+		o.tellUnknown(rows)
 		rows = o.project(rows)
 	}
 	switch o.format {
@@ -116,8 +121,10 @@ func put(into map[string]any, path []string, value any) {
 // object prints one thing; show prints it for people.
 func (o *output) object(r row, show func(w io.Writer)) error {
 	if len(o.fields) > 0 {
+		o.tellUnknown([]row{r})
 		rows := o.project([]row{r})
 		if o.format == "table" || o.format == "csv" {
+			o.note = nil // it is told
 			return o.list([]row{r})
 		}
 		r = rows[0]
@@ -206,27 +213,61 @@ func inert(cell string) string {
 
 // table aligns columns on a terminal and separates them by tabs in a pipe.
 func (o *output) table(rows []row, columns []column) error {
-	var w io.Writer = o.w
+	if o.tty && len(rows) == 0 {
+		_, err := fmt.Fprintln(o.w, "(none)")
+		return err
+	}
+	var all [][]string
 	if o.tty {
-		tw := tabwriter.NewWriter(o.w, 0, 8, 2, ' ', 0)
-		defer tw.Flush()
-		w = tw
 		titles := make([]string, len(columns))
 		for i, c := range columns {
 			titles[i] = strings.ToUpper(c.title)
 		}
-		fmt.Fprintln(w, strings.Join(titles, "\t"))
+		all = append(all, titles)
 	}
 	for _, r := range rows {
 		cells := make([]string, len(columns))
 		for i, c := range columns {
 			cells[i] = printable(c.cell(o, r.fields))
 		}
-		if _, err := fmt.Fprintln(w, strings.Join(cells, "\t")); err != nil {
+		if all = append(all, cells); o.tty {
+			continue
+		}
+		if _, err := fmt.Fprintln(o.w, strings.Join(cells, "\t")); err != nil {
 			return err
 		}
 	}
-	return nil
+	if !o.tty {
+		return nil
+	}
+	return grid(o.w, "", all, o.width)
+}
+
+// tellUnknown notes which of --fields no row has, and what there is.
+func (o *output) tellUnknown(rows []row) {
+	if o.note == nil || len(rows) == 0 {
+		return
+	}
+	known := map[string]bool{}
+	for _, r := range rows {
+		members(known, "", r.fields)
+	}
+	names := slices.Sorted(maps.Keys(known))
+	for _, f := range o.fields {
+		if !known[f] {
+			o.note(fmt.Sprintf("nothing that was found has the member %q%s\nthere are %s", f, spelling.DidYouMean(f, names), strings.Join(names, ", ")))
+		}
+	}
+}
+
+// members collects the paths of an object's members.
+func members(into map[string]bool, before string, fields map[string]any) {
+	for name, v := range fields {
+		into[before+name] = true
+		if inner, ok := v.(map[string]any); ok {
+			members(into, before+name+".", inner)
+		}
+	}
 }
 
 // time is a moment as this output shows one: local on a terminal, else UTC.

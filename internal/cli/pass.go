@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/portreeve/portreeve/internal/span"
 )
 
 const passes = ours + "/passes"
@@ -24,16 +26,19 @@ func (a *app) passIssue() *cobra.Command {
 	c := verb("issue ADDRESS", "Issue a pass and print it, once; the person's last one ends", cobra.ExactArgs(1), func(cmd *cobra.Command, args []string) error {
 		body := map[string]any{"isUsableOnce": oneTime, "length": length}
 		if lifetime != "" {
-			d, err := lasting(lifetime)
+			d, err := span.Parse(lifetime)
 			if err != nil {
 				return usage("--lifetime: %v", err)
+			}
+			if d < time.Minute {
+				return usage("--lifetime: %s is too short: a pass lives 10m to 30d", span.Words(d))
 			}
 			body["lifetimeInMinutes"] = int(d.Minutes())
 		}
 		if starts != "" {
-			t, err := time.Parse(time.RFC3339, starts)
+			t, err := span.Start(starts, time.Now())
 			if err != nil {
-				return usage("--starts is a time such as 2027-01-31T08:00:00Z")
+				return usage("--starts: %v", err)
 			}
 			body["startDateTime"] = t
 		}
@@ -41,26 +46,10 @@ func (a *app) passIssue() *cobra.Command {
 	})
 	c.ValidArgsFunction = a.names(people, "address")
 	c.Flags().StringVar(&lifetime, "lifetime", "", "how long it works, 10m to 30d; 1h without it")
-	c.Flags().StringVar(&starts, "starts", "", "from when it works, such as 2027-01-31T08:00:00Z; now without it")
+	c.Flags().StringVar(&starts, "starts", "", "from when it works: 2027-01-31, 2027-01-31T08:00:00Z, or in how long (12h); now without it")
 	c.Flags().BoolVar(&oneTime, "one-time", false, "it works once; the session may enrol for 10 minutes")
 	c.Flags().IntVar(&length, "length", 8, "characters, 8 to 48")
 	return c
-}
-
-// lasting reads 90m, 8h or 2d, in whole minutes.
-func lasting(s string) (time.Duration, error) {
-	d, err := time.ParseDuration(s)
-	if err != nil {
-		days, derr := daysOf(s)
-		if derr != nil {
-			return 0, fmt.Errorf("%q is no time such as 90m, 8h or 2d", s)
-		}
-		d = time.Duration(days) * 24 * time.Hour
-	}
-	if d < time.Minute {
-		return 0, fmt.Errorf("%q is too short", s)
-	}
-	return d, nil
 }
 
 // printPass asks for a pass and prints its text, which is shown nowhere again.
@@ -80,7 +69,7 @@ func (a *app) printPass(cmd *cobra.Command, where string, body any) error {
 				until = "works once"
 			}
 			fmt.Fprintf(a.err, "a pass for %s, from %s for %s, %s; it is shown this once:\n", printable(text(r.fields["user"])),
-				a.output().time(text(r.fields["startDateTime"])), time.Duration(number(r.fields["lifetimeInMinutes"]))*time.Minute, until)
+				a.output().time(text(r.fields["startDateTime"])), passLife(r.fields), until)
 		}
 		fmt.Fprintln(w, text(r.fields["temporaryAccessPass"]))
 	})
@@ -92,14 +81,16 @@ func (a *app) passList() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.output().list(rows, field("user", "user"), of("state", passState), when("starts", "startDateTime"), of("for", func(f map[string]any) string {
-			return (time.Duration(number(f["lifetimeInMinutes"])) * time.Minute).String()
-		}), of("uses", func(f map[string]any) string {
+		return a.output().list(rows, field("user", "user"), of("state", passState), when("starts", "startDateTime"), of("for", passLife), of("uses", func(f map[string]any) string {
 			return map[bool]string{true: "one", false: "many"}[f["isUsableOnce"] == true]
 		}), when("last used", "lastUsed"), field("issued by", "issuer"))
 	})
 	c.ValidArgsFunction = a.names(people, "address")
 	return c
+}
+
+func passLife(f map[string]any) string {
+	return span.Words(time.Duration(number(f["lifetimeInMinutes"])) * time.Minute)
 }
 
 func passState(f map[string]any) string {

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/portreeve/portreeve/internal/policyfile"
+	"github.com/portreeve/portreeve/internal/span"
 )
 
 const replays = ours + "/replay"
@@ -61,7 +62,7 @@ falls into one of six buckets.`
   portreeve policy replay --enable "Block legacy sign-in"
   portreeve policy replay new.yaml --show newlyRefused --user leela@example.org`
 	f := c.Flags()
-	f.StringVar(&o.last, "last", "30d", "over the sign-ins of this time")
+	f.StringVar(&o.last, "last", "30d", "over the sign-ins of so long: 7d, 12w, 1y")
 	f.StringVar(&o.groups, "groups", "", "whose groups: recorded (with each sign-in, the default) or today")
 	f.StringArrayVar(&o.locations, "location", nil, "a file of named locations that replace or join those there are")
 	f.StringArrayVar(&o.strengths, "strength", nil, "a file of authentication strengths, likewise")
@@ -86,11 +87,11 @@ falls into one of six buckets.`
 
 // replayBody puts a change together; docs are where the files' objects stand.
 func (a *app) replayBody(files []string, o *replayFlags) (map[string]any, map[string][]arrival, error) {
-	days, err := daysOf(o.last)
+	over, err := span.Days(o.last)
 	if err != nil {
 		return nil, nil, usage("--last: %v", err)
 	}
-	body, docs := map[string]any{"days": days, "preview": o.preview, "groups": o.groups, "remove": o.remove}, map[string][]arrival{}
+	body, docs := map[string]any{"days": over, "preview": o.preview, "groups": o.groups, "remove": o.remove}, map[string][]arrival{}
 	for member, names := range map[string][]string{"policies": files, "locations": o.locations, "strengths": o.strengths} {
 		if docs[member], err = a.arrivals(names); err != nil {
 			return nil, nil, err

@@ -15,9 +15,6 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
-
-	"github.com/portreeve/portreeve/internal/spelling"
 )
 
 // Version is set when the binary is built.
@@ -50,27 +47,17 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errs)
-	err := root.ExecuteContext(ctx)
-	if err != nil && isUsage(err) {
-		err = &failure{exit: exitUsage, what: err.Error(), next: "`portreeve help` lists the commands"}
+	cmd, err := root.ExecuteContextC(ctx)
+	if err != nil {
+		err = inOurWords(cmd, err)
 	}
 	return report(errs, err)
-}
-
-// isUsage recognises cobra's own complaints about the command line.
-func isUsage(err error) bool {
-	for _, start := range []string{"unknown command", "unknown flag", "unknown shorthand", "accepts ", "requires ", "flag needs", "invalid argument", "required flag"} {
-		if strings.HasPrefix(err.Error(), start) {
-			return true
-		}
-	}
-	return false
 }
 
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use: "portreeve", Short: "Conditional access for mail, on your own machine",
-		SilenceUsage: true, SilenceErrors: true, SuggestionsMinimumDistance: 2,
+		SilenceUsage: true, SilenceErrors: true, Args: cobra.ArbitraryArgs, RunE: chosen,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			if !validFormat(a.format) {
 				return usage("-o takes one of %s, not %q", strings.Join(formats, ", "), a.format)
@@ -92,11 +79,22 @@ func (a *app) root() *cobra.Command {
 	return root
 }
 
-func (a *app) client() *client { return newClient(a.socket, a.reason) }
+func (a *app) client() *client {
+	c := newClient(a.socket, a.reason)
+	c.note = a.note
+	return c
+}
 
 func (a *app) output() *output {
-	f, ok := a.out.(*os.File)
-	return &output{w: a.out, format: a.format, fields: a.fields, tty: ok && term.IsTerminal(int(f.Fd()))}
+	width, tty := terminalWidth(a.out)
+	return &output{w: a.out, format: a.format, fields: a.fields, tty: tty, width: width, note: a.note}
+}
+
+// note remarks on an answer without being part of it.
+func (a *app) note(text string) {
+	if !a.quiet {
+		fmt.Fprintf(a.err, "note: %s\n", safeLines(text))
+	}
 }
 
 // done says what went well, unless nobody wants to hear it.
@@ -110,20 +108,19 @@ func (a *app) done(format string, args ...any) {
 func noun(use, short string, verbs ...*cobra.Command) *cobra.Command {
 	c := &cobra.Command{Use: use, Short: short, Args: cobra.ArbitraryArgs}
 	c.AddCommand(verbs...)
-	c.RunE = func(cmd *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return cmd.Help()
-		}
-		names := []string{}
-		for _, v := range cmd.Commands() {
-			names = append(names, v.Name())
-		}
-		return usage("there is no command %q%s", cmd.CommandPath()+" "+printable(args[0]), spelling.DidYouMean(args[0], names))
-	}
+	c.RunE = chosen
 	return c
+}
+
+// chosen helps who has chosen no command, or one that there is not.
+func chosen(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return cmd.Help()
+	}
+	return noCommand(cmd, args[0])
 }
 
 // verb is a command that does something.
 func verb(use, short string, args cobra.PositionalArgs, run func(cmd *cobra.Command, args []string) error) *cobra.Command {
-	return &cobra.Command{Use: use, Short: short, Args: args, RunE: run}
+	return &cobra.Command{Use: use, Short: short, Args: fitting(args), RunE: run}
 }

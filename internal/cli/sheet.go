@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"io"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -11,12 +10,23 @@ import (
 // a heading, and small tables aligned by hand, on a terminal and in a pipe alike.
 type sheet struct{ w io.Writer }
 
-const labelWidth = 14 // characters
+const labelWidth = 14 // characters; a longer label has its value behind it all the same
 
-// line prints a label and its value, or nothing where there is no value.
+// line prints a label and its value, or nothing where there is no value. On a
+// terminal a long value goes on below itself.
 func (s *sheet) line(label, value string) {
-	if value != "" {
-		fmt.Fprintf(s.w, "%-*s%s\n", labelWidth, label, printable(value))
+	if value == "" {
+		return
+	}
+	value = printable(value)
+	lines := []string{value}
+	before := max(labelWidth, utf8.RuneCountInString(label)+len(gap))
+	if width, terminal := terminalWidth(s.w); terminal && before+utf8.RuneCountInString(value) > width {
+		lines = wrapped(value, width-before)
+	}
+	for _, value := range lines {
+		fmt.Fprintf(s.w, "%-*s%s\n", before, label, value)
+		label = ""
 	}
 }
 
@@ -24,38 +34,27 @@ func (s *sheet) head(title string) { fmt.Fprintf(s.w, "\n%s\n", printable(title)
 
 // text prints a paragraph, wrapped and indented.
 func (s *sheet) text(paragraph string) {
-	const width = 96 // characters
-	line := " "
-	for _, word := range strings.Fields(printable(paragraph)) {
-		if utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width && line != " " {
-			fmt.Fprintln(s.w, line)
-			line = " "
-		}
-		line += " " + word
+	for _, line := range wrapped(printable(paragraph), s.width(plainWidth)-len(gap)) {
+		fmt.Fprintln(s.w, gap+line)
 	}
-	fmt.Fprintln(s.w, line)
 }
 
-// table prints rows in columns as wide as their widest cell.
+// width is the terminal's; without one what suits.
+func (s *sheet) width(otherwise int) int {
+	if width, terminal := terminalWidth(s.w); terminal {
+		return width
+	}
+	return otherwise
+}
+
+// table prints rows in columns as wide as their widest cell; on a terminal no
+// wider than that, if it can be.
 func (s *sheet) table(indent string, rows [][]string) {
-	var width []int
-	for _, r := range rows {
-		for i, cell := range r {
-			if i == len(width) {
-				width = append(width, 0)
-			}
-			width[i] = max(width[i], utf8.RuneCountInString(printable(cell)))
+	shown := make([][]string, len(rows))
+	for i, r := range rows {
+		for _, cell := range r {
+			shown[i] = append(shown[i], printable(cell))
 		}
 	}
-	for _, r := range rows {
-		line := indent
-		for i, cell := range r {
-			cell = printable(cell)
-			line += cell
-			if i < len(r)-1 {
-				line += strings.Repeat(" ", width[i]-utf8.RuneCountInString(cell)+2)
-			}
-		}
-		fmt.Fprintln(s.w, strings.TrimRight(line, " "))
-	}
+	_ = grid(s.w, indent, shown, s.width(0)) // a write error is the reader's going away
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/portreeve/portreeve/internal/span"
 )
 
 const signIns = ours + "/signIns"
@@ -29,7 +31,7 @@ type search struct {
 func (a *app) searchFlags(c *cobra.Command, s *search) {
 	f := c.Flags()
 	f.StringVar(&s.since, "since", "", "from this time on: 2026-11-20, 2026-11-20T09:00:00Z, 24h, 7d")
-	f.StringVar(&s.until, "until", "", "up to this time")
+	f.StringVar(&s.until, "until", "", "up to this time, written likewise; a day is part of it")
 	f.StringVar(&s.user, "user", "", "of this person, or of this name that was typed")
 	f.StringVar(&s.outcome, "outcome", "", "allowed, refused or trouble")
 	f.StringVar(&s.code, "code", "", "with this code, such as PR53003")
@@ -41,13 +43,35 @@ func (a *app) searchFlags(c *cobra.Command, s *search) {
 	a.liveFlag(c, "user", people, "address")
 }
 
-func (s *search) query(filter []string) url.Values {
-	v := values("since", s.since, "until", s.until, "user", s.user, "outcome", s.outcome, "code", s.code, "program", s.program, "ip", s.ip,
+func (s *search) query(filter []string) (url.Values, error) {
+	from, to, err := between(s.since, s.until)
+	v := values("since", from, "until", to, "user", s.user, "outcome", s.outcome, "code", s.code, "program", s.program, "ip", s.ip,
 		"filter", strings.Join(filter, " "))
 	for _, p := range s.protocols {
 		v.Add("protocol", p)
 	}
-	return v
+	return v, err
+}
+
+// between reads --since and --until as the clock stands here, as a terminal
+// shows times; the server is told moments.
+func between(since, until string) (from, to string, err error) {
+	now := time.Now()
+	if since != "" {
+		t, err := span.Ago(since, now)
+		if err != nil {
+			return "", "", usage("--since: %v", err)
+		}
+		from = t.Format(time.RFC3339Nano)
+	}
+	if until != "" {
+		t, err := span.UpTo(until, now)
+		if err != nil {
+			return "", "", usage("--until: %v", err)
+		}
+		to = t.Format(time.RFC3339Nano)
+	}
+	return from, to, nil
 }
 
 // filterHelp is told by every command that takes a filter.
@@ -100,7 +124,10 @@ func (a *app) signinsList() *cobra.Command {
 	var s search
 	var limit int
 	c := verb("list [FILTER]", "List sign-ins, newest first", cobra.ArbitraryArgs, func(cmd *cobra.Command, args []string) error {
-		q := s.query(args)
+		q, err := s.query(args)
+		if err != nil {
+			return err
+		}
 		q.Set("top", page(limit))
 		rows, err := a.client().rows(cmd.Context(), signIns, q, limit)
 		if err != nil {
@@ -130,7 +157,12 @@ func (a *app) signinsTail() *cobra.Command {
 		if o.format == "json" || o.format == "yaml" {
 			return usage("-o %s is for what has an end; -o ndjson follows", o.format)
 		}
-		return a.client().stream(cmd.Context(), signIns+"/tail", s.query(args), func(r row) error {
+		q, err := s.query(args)
+		if err != nil {
+			return err
+		}
+		o.note = nil // each comes alone, and what one has another has not
+		return a.client().stream(cmd.Context(), signIns+"/tail", q, func(r row) error {
 			if lost, ok := r.fields["@portreeve.lost"]; ok {
 				fmt.Fprintf(a.err, "missed %s: this reader is too slow\n", counted(lost.(float64), "sign-in"))
 				return nil
@@ -163,8 +195,13 @@ func (a *app) signinsExport() *cobra.Command {
 		if o.format == "table" {
 			o.format = "ndjson"
 		}
+		q, err := s.query(args)
+		if err != nil {
+			return err
+		}
 		var held []row
-		err := a.client().stream(cmd.Context(), signIns+"/export", s.query(args), func(r row) error {
+		o.note = nil
+		err = a.client().stream(cmd.Context(), signIns+"/export", q, func(r row) error {
 			switch fault := at(r.fields, "error.message"); {
 			case fault != nil:
 				return errors.New(text(fault))

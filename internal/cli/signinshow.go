@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -217,7 +218,7 @@ func tellPolicy(s *sheet, p map[string]any) {
 
 // condition prints what a policy looks at: on one line if it fits.
 func (s *sheet) condition(name, result, needed, seen string) {
-	const width = 110 // characters
+	width := s.width(110) // characters
 	line := fmt.Sprintf("    %-28s %-13s", name, result)
 	if needed != "" {
 		needed = "needed: " + needed
@@ -226,7 +227,7 @@ func (s *sheet) condition(name, result, needed, seen string) {
 		seen = "seen: " + seen
 	}
 	line, needed, seen = printable(line), printable(needed), printable(seen)
-	if len(line)+len(needed)+len(seen) <= width {
+	if utf8.RuneCountInString(line+needed+seen)+len(gap) < width {
 		fmt.Fprintln(s.w, strings.TrimRight(line+" "+strings.TrimSpace(needed+"  "+seen), " "))
 		return
 	}

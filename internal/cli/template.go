@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/portreeve/portreeve/internal/span"
 )
 
 const templates = ours + "/templates"
@@ -25,12 +27,12 @@ func (a *app) policyNew() *cobra.Command {
 		if !hasTemplate(known, name) {
 			return noTemplate(known, name)
 		}
-		days, err := daysOf(seen)
+		n, err := span.Days(seen)
 		if err != nil {
 			return usage("--seen: %v", err)
 		}
 		var raw json.RawMessage
-		body := map[string]any{"displayName": display, "days": days, "dryRun": dry}
+		body := map[string]any{"displayName": display, "days": n, "dryRun": dry}
 		if err := a.client().do(cmd.Context(), http.MethodPost, path(templates, name), nil, body, &raw); err != nil {
 			return err
 		}
@@ -46,7 +48,7 @@ func (a *app) policyNew() *cobra.Command {
 	c.Flags().StringVar(&name, "template", "", "which one; without it they are listed")
 	c.Flags().StringVar(&display, "name", "", "the policy's name, if not the template's")
 	c.Flags().BoolVar(&dry, "dry-run", false, "make nothing, only say what it would have done")
-	c.Flags().StringVar(&seen, "seen", "30d", "how far back sign-ins are judged by it")
+	c.Flags().StringVar(&seen, "seen", "30d", "how far back sign-ins are judged by it: 7d, 12w, 1y")
 	a.liveFlag(c, "template", templates, "id")
 	return c
 }
@@ -68,7 +70,7 @@ func noTemplate(known []row, name string) error {
 	for _, t := range known {
 		what += fmt.Sprintf("\n  %s: %s", text(t.fields["id"]), text(t.fields["description"]))
 	}
-	return usage("%s", what)
+	return &failure{exit: exitUsage, what: what, next: "`portreeve policy new --template NAME --dry-run` says what one would have done"}
 }
 
 func (a *app) tellTemplate(w io.Writer, f map[string]any) {

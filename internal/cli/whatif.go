@@ -6,8 +6,11 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/portreeve/portreeve/internal/span"
 )
 
 // imaginedFlags are the facts of a sign-in that never happened, by the API's
@@ -23,8 +26,8 @@ var imaginedFlags = []struct{ flag, member, usage string }{
 	{"platform", "platform", "on which platform: android, iOS, windows, macOS, linux"},
 	{"mechanism", "mechanism", "with which SASL mechanism"},
 	{"listener", "listener", "at which listener of the configuration"},
-	{"auth-time", "authTime", "when the person last proved who they are (RFC 3339)"},
-	{"at", "at", "at which time (RFC 3339); now"},
+	{"auth-time", "authTime", "when the person last proved who they are: 2026-11-20T09:00:00Z, or how long ago (2h)"},
+	{"at", "at", "at which time: 2026-11-30T09:00:00Z, or in how long (12h); now"},
 	{"flow", "flow", "how a token was transferred: deviceCodeFlow, authenticationTransfer"},
 	{"secret", "secret", "whether the secret is right or wrong; right"},
 }
@@ -45,8 +48,12 @@ func (a *app) whatif() *cobra.Command {
 		}
 		body := map[string]any{"more": true, "reference": ref}
 		for _, f := range imaginedFlags {
-			if *given[f.flag] != "" {
-				body[f.member] = *given[f.flag]
+			value, err := imaginedValue(f.flag, *given[f.flag])
+			if err != nil {
+				return err
+			}
+			if value != "" {
+				body[f.member] = value
 			}
 		}
 		if len(methods) > 0 {
@@ -89,6 +96,19 @@ With --matrix, judge people, protocols, kinds of credential and places at once.`
 	complete(c, "platform", "android", "iOS", "windows", "windowsPhone", "macOS", "linux")
 	a.liveFlag(c, "user", people, "address")
 	return c
+}
+
+// imaginedValue is a fact as the server takes it: times are moments there.
+func imaginedValue(flag, value string) (string, error) {
+	read := map[string]func(string, time.Time) (time.Time, error){"auth-time": span.Ago, "at": span.Start}[flag]
+	if read == nil || value == "" {
+		return value, nil
+	}
+	t, err := read(value, time.Now())
+	if err != nil {
+		return "", usage("--%s: %v", flag, err)
+	}
+	return t.Format(time.RFC3339Nano), nil
 }
 
 func tellImagined(w io.Writer, f map[string]any) {
