@@ -38,7 +38,7 @@ func (s *Server) openUpstream(context.Context) (err error) {
 func providerOf(name string, c *config.Issuer) (p upstream.Provider, err error) {
 	in := c.SignIn
 	p = upstream.Provider{Name: name, Label: in.Label, Issuer: c.Issuer, ClientID: in.ClientID, Secret: secret.NewText([]byte(in.ClientSecret.Reveal())),
-		Scopes: in.Scopes, Domains: in.Domains, People: in.People, Groups: in.Groups}
+		Scopes: in.Scopes, ACRValues: in.ACRValues, Domains: in.Domains, People: in.People, Groups: in.Groups}
 	if p.Tokens, err = claimsOf(name, c); err != nil {
 		return p, err
 	}
