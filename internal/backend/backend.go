@@ -162,6 +162,11 @@ type Request struct {
 	Backend  string // which backend; empty: by route
 }
 
+// Format prints whose it is only: there may be a password beside it.
+func (q Request) Format(s fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(s, "the way in of %q over %s", q.Address, q.Protocol)
+}
+
 // Conn is a signed-in connection to a backend.
 type Conn struct {
 	Name   string // the backend's

@@ -150,6 +150,9 @@ type credential struct {
 	secret    []byte
 }
 
+// Format prints the mechanism only.
+func (c credential) Format(s fmt.State, _ rune) { _, _ = fmt.Fprintf(s, "%s [redacted]", c.mechanism) }
+
 // signIn opens a connection and signs in.
 func (s *server) signIn(ctx context.Context, q *Request, c credential) (*Conn, error) {
 	response, err := sasl.Response(c.mechanism, c.identity, c.secret)

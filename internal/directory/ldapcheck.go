@@ -74,6 +74,9 @@ type question struct {
 	from     secret.Source
 }
 
+// Format prints whose it is only.
+func (q question) Format(s fmt.State, _ rune) { _, _ = fmt.Fprintf(s, "a password of %q", q.person) }
+
 // ask waits for its turn and asks one server. Whoever waits for it may have
 // gone: it is carried out nevertheless, or a spent part of the budget would be
 // in doubt.

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/portreeve/portreeve/internal/secret"
 )
 
 // ceremony is something begun that its answer must fit: a setup or a
@@ -17,6 +19,9 @@ type ceremony struct {
 	Seed      []byte `json:"s,omitempty"` // of an authenticator app
 	Expires   int64  `json:"x"`           // seconds since 1970
 }
+
+// Format prints [redacted] under every verb: there may be a seed in it.
+func (ceremony) Format(s fmt.State, _ rune) { _, _ = s.Write([]byte(secret.Redacted)) }
 
 // The purposes that ceremonies are sealed for: none can be taken for another.
 const (

@@ -63,6 +63,12 @@ type mintKey struct {
 	signer  jose.Signer
 }
 
+// Format prints the key's id only: the rest is private.
+func (k mintKey) Format(s fmt.State, _ rune) { _, _ = fmt.Fprintf(s, "key %q", k.ID) }
+
+// Format prints no key, which fmt would find in unexported members.
+func (m *Minter) Format(s fmt.State, _ rune) { _, _ = fmt.Fprintf(s, "the minter of %q", m.issuer) }
+
 type keyState string
 
 const (

@@ -47,6 +47,9 @@ type flow struct {
 	Return   string        `json:"r,omitempty"`
 }
 
+// Format prints the provider only: whoever has the rest can go on with it.
+func (f flow) Format(s fmt.State, _ rune) { _, _ = fmt.Fprintf(s, "a sign-in at %q", f.Provider) }
+
 // fresh says that nothing less than a new proof will do.
 func (f flow) fresh() bool { return f.MaxAge > 0 && f.MaxAge < time.Second }
 
@@ -70,6 +73,11 @@ type Arrival struct {
 	// Fresh says that a new proof was asked for and made, where else the provider
 	// may have asked the person nothing.
 	Fresh bool
+}
+
+// Format prints who came back, without their token.
+func (a Arrival) Format(s fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(s, "%q from %q", a.Address, a.Provider)
 }
 
 // Begin makes the address to send a browser to, and what it must carry.

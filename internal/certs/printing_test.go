@@ -1,0 +1,21 @@
+package certs
+
+import (
+	"fmt"
+	"testing"
+)
+
+// What holds a secret prints the same whatever the secret is, under every verb.
+func TestSecretsArePrintedByNothing(t *testing.T) {
+	for name, made := range map[string]func(string) any{
+		"a manager": func(s string) any {
+			return &Manager{tickets: tickets{seeds: [][32]byte{[32]byte([]byte(fmt.Sprintf("%32s", s)))}}}
+		},
+	} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+			if one, other := fmt.Sprintf(verb, made("hunter2")), fmt.Sprintf(verb, made("swordfish")); one != other {
+				t.Errorf("%s prints as %s under %s", name, one, verb)
+			}
+		}
+	}
+}

@@ -1,0 +1,19 @@
+package directory
+
+import (
+	"fmt"
+	"testing"
+)
+
+// What holds a secret prints the same whatever the secret is, under every verb.
+func TestSecretsArePrintedByNothing(t *testing.T) {
+	for name, made := range map[string]func(string) any{
+		"a question": func(s string) any { return question{person: "mary", password: s} },
+	} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+			if one, other := fmt.Sprintf(verb, made("hunter2")), fmt.Sprintf(verb, made("swordfish")); one != other {
+				t.Errorf("%s prints as %s under %s", name, one, verb)
+			}
+		}
+	}
+}
