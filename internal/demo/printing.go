@@ -11,8 +11,8 @@ import (
 // printerAt is where the printer stands, and printerStolen where somebody tries
 // what they read off its disk.
 var (
-	printerAt     = netip.AddrFrom4([4]byte{127, 0, 0, 2})
-	printerStolen = netip.AddrFrom4([4]byte{127, 66, 77, 3})
+	printerAt     = at(127, 0, 0, 2)
+	printerStolen = at(127, 66, 77, 3)
 )
 
 // issueAppPassword has an app password made for a device, as `apppw new` does.

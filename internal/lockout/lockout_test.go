@@ -508,6 +508,9 @@ func TestKnocksDoNotRace(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	if rows := g.List(); len(rows) == 0 || len(rows) > 2*256 {
+		t.Errorf("%d budgets and sources are left", len(rows))
+	}
 }
 
 func BenchmarkFamiliar(b *testing.B) {

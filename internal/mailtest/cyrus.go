@@ -34,8 +34,7 @@ type Cyrus struct {
 	CAFile      string
 	Dir         string
 
-	said    string
-	process *process
+	said string
 }
 
 const cyrusBin = "/usr/lib/cyrus/bin"
@@ -106,8 +105,8 @@ func startCyrus(t testing.TB, master string, o CyrusOptions) (*Cyrus, error) {
 	defer said.Close()
 	cmd.Stdout, cmd.Stderr = said, said
 	release()
-	c.process = start(t, cmd)
-	if !c.process.listening(t, c.IMAP, c.IMAPS, c.POP3, c.POP3S, c.Sieve, c.LMTP) {
+	p := start(t, cmd)
+	if !p.listening(t, c.IMAP, c.IMAPS, c.POP3, c.POP3S, c.Sieve, c.LMTP) {
 		return c, fmt.Errorf("did not start")
 	}
 	return c, nil
@@ -146,11 +145,6 @@ func (c *Cyrus) passwords(t testing.TB, o CyrusOptions) {
 		local, domain, _ := strings.Cut(name, "@")
 		cmd := exec.Command(tool, "-p", "-c", "-f", filepath.Join(c.Dir, "sasldb2"), "-u", domain, local)
 		cmd.Stdin = strings.NewReader(password)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("saslpasswd2: %v\n%s", err, out)
-		}
+		bounded(t, cmd, toolTime)
 	}
 }
-
-// Stop ends the server before the test ends.
-func (c *Cyrus) Stop() { c.process.stop() }

@@ -37,7 +37,6 @@ type Exim struct {
 	Dir             string
 
 	logFile string
-	process *process
 }
 
 //go:embed exim.conf
@@ -109,8 +108,8 @@ func startExim(t testing.TB, binary string, o EximOptions) (*Exim, error) {
 	defer said.Close()
 	cmd.Stdout, cmd.Stderr = said, said
 	release()
-	e.process = start(t, cmd)
-	if !e.process.listening(t, e.SMTP, e.Submission, e.SubmissionProxy, e.Submissions) {
+	p := start(t, cmd)
+	if !p.listening(t, e.SMTP, e.Submission, e.SubmissionProxy, e.Submissions) {
 		return e, fmt.Errorf("did not start")
 	}
 	return e, nil
@@ -123,9 +122,6 @@ func (e *Exim) Log() string {
 
 // Logged waits up to 2 s until the log holds text, and says whether it does.
 func (e *Exim) Logged(text string) bool { return logged(e.Log, text) }
-
-// Stop ends the server before the test ends.
-func (e *Exim) Stop() { e.process.stop() }
 
 // knownUsers are the people a server knows: those given, or the usual ones.
 func knownUsers(users map[string]string) map[string]string {

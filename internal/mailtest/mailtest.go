@@ -1,6 +1,7 @@
-// Package mailtest starts real mail servers for tests: a private Dovecot and a
-// private Postfix, as Debian packages them, each in a folder of its own, on
-// loopback and high ports, without touching the machine's own configuration.
+// Package mailtest starts real servers for tests: a private Dovecot, Postfix,
+// Cyrus, Exim, OpenLDAP or Samba, as Debian packages them, each in a folder of
+// its own, on loopback and high ports (but for Samba, which knows its usual ones
+// only), without touching the machine's own configuration.
 //
 // What a test starts is ended when the test ends, by process id. A program that
 // is not installed is a failure that names the Debian package, never a skip: a
@@ -25,7 +26,8 @@ const (
 	startTime = 10 * time.Second       // for a server to open its ports; takes 0.1 s on an idle machine
 	stopTime  = 100 * time.Millisecond // for it to end by itself after SIGTERM; Dovecot dawdles 5 s if it has only just started
 	pollTime  = 5 * time.Millisecond
-	portTries = 5 // how often other free ports are tried after a race for one was lost
+	toolTime  = time.Minute // for a program that changes or reads something and ends
+	portTries = 5           // how often other free ports are tried after a race for one was lost
 )
 
 // program finds a program or fails the test, naming its Debian package.
@@ -68,6 +70,22 @@ func write(t testing.TB, path, text string) {
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// bounded runs a program that must succeed within a time, and returns what it said.
+func bounded(t testing.TB, cmd *exec.Cmd, within time.Duration) string {
+	t.Helper()
+	timer := time.AfterFunc(within, func() {
+		if cmd.Process != nil {
+			_ = cmd.Process.Kill()
+		}
+	})
+	defer timer.Stop()
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", filepath.Base(cmd.Path), err, out)
+	}
+	return string(out)
 }
 
 // ports reserves n free ports of loopback until release is called.

@@ -21,7 +21,6 @@ const (
 	SambaAdmin         = "administrator@corp.example.org"
 	SambaAdminPassword = "Adm1n.Pass.word"
 	sambaProvision     = 3 * time.Minute // takes 20 s on an idle machine
-	sambaChange        = time.Minute
 )
 
 // Samba is a running Active Directory domain controller, LDAP alone. It listens
@@ -101,20 +100,6 @@ func StartSamba(t testing.TB, ldif string) *Samba {
 	return s
 }
 
-// bounded runs a program that must succeed within a time.
-func bounded(t testing.TB, cmd *exec.Cmd, within time.Duration) {
-	t.Helper()
-	timer := time.AfterFunc(within, func() {
-		if cmd.Process != nil {
-			_ = cmd.Process.Kill()
-		}
-	})
-	defer timer.Stop()
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v\n%s", filepath.Base(cmd.Path), err, out)
-	}
-}
-
 // Modify changes entries as the administrator; ldif is as ldapmodify takes it.
 func (s *Samba) Modify(t testing.TB, ldif string) {
 	t.Helper()
@@ -123,7 +108,7 @@ func (s *Samba) Modify(t testing.TB, ldif string) {
 	cmd := exec.Command("ldapmodify", "-x", "-H", s.TLSURL, "-D", SambaAdmin, "-w", SambaAdminPassword)
 	cmd.Stdin = strings.NewReader(ldif)
 	cmd.Env = append(os.Environ(), "LDAPTLS_CACERT="+filepath.Join(s.Dir, "ca.pem"), "LDAPTLS_REQCERT=never") // it is reached by an address that is in no certificate
-	bounded(t, cmd, sambaChange)
+	bounded(t, cmd, toolTime)
 }
 
 // Read gives attributes of an entry as ldapsearch prints them.
@@ -131,11 +116,7 @@ func (s *Samba) Read(t testing.TB, dn string, attributes ...string) string {
 	t.Helper()
 	cmd := exec.Command("ldapsearch", append([]string{"-LLL", "-x", "-H", s.TLSURL, "-D", SambaAdmin, "-w", SambaAdminPassword, "-s", "base", "-b", dn}, attributes...)...)
 	cmd.Env = append(os.Environ(), "LDAPTLS_REQCERT=never")
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("ldapsearch: %v\n%s", err, out)
-	}
-	return string(out)
+	return bounded(t, cmd, toolTime)
 }
 
 // SambaPassword is a line that sets a password: unicodePwd, in quotes, UTF-16.

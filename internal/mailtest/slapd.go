@@ -109,9 +109,7 @@ func StartSlapd(t testing.TB, o SlapdOptions) *Slapd {
 	who.own(t, dir)
 	seed := exec.Command(binary, "-T", "add", "-q", "-f", conf, "-l", filepath.Join(dir, "seed.ldif"))
 	seed.SysProcAttr = &syscall.SysProcAttr{Credential: who.credential}
-	if out, err := seed.CombinedOutput(); err != nil {
-		t.Fatalf("filling slapd: %v\n%s", err, out)
-	}
+	bounded(t, seed, toolTime)
 	numbers, release := ports(t, 2)
 	release()
 	s.URL, s.TLSURL = "ldap://"+address(numbers[0]), "ldaps://"+address(numbers[1])
@@ -151,9 +149,7 @@ func (s *Slapd) Modify(t testing.TB, ldif string) {
 	t.Helper()
 	cmd := exec.Command("ldapmodify", "-x", "-e", "relax", "-H", s.URL, "-D", SlapdAdmin, "-w", SlapdAdminPassword)
 	cmd.Stdin = strings.NewReader(ldif)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("ldapmodify: %v\n%s\n%s", err, out, ldif)
-	}
+	bounded(t, cmd, toolTime)
 }
 
 // SetPassword changes somebody's password as an administrator does.
@@ -165,11 +161,8 @@ func (s *Slapd) SetPassword(t testing.TB, dn, password string) {
 // Read gives an entry's attributes as ldapsearch prints them, operational ones too.
 func (s *Slapd) Read(t testing.TB, dn string) string {
 	t.Helper()
-	out, err := exec.Command("ldapsearch", "-LLL", "-x", "-H", s.URL, "-D", SlapdAdmin, "-w", SlapdAdminPassword, "-s", "base", "-b", dn, "*", "+").CombinedOutput()
-	if err != nil {
-		t.Fatalf("ldapsearch: %v\n%s", err, out)
-	}
-	return string(out)
+	cmd := exec.Command("ldapsearch", "-LLL", "-x", "-H", s.URL, "-D", SlapdAdmin, "-w", SlapdAdminPassword, "-s", "base", "-b", dn, "*", "+")
+	return bounded(t, cmd, toolTime)
 }
 
 // PersonDN is where LDIFPerson puts somebody.
