@@ -72,6 +72,19 @@ func TestAFurtherLanguageFallsBackToEnglish(t *testing.T) {
 	}
 }
 
+func TestTheDirectionOfWriting(t *testing.T) {
+	name := `{"language": "x"}`
+	l, _, err := OpenLanguages(LanguageOptions{Folder: folder(t, map[string]string{"ar.json": name, "he.json": name, "az.json": name, "az-Arab.json": name})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for lang, want := range map[string]string{"en": "ltr", "ar": "rtl", "he": "rtl", "az": "ltr", "az-Arab": "rtl"} {
+		if w, ok := l.Named(lang); !ok || w.Dir() != want {
+			t.Errorf("%s is not written %s", lang, want)
+		}
+	}
+}
+
 // A language that has no form for one lacks none.
 func TestNoFormIsMissedThatALanguageDoesNotHave(t *testing.T) {
 	raw, err := BuiltIn(Fallback)

@@ -3,6 +3,7 @@ package web
 import (
 	"embed"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,6 +30,17 @@ type Words struct {
 	tag   language.Tag
 	texts map[string]string
 	rest  *Words // where a sentence is not translated
+}
+
+// rightToLeft are the scripts (ISO 15924) that are written so.
+var rightToLeft = []string{"Adlm", "Arab", "Hebr", "Mand", "Nkoo", "Rohg", "Samr", "Syrc", "Thaa"}
+
+// Dir is the direction of writing, for the page's dir attribute.
+func (w *Words) Dir() string {
+	if script, _ := w.tag.Script(); slices.Contains(rightToLeft, script.String()) {
+		return "rtl"
+	}
+	return "ltr"
 }
 
 // T is a sentence: {0}, {1} in it are replaced by what is given.
