@@ -54,6 +54,8 @@ var programs = []program{
 	{name: "swaks", protocol: "submission", family: "openssl", run: swaks},
 	{name: "neomutt-imap", protocol: "imap", family: "gnutls", token: "XOAUTH2", run: neomuttIMAP},
 	{name: "neomutt-smtp", protocol: "submission", family: "gnutls", token: "OAUTHBEARER", silent: true, run: neomuttSMTP},
+	{name: "evolution-imap", protocol: "imap", family: "gnutls", token: "XOAUTH2", run: evolutionReads},
+	{name: "evolution-smtp", protocol: "submission", family: "gnutls", token: "XOAUTH2", silent: true, run: evolutionSends},
 	{name: "imaplib", protocol: "imap", family: "openssl", token: "XOAUTH2", run: python(imaplibScript, func(d *door) string { return d.IMAPS })},
 	{name: "poplib", protocol: "pop3", family: "openssl", token: "XOAUTH2", run: python(poplibScript, func(d *door) string { return d.POP3S })},
 	{name: "smtplib", protocol: "submission", family: "openssl", token: "XOAUTH2", run: python(smtplibScript, func(d *door) string { return d.Submission })},

@@ -11,6 +11,7 @@ const (
 	goJA4     = "t13d131100_f57a46bbacb6_ab7e3b40a677"
 	nssJA4    = "t13d171400_5b57614c22b0_3d5424432f57"
 	appleJA4  = "t13d2014ip_a09f3c656075_7f0f34a4126d"
+	gnutlsJA4 = "t13d291200_723694b0fccc_5671b5df5029"
 	pythonJA4 = "t13d181100_85036bcba153_d41ae481755e"
 	otherJA4  = "t13d101100_aaaaaaaaaaaa_bbbbbbbbbbbb"
 )
@@ -41,6 +42,8 @@ func TestProgramsAreRecognised(t *testing.T) {
 		"neomutt":                           {Hints{ID: id("name", "NeoMutt", "version", "20220429")}, Program{Family: "neomutt", Version: "20220429", Confidence: 70, Label: "NeoMutt 20220429"}},
 		"mutt":                              {Hints{ID: id("name", "Mutt", "version", "2.2.9")}, Program{Family: "mutt", Version: "2.2.9", Confidence: 70, Label: "Mutt 2.2.9"}},
 		"offlineimap":                       {Hints{ID: id("name", "OfflineIMAP", "version", "8.0.0"), JA4: pythonJA4}, Program{Family: "offlineimap", Version: "8.0.0", Confidence: 90, Label: "OfflineIMAP 8.0.0"}},
+		"evolution":                         {Hints{ID: id("name", "evolution-data-server", "version", "3.46.4"), JA4: gnutlsJA4}, Program{Family: "evolution", Version: "3.46.4", Platform: "linux", Confidence: 90, Label: "Evolution 3.46.4"}},
+		"evolution, silent":                 {Hints{EHLO: "[127.0.0.1]", JA4: gnutlsJA4}, Program{Family: "gnutls", Confidence: 25, Label: "A program built on GnuTLS"}},
 		"roundcube":                         {Hints{ID: id("name", "Roundcube", "version", "1.6.5", "os", "Linux")}, Program{Family: "roundcube", Version: "1.6.5", Platform: "linux", Confidence: 70, Label: "Roundcube 1.6.5"}},
 		"outlook":                           {Hints{UserAgent: "Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0.17328; Pro)"}, Program{Family: "outlook", Version: "16.0.17328", Platform: "windows", Confidence: 65, Label: "Outlook 16.0.17328"}},
 		"outlook mac":                       {Hints{UserAgent: "MacOutlook/16.78.3 (Intel Mac OS X 13.5)"}, Program{Family: "outlook", Version: "16.78.3", Platform: "macOS", Confidence: 65, Label: "Outlook (Mac) 16.78.3"}},

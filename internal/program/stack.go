@@ -26,7 +26,7 @@ var stacks = map[string]*stack{
 	"e8f1e7e78f70": &stackOpenSSL, // measured: OpenSSL 3.0, curl 7.88, swaks, fetchmail 6.4, Debian's Python
 	"479067518aa3": &stackOpenSSL, // measured: the same with the longer lists of PHP 8.2 and Perl's IO::Socket::SSL
 	"85036bcba153": &stackPython,  // measured: CPython 3.11 with its own list
-	"723694b0fccc": &stackGnuTLS,  // measured: msmtp 1.8.23 with GnuTLS 3.7
+	"723694b0fccc": &stackGnuTLS,  // measured: msmtp 1.8.23 and Evolution 3.46 with GnuTLS 3.7
 	"f57a46bbacb6": &stackGo,      // measured: Go 1.26
 	"9dc949149365": &stackGo,      // FoxIO's table: Go before 1.22
 	"5b57614c22b0": &stackNSS,     // Firefox 91 to 147
