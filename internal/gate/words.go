@@ -57,11 +57,9 @@ func (g *Gate) reply(s *policy.Snapshot, o *signin.Outcome) signin.Reply {
 }
 
 // particular is what is told where this person has signed in before: their own
-// reason, and nothing of a secret that is wrong or was not looked at. Nor of one
-// that was right, where it could have been guessed: whoever sits in the same
-// office could tell by it. Behind a second proof the first is no secret any more.
+// reason, and nothing of a secret that is wrong or was not looked at.
 func (g *Gate) particular(s *policy.Snapshot, o *signin.Outcome) signin.Reply {
-	if o.Facts.Proven && (unguessable(o.Facts.Credential) || !o.Since.IsZero()) {
+	if o.Facts.Proven {
 		return g.say(signin.Uniform, o.Code, o.Reference)
 	}
 	f := o.Facts
