@@ -13,11 +13,13 @@ import (
 // longer allows may stay open.
 const closeTime = time.Second
 
+// idleScript signs in by a statement of its own, with the secret that it reads, and waits.
 const idleScript = `
 import imaplib, ssl, sys
-host, port, ca, user, secret = sys.argv[1:]
+host, port, ca, user = sys.argv[1:]
 m = imaplib.IMAP4_SSL(host, int(port), ssl_context=ssl.create_default_context(cafile=ca))
-m.login(user, secret)
+secret = sys.stdin.readline().strip()
+%s
 m.select('INBOX')
 m.send(b'x IDLE\r\n')
 while True:
@@ -39,13 +41,20 @@ type line struct {
 	at   time.Time
 }
 
-// idle signs in and waits in IDLE until the test ends.
+// idle signs in with the password and waits in IDLE until the test ends.
 func (d *door) idle(t testing.TB, person string) *idler {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "/usr/bin/python3", "-c", idleScript, "localhost", portOf(d.IMAPS), d.CA, person, password)
-	cmd.WaitDelay = time.Second
+	return d.idleAfter(t, "m.login(user, secret)", person, password)
+}
+
+// idleAfter is idle after another way to sign in.
+func (d *door) idleAfter(t testing.TB, signIn, person, secret string) *idler {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "/usr/bin/python3", "-c", fmt.Sprintf(idleScript, signIn), "localhost", portOf(d.IMAPS), d.CA, person)
+	cmd.WaitDelay, cmd.Stdin = time.Second, strings.NewReader(secret+"\n")
 	out, err := cmd.StdoutPipe()
 	check(t, err)
+	cmd.Stderr = cmd.Stdout
 	check(t, cmd.Start())
 	i := &idler{t: t, lines: make(chan line, 100)}
 	read := make(chan struct{})
@@ -56,8 +65,8 @@ func (d *door) idle(t testing.TB, person string) *idler {
 			i.lines <- line{s.Text(), time.Now()}
 		}
 	}()
-	t.Cleanup(func() { <-read; _ = cmd.Wait() })
-	i.until("+ idling", 20*time.Second)
+	t.Cleanup(func() { _ = cmd.Process.Kill(); <-read; _ = cmd.Wait() })
+	i.until("+ idling", 30*time.Second)
 	return i
 }
 

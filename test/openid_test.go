@@ -1,7 +1,6 @@
 package test
 
 import (
-	"bufio"
 	"crypto/tls"
 	"encoding/base32"
 	"encoding/json"
@@ -11,7 +10,6 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -202,43 +200,10 @@ func (b *surfer) programToken() string {
 	return b.site.use(answer.Access)
 }
 
-const tokenIdleScript = `
-import imaplib, ssl, sys
-host, port, ca, user = sys.argv[1:]
-m = imaplib.IMAP4_SSL(host, int(port), ssl_context=ssl.create_default_context(cafile=ca))
-token = sys.stdin.readline().strip()
-m.authenticate('XOAUTH2', lambda _: ('user=%s\x01auth=Bearer %s\x01\x01' % (user, token)).encode())
-m.select('INBOX')
-m.send(b'x IDLE\r\n')
-while True:
-    line = m.readline()
-    if not line:
-        print('closed', flush=True)
-        break
-    print(line.decode().strip(), flush=True)
-`
-
-// idleWith is Python's imaplib in IDLE, signed in with a token.
+// idleWith is idle with a token.
 func (s *openIDSite) idleWith(t testing.TB, person, token string) *idler {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "/usr/bin/python3", "-c", tokenIdleScript, "localhost", portOf(s.IMAPS), s.CA, person)
-	cmd.WaitDelay, cmd.Stdin = time.Second, strings.NewReader(token+"\n")
-	out, err := cmd.StdoutPipe()
-	check(t, err)
-	cmd.Stderr = cmd.Stdout
-	check(t, cmd.Start())
-	i := &idler{t: t, lines: make(chan line, 100)}
-	read := make(chan struct{})
-	go func() {
-		defer close(read)
-		defer close(i.lines)
-		for l := bufio.NewScanner(out); l.Scan(); {
-			i.lines <- line{l.Text(), time.Now()}
-		}
-	}()
-	t.Cleanup(func() { _ = cmd.Process.Kill(); <-read; _ = cmd.Wait() })
-	i.until("+ idling", 30*time.Second)
-	return i
+	return s.idleAfter(t, `m.authenticate('XOAUTH2', lambda _: ('user=%s\x01auth=Bearer %s\x01\x01' % (user, secret)).encode())`, person, token)
 }
 
 func (s *openIDSite) members(t testing.TB, group string) []string {
