@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -108,6 +110,40 @@ func TestNoFormWorksForAnotherSite(t *testing.T) {
 	}
 }
 
+// Whatever changes something is registered with who may, wants a token before
+// anything else, and wants a session before it does what it does: every route
+// there is, whether a page at hand has a form to it or not.
+func TestEveryPostIsGuarded(t *testing.T) {
+	w := newWorld(t)
+	b, _ := furnished(t, w)
+	source, err := os.ReadFile("route.go")
+	must(t, err)
+	routes := regexp.MustCompile(`p\.handle\("POST (/[^"]*)", (\w+),`).FindAllStringSubmatch(string(source), -1)
+	if all := strings.Count(string(source), `"POST `) - 1; len(routes) != all { // one is a provider's server's, which has no page of ours
+		t.Errorf("%d routes of %d are looked at", len(routes), all)
+	}
+	before := w.state(t)
+	for i, r := range routes {
+		path, who := r[1], r[2]
+		stranger := w.browser(t)
+		stranger.from = fmt.Sprintf("198.18.%d.1", i)
+		stranger.get("/signin")
+		token := stranger.form("/signin").fields.Get("token")
+		for name, x := range map[string]*browser{"somebody signed in": b, "a stranger": stranger} {
+			if a := x.send("POST", path, url.Values{"token": {""}, "password": {right}}, nil); a.status != http.StatusForbidden {
+				t.Errorf("%s without a token, of %s: %d", path, name, a.status)
+			}
+		}
+		a := stranger.send("POST", path, url.Values{"token": {token}}, nil)
+		if to := a.header.Get("Location"); who != "anybody" && (a.status != http.StatusSeeOther || !strings.HasPrefix(to, "/signin")) {
+			t.Errorf("%s without a session: %d %s", path, a.status, to)
+		}
+	}
+	if after := w.state(t); after != before {
+		t.Errorf("something changed:\n%s\n%s", before, after)
+	}
+}
+
 func httpRequest() *http.Request {
 	r, _ := http.NewRequest("POST", site, nil)
 	return r
@@ -163,6 +199,13 @@ func TestEveryAnswerKeepsStrangersOut(t *testing.T) {
 		check(b.send("GET", path, nil, nil))
 		check(stranger.send("GET", path, nil, nil))
 	}
+	check(b.send("GET", "/password", nil, nil))
+	check(b.post("/password", "old", "wrong", "new", better, "again", better))
+	check(b.send("GET", "/password", nil, nil))
+	check(b.post("/password", "old", right, "new", better, "again", better))
+	check(b.send("GET", "/apppasswords", nil, nil))
+	check(b.post("/apppasswords/new", "name", "scanner", "networks", "my office"))
+	check(b.post("/apppasswords/new", "name", "scanner", "networks", "192.0.2.0/24"))
 	check(stranger.send("GET", "/signin", nil, nil))
 	check(stranger.post("/signin", "address", "leela", "password", "wrong"))
 	check(stranger.send("GET", "/signin", nil, nil))

@@ -46,8 +46,8 @@ func (p *Portal) routes() {
 	p.handle("POST /security/remove", recently, (*call).removeFactor)
 	p.handle("POST /security/browsers", recently, (*call).forgetBrowsers)
 
-	p.handle("GET "+passwordAt, people, (*call).passwordPage)
-	p.handle("POST "+passwordAt, recently, (*call).changePassword)
+	p.handle("GET /password", people, (*call).passwordPage)
+	p.handle("POST /password", recently, (*call).changePassword)
 
 	p.handle("GET /signins", people, (*call).signInsPage)
 	p.handle("POST /signins/not-me", people, (*call).notMe)
