@@ -37,7 +37,11 @@ func Listen(path, group string) (net.Listener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("replacing the socket: %w", err)
 	}
+	// The socket is made with the mode that the mask leaves it: whoever connects
+	// before it is restricted stays connected. Nothing else is made at this moment.
+	mask := unix.Umask(0o177)
 	l, err := net.Listen("unix", path)
+	unix.Umask(mask)
 	if err != nil {
 		return nil, fmt.Errorf("opening the socket: %w", err)
 	}

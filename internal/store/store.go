@@ -18,6 +18,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -91,7 +92,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the database: %w", err)
 	}
-	if err := f.Close(); err != nil {
+	if err := errors.Join(keepFromOthers(f), f.Close()); err != nil {
 		return nil, fmt.Errorf("making the database: %w", err)
 	}
 	if err := s.connect(ctx, o); err != nil {
@@ -99,6 +100,23 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// keepFromOthers takes a database away from everybody but its owner and group,
+// and what SQLite left beside it: a copy put back by hand may have the mode that
+// anybody's files have, and there are hashes and addresses in it.
+func keepFromOthers(f *os.File) error {
+	fi, err := f.Stat()
+	if err != nil || fi.Mode().Perm()&0o007 == 0 {
+		return err
+	}
+	mode := fi.Mode().Perm() &^ 0o007
+	for _, beside := range []string{"-wal", "-shm"} {
+		if err := os.Chmod(f.Name()+beside, mode); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return f.Chmod(mode)
 }
 
 func (s *Store) connect(ctx context.Context, o Options) (err error) {

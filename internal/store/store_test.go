@@ -399,3 +399,33 @@ func TestAWriteWhoseCallerLeftIsNotBegun(t *testing.T) {
 		t.Errorf("it was written all the same: %v", err)
 	}
 }
+
+// A database that was put back by hand with the mode of anybody's files is
+// nobody else's to read once it is open.
+func TestTheDatabaseIsNotEverybodysToRead(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(t.Context(), Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, FileName)
+	for _, mode := range []struct{ was, is os.FileMode }{{0o644, 0o640}, {0o666, 0o660}, {0o640, 0o640}, {0o600, 0o600}} {
+		if err := os.Chmod(path, mode.was); err != nil {
+			t.Fatal(err)
+		}
+		if s, err = Open(t.Context(), Options{Dir: dir}); err != nil {
+			t.Fatal(err)
+		}
+		for _, beside := range []string{"", "-wal", "-shm"} {
+			if fi, err := os.Stat(path + beside); err != nil || fi.Mode().Perm() != mode.is {
+				t.Errorf("%v became %v (%v) of %q", mode.was, fi.Mode(), err, beside)
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
