@@ -546,8 +546,9 @@ type Approval struct {
 
 // Languages says in which languages people are spoken to.
 type Languages struct {
-	// Default is the language of mails, and of pages for a browser that asks for
-	// none that there is: the name of a language's file, such as de.
+	// Default is the language of pages for a browser that asks for none that
+	// there is, and of mails to people who have not read the portal in another:
+	// the name of a language's file, such as de.
 	Default string `yaml:"default"`
 	// Folder holds further languages: fr.json, pt-BR.json, as `portreeve config
 	// language` begins one. A de.json there says some German sentences otherwise.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -505,6 +506,28 @@ func TestTheLanguageIsTheBrowsersOrTheOneChosen(t *testing.T) {
 	a := b.get("/signin?next=//evil.example")
 	if strings.Contains(a.body, "evil.example") {
 		t.Error("a sign-in leads to another site")
+	}
+}
+
+// Who has shown a second factor says in which language mails to them are; who
+// knows only the password does not.
+func TestTheLanguageOfMailsIsThatOfTheirReader(t *testing.T) {
+	w := newWorld(t)
+	var spoken []string
+	w.Portal.Speaks = func(_ context.Context, person, lang string) { spoken = append(spoken, person+" "+lang) }
+	b := w.browser(t)
+	b.signIn("leela", right)
+	b.get("/language/de?to=/")
+	if len(spoken) > 0 {
+		t.Errorf("with a password alone: %q", spoken)
+	}
+	app := w.enrolled(t, leela)
+	b = w.browser(t)
+	b.signIn("leela", right)
+	b.submit("/signin/factor", "kind", "code", "code", app.code())
+	b.get("/language/de?to=/")
+	if !slices.Equal(spoken, []string{leela + " en", leela + " de"}) {
+		t.Errorf("%q", spoken)
 	}
 }
 

@@ -20,6 +20,9 @@ type homePage struct {
 
 func (c *call) homePage() {
 	person := c.visit.person()
+	if c.Speaks != nil && c.twoFactors() { // who only knows the password does not choose the language of the mails about it
+		c.Speaks(c.ctx(), person, c.page.Lang)
+	}
 	d := homePage{Page: c.framed("home"), Factor: c.Factors.Has(person)}
 	waiting, err := c.waitingRequests()
 	if err != nil {

@@ -87,6 +87,8 @@ type Options struct {
 	Password string
 	// Settle returns once everything stored by now is in force; it may be nil.
 	Settle func(context.Context) error
+	// Speaks is told in which language a person reads; it may be nil.
+	Speaks func(ctx context.Context, person, lang string)
 	// Tell announces something to a person, in a sentence of the languages and
 	// what stands in it; it must not wait. It may be nil.
 	Tell  func(person, sentence string, names ...string)

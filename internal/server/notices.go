@@ -14,6 +14,9 @@ import (
 
 // openNotices prepares the mails that tell people what concerns their sign-in.
 func (s *Server) openNotices(ctx context.Context) (err error) {
+	if err := s.openReaders(ctx); err != nil {
+		return err
+	}
 	c := s.Config.Notices
 	if c.Address == "" {
 		return nil
@@ -66,9 +69,16 @@ func (s *Server) portalURL() string {
 // longest is how many characters of what a stranger wrote a notice repeats.
 const longest = 60
 
-// speech is the language that mails to a person are written in. What they
-// chose in a browser is only in that browser, so it is the site's own.
-func (s *Server) speech(string) *web.Words { return s.languages.Standard() }
+// speech is the language that mails to a person are written in: the one in
+// which they last read the portal, else the site's own.
+func (s *Server) speech(person string) *web.Words {
+	if lang, known := s.readers.of(person); known {
+		if w, there := s.languages.Named(lang); there {
+			return w
+		}
+	}
+	return s.languages.Standard()
+}
 
 // announce tells somebody of a change of their sign-in, in a sentence of the
 // languages and what stands in it, which is harmless. Each is told, and the same

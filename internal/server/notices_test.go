@@ -71,8 +71,9 @@ func (p posting) Data(r io.Reader) error {
 	return err
 }
 
-// Notices are in the site's language, and a restart repeats none.
-func TestNoticesSpeakTheSitesLanguageAndOutliveARestart(t *testing.T) {
+// Notices are in the language that a person reads, else in the site's, and a
+// restart repeats none.
+func TestNoticesSpeakThePersonsLanguageAndOutliveARestart(t *testing.T) {
 	box, state := newLetterbox(t), t.TempDir()
 	request := approval.Request{Protocol: protocol.IMAP, Program: "evil.example/x", Addr: netip.MustParseAddr("192.0.2.7"), Owner: "Example Telecom", Country: "DE",
 		Last: time.Date(2026, 3, 1, 12, 5, 0, 0, time.UTC)}
@@ -122,11 +123,18 @@ func TestNoticesSpeakTheSitesLanguageAndOutliveARestart(t *testing.T) {
 		s.asked(mary, request)
 		s.factorNews(mary, factor.News{Kind: factor.NewsAdded, Name: "Handy evil.example"})
 		s.factorNews(mary, factor.News{Kind: factor.NewsReset, Name: "root"})
-	}, 3)
-	run("en", func(s *Server, mary string) {
+		s.speaks(t.Context(), mary, "en")
+		s.factorNews(mary, factor.News{Kind: factor.NewsCodes})
+	}, 4)
+	run("de", func(s *Server, mary string) {
 		s.asked(mary, request)
 		s.factorNews(mary, factor.News{Kind: factor.NewsReset, Name: "root"})
 		s.factorNews(mary, factor.News{Kind: factor.NewsReset, Name: "hermes"})
+		s.speaks(t.Context(), "somebody who is gone", "en")
+		s.speaks(t.Context(), mary, "xx") // a language that was there once
+		if got := s.speech(mary).Lang; got != "de" {
+			t.Errorf("who reads a language that is gone is written to in %s", got)
+		}
 	}, 1)
 	all := strings.Join(box.mails, "\n====\n")
 	for _, want := range []string{
@@ -134,13 +142,14 @@ func TestNoticesSpeakTheSitesLanguageAndOutliveARestart(t *testing.T) {
 		"Bei Fragen wenden Sie sich an Ihre Verwaltung.\n",
 		"Ihre Anmeldung wurde geändert\n\nEin neuer zweiter Faktor wurde eingerichtet: Handy evil example. Waren Sie das nicht",
 		"Ihre zweiten Faktoren wurden von root zurückgesetzt",
+		"Your sign-in was changed\n\nNew recovery codes were made",
 		"Your sign-in was changed\n\nYour second factors were reset by hermes and every session was ended.\n\nIf that was you",
 	} {
 		if !strings.Contains(all, want) {
 			t.Errorf("missing %q in\n%s", want, all)
 		}
 	}
-	if len(box.mails) != 4 {
+	if len(box.mails) != 5 {
 		t.Errorf("%d mails:\n%s", len(box.mails), all)
 	}
 }

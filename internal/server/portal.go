@@ -55,7 +55,7 @@ func (s *Server) portalOptions(u *url.URL, public *web.Public) (portal.Options, 
 	o := portal.Options{URL: u, Listener: browsers, Public: public, Gate: s.gate, Sessions: s.sessions, Journal: s.events,
 		Log: s.store, People: s.store, Factors: s.factors, AppPasswords: s.appPasswords, Approvals: s.approvals, WindowDays: s.Config.Approval.Days, MayEnrol: s.mayEnrol,
 		Revoke: s.revokeOf, Mail: s.mailServers(u.Hostname()), Password: string(s.Config.Public.PasswordURL), Fault: s.Log,
-		Settle: s.settle, Tell: s.announce, Countries: s.Config.Geo.Country != ""}
+		Settle: s.settle, Tell: s.announce, Speaks: s.speaks, Countries: s.Config.Geo.Country != ""}
 	if s.upstream != nil {
 		o.Upstream = s.upstream
 	}

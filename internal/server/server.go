@@ -93,6 +93,7 @@ type Server struct {
 	approvals    *approval.Service
 	delegates    *delegate.Rights
 	languages    *web.Languages
+	readers      readers
 	notices      *notify.Mailer                // nil unless notices are sent
 	followers    []follower                    // told of every change
 	runs         []func(context.Context) error // further parts that own goroutines
