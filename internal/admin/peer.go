@@ -37,11 +37,7 @@ func Listen(path, group string) (net.Listener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("replacing the socket: %w", err)
 	}
-	// The socket is made with the mode that the mask leaves it: whoever connects
-	// before it is restricted stays connected. Nothing else is made at this moment.
-	mask := unix.Umask(0o177)
-	l, err := net.Listen("unix", path)
-	unix.Umask(mask)
+	l, err := bind(path)
 	if err != nil {
 		return nil, fmt.Errorf("opening the socket: %w", err)
 	}
@@ -50,6 +46,14 @@ func Listen(path, group string) (net.Listener, error) {
 		return nil, err
 	}
 	return l, nil
+}
+
+// bind makes the socket ours alone at first: whoever connects before it is
+// restricted stays connected, and the mask may leave it to everybody. The mask
+// is the whole process's; nothing else is made while the doors are opened.
+func bind(path string) (net.Listener, error) {
+	defer unix.Umask(unix.Umask(0o177))
+	return net.Listen("unix", path)
 }
 
 func restrict(path, group string) error {
