@@ -179,7 +179,9 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 		e = &Error{Status: http.StatusRequestEntityTooLarge, Code: "RequestEntityTooLarge", Message: "the request is too large"}
 	case errors.Is(err, store.ErrNotFound):
 		e = &Error{Status: http.StatusNotFound, Code: "ResourceNotFound", Message: err.Error()}
-	case errors.Is(err, store.ErrExists), errors.Is(err, store.ErrMirrored):
+	case errors.Is(err, store.ErrExists):
+		e = thereAlready(err)
+	case errors.Is(err, store.ErrMirrored):
 		e = &Error{Status: http.StatusConflict, Code: "Conflict", Message: err.Error()}
 	case errors.Is(err, store.ErrConflict):
 		e = &Error{Status: http.StatusPreconditionFailed, Code: "PreconditionFailed", Message: err.Error()}
@@ -218,12 +220,21 @@ func decode(r *http.Request, into any) error {
 		if errors.As(err, new(*http.MaxBytesError)) {
 			return err
 		}
+		if !ofJSON(err) { // what a value said of itself is in words already
+			return bad("", "%v", err)
+		}
 		return bad(memberOfError(err), "the request is not what is expected here: %s", strings.TrimPrefix(err.Error(), "json: "))
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return bad("", "something follows the JSON object")
 	}
 	return nil
+}
+
+// ofJSON says that an error is encoding/json's or time's own.
+func ofJSON(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, new(*json.SyntaxError)) || errors.As(err, new(*json.UnmarshalTypeError)) ||
+		errors.As(err, new(*time.ParseError)) || strings.HasPrefix(err.Error(), "json: ")
 }
 
 // memberOfError is the member an error of encoding/json is about.

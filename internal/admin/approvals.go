@@ -129,7 +129,7 @@ func approvalError(id string, err error) error {
 	case errors.Is(err, approval.ErrPlaceless):
 		return bad("cidr", "%v", err)
 	case errors.Is(err, approval.ErrOptions):
-		return bad("", "%v", err)
+		return bad("", "%v", err).then("`portreeve approval adopt --help` tells what can be said; `portreeve group list` lists groups")
 	}
 	return err
 }

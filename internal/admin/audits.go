@@ -115,6 +115,8 @@ func (w *auditWords) about(x *store.Audit) string {
 		_ = json.Unmarshal(text, &object) // a text or a list has no members to tell
 	}
 	switch x.Kind {
+	case "appPassword":
+		return colon(w.text(textOf(object, "person")), name)
 	case "window", "denial":
 		return colon(name, programAndPlace(object))
 	case "windows":

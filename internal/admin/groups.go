@@ -2,6 +2,7 @@ package admin
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -75,6 +76,9 @@ func (a *api) addGroup(r *http.Request) (any, error) {
 	}
 	g := store.Group{Name: c.Name}
 	if _, err := a.change(r, func(tx *store.Tx) error { return tx.AddGroup(&g) }); err != nil {
+		if errors.Is(err, store.ErrExists) {
+			return nil, conflict("there is a group %q already", c.Name).then("`portreeve group show %s` shows its members", shellWord(c.Name))
+		}
 		return nil, err
 	}
 	return created{g}, nil
@@ -123,5 +127,9 @@ func (a *api) deleteMember(r *http.Request) (any, error) {
 		return nil, err
 	}
 	_, err = a.change(r, func(tx *store.Tx) error { return tx.DeleteMember(m) })
+	if errors.Is(err, store.ErrNotFound) {
+		e := &Error{Status: http.StatusNotFound, Code: "ResourceNotFound", Message: fmt.Sprintf("%s is not in %s itself", r.PathValue("member"), r.PathValue("id"))}
+		return nil, e.then("`portreeve group show %s` shows its members", shellWord(r.PathValue("id")))
+	}
 	return nil, err
 }

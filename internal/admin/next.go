@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/portreeve/portreeve/internal/spelling"
+	"github.com/portreeve/portreeve/internal/store"
 )
 
 // listing are the commands that list what there is of a kind, by the words that
@@ -36,6 +37,19 @@ func notFound(what, name string, names ...string) *Error {
 // conflict says that something stands in the way of a change.
 func conflict(format string, args ...any) *Error {
 	return &Error{Status: http.StatusConflict, Code: "Conflict", Message: fmt.Sprintf(format, args...)}
+}
+
+// thereAlready says what has a name already, without what the database says of it.
+func thereAlready(err error) *Error {
+	what, _, _ := strings.Cut(err.Error(), ": "+store.ErrExists.Error())
+	address, owner, ok := strings.Cut(what, " belongs to ")
+	switch {
+	case !ok:
+		return conflict("%s: it is there already", what)
+	case address == owner:
+		return conflict("there is a person %s already", owner).then("`portreeve user show %s` shows them, `portreeve user set --help` tells what can be changed", shellWord(owner))
+	}
+	return conflict("%s is an address of %s already", address, owner).then("`portreeve user set %s --remove-alias %s` takes it away from them", shellWord(owner), shellWord(address))
 }
 
 // then adds the next step to an error.

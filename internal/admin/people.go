@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -216,7 +217,9 @@ func (a *api) changeAliases(tx *store.Tx, id string, c *personChange) error {
 		if err != nil {
 			return bad("removeAliases", "%v", err)
 		}
-		if err := tx.DeleteAlias(address); err != nil {
+		if err := tx.DeleteAlias(address); errors.Is(err, store.ErrNotFound) {
+			return notFound("alias", address).then("`portreeve user show` shows a person's aliases")
+		} else if err != nil {
 			return err
 		}
 	}

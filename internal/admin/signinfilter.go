@@ -202,13 +202,19 @@ func (a *api) readSignInQuery(r *http.Request) (signInQuery, error) {
 	return q, nil
 }
 
+// mostNamed is how many names an error lists; more hide the error.
+const mostNamed = 40
+
 // badFilter shows where a filter is wrong; whoever asks for what is not there
 // is told what is.
 func badFilter(target string, err error, schema *filter.Schema) error {
 	if s, ok := err.(*filter.SyntaxError); ok {
 		e := bad(target, "%s\n%s", s.Error(), s.Caret())
 		if strings.HasPrefix(s.Message, "there is no property") {
-			return e.then("the properties are %s", strings.Join(schema.Names(), ", "))
+			if names := schema.Names(); len(names) <= mostNamed {
+				return e.then("the properties are %s", strings.Join(names, ", "))
+			}
+			return e.then("the command's --help shows how a filter is written, with the usual properties")
 		}
 		return e
 	}

@@ -149,7 +149,9 @@ func (q *imagined) attempt() (signin.Attempt, policy.CredentialKind, error) {
 // state puts what was stated into the facts.
 func (q *imagined) state(f *policy.Facts) error {
 	if q.Country != "" {
-		f.Country = strings.ToUpper(q.Country)
+		if f.Country = strings.ToUpper(q.Country); !isCountry(f.Country) {
+			return bad("country", "%q is no country: write two letters, such as DE", q.Country)
+		}
 	}
 	if q.ASN != 0 {
 		f.ASN = q.ASN

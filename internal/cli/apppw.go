@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -86,6 +87,21 @@ func networksOf(typed []string) (networks []string, err error) {
 	return networks, nil
 }
 
+// scopeFlagOf are the flags by the members that the server knows them by.
+var scopeFlagOf = map[string]string{"protocols": "--protocol", "networks": "--cidr", "countries": "--country", "senders": "--sender", "perHour": "--rate",
+	"idleDays": "--idle", "expires": "--expires", "binding": "--bind", "name": "--name", "sendOnly": "--send-only"}
+
+// byFlag names the flag at fault as it is typed.
+func byFlag(err error) error {
+	var api *apiError
+	if errors.As(err, &api) {
+		if rest, ok := strings.CutPrefix(api.Error_.Message, api.Error_.Target+": "); ok && scopeFlagOf[api.Error_.Target] != "" {
+			api.Error_.Message, api.Error_.Target = scopeFlagOf[api.Error_.Target]+": "+rest, ""
+		}
+	}
+	return err
+}
+
 func (a *app) apppwNew() *cobra.Command {
 	var scope scopeFlags
 	var name string
@@ -107,7 +123,7 @@ func (a *app) apppwNew() *cobra.Command {
 		}
 		var raw json.RawMessage
 		if err := a.client().do(cmd.Context(), http.MethodPost, appPasswords, nil, body, &raw); err != nil {
-			return err
+			return byFlag(err)
 		}
 		r, err := newRow(raw)
 		if err != nil {

@@ -10,6 +10,9 @@ func (a *app) audit() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if limit < 0 {
+			return usage("--limit is 0 or more, not %d", limit)
+		}
 		q := values("since", from, "until", to, "kind", kind, "top", page(limit))
 		rows, err := a.client().rows(cmd.Context(), ours+"/audits", q, limit)
 		if err != nil {

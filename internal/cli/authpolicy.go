@@ -103,6 +103,9 @@ func (a *app) authpolicyAdd() *cobra.Command {
 			}
 			members = append(members, jsonText(name)+":"+jsonText(value))
 		}
+		if _, err := a.client().object(cmd.Context(), path(authPolicies, args[0]), nil); err == nil {
+			return &failure{exit: exitConflict, what: fmt.Sprintf("there is an authentication policy %q already", args[0]), next: "`portreeve authpolicy show` shows it, `portreeve authpolicy set` changes its switches"}
+		}
 		body := json.RawMessage("{" + strings.Join(members, ",") + "}")
 		if err := a.client().do(cmd.Context(), http.MethodPost, authPolicies, nil, body, nil); err != nil {
 			return err
@@ -127,7 +130,7 @@ func authSwitch(s string) (string, any, error) {
 		for _, w := range exchange.AuthSwitches() {
 			names = append(names, w.Name)
 		}
-		return "", nil, usage("there is no switch %q%s", name, spelling.DidYouMean(name, names))
+		return "", nil, &failure{exit: exitUsage, what: fmt.Sprintf("there is no switch %q%s", name, spelling.DidYouMean(name, names)), next: "there are " + strings.Join(names, ", ")}
 	}
 	return row.Name, word, nil
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -40,7 +41,7 @@ func (a *app) config() *cobra.Command {
 	describe := verb("describe [SETTING]", "The manual of the settings", cobra.MaximumNArgs(1), func(_ *cobra.Command, args []string) error {
 		text, err := config.Describe(strings.Join(args, ""))
 		if err != nil {
-			return usage("%v", err)
+			return &failure{exit: exitUsage, what: err.Error(), next: "`portreeve config describe` describes them all"}
 		}
 		_, err = fmt.Fprint(a.out, text)
 		return err
@@ -59,6 +60,9 @@ func (a *app) config() *cobra.Command {
 
 func (a *app) loadConfig(file string) (*config.Config, error) {
 	c, err := config.Load(file, environ())
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, &failure{exit: exitNotFound, what: err.Error(), next: "name the configuration file with --config; `portreeve config describe` tells what may stand in it"}
+	}
 	if err != nil {
 		return nil, broken(err)
 	}

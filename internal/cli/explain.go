@@ -17,7 +17,8 @@ func (a *app) explain() *cobra.Command {
 		}
 		if _, err := signin.ParseReference(args[0]); err != nil {
 			if _, err := signin.ParseID(args[0]); err != nil {
-				return usage("%q is neither a code such as PR53003 nor a reference such as 7K4Q-9ZMD-2XWT", args[0])
+				return &failure{exit: exitUsage, what: fmt.Sprintf("%q is neither a code such as PR53003 nor a reference such as 7K4Q-9ZMD-2XWT", args[0]),
+					next: "`portreeve signins list` shows the codes and references of sign-ins"}
 			}
 		}
 		r, err := a.client().object(cmd.Context(), path(signIns, args[0]), nil)

@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,10 +34,21 @@ type replayFlags struct {
 	top                             int
 }
 
+// empty says that nothing is to change.
+func (o *replayFlags) empty(files []string) bool {
+	return len(files)+len(o.locations)+len(o.strengths)+len(o.enable)+len(o.disable)+len(o.report)+len(o.remove)+len(o.join)+len(o.leave)+len(o.switches) == 0
+}
+
 // policyReplay says what a change would have done to recorded sign-ins.
 func (a *app) policyReplay() *cobra.Command {
 	var o replayFlags
 	c := verb("replay [FILE…]", "Say what a change of rules would have done to the recorded sign-ins; nothing is stored", cobra.ArbitraryArgs, func(cmd *cobra.Command, args []string) error {
+		if o.empty(args) {
+			return misused(cmd, "say what is to change: a FILE, --enable, --disable, --report-only, --remove, --location, --strength, --switch, --group-add or --group-remove")
+		}
+		if o.show != "" && bucketWords[o.show] == "" {
+			return usage("there is no bucket %q; there are %s", o.show, strings.Join(slices.Sorted(maps.Keys(bucketWords)), ", "))
+		}
 		body, docs, err := a.replayBody(args, &o)
 		if err != nil {
 			return err

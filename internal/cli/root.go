@@ -57,7 +57,7 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use: "portreeve", Short: "Conditional access for mail, on your own machine",
-		SilenceUsage: true, SilenceErrors: true, Args: cobra.ArbitraryArgs, RunE: chosen,
+		SilenceUsage: true, SilenceErrors: true, Args: cobra.ArbitraryArgs, RunE: chosen, DisableFlagsInUseLine: true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			if !validFormat(a.format) {
 				return usage("-o takes one of %s, not %q", strings.Join(formats, ", "), a.format)
@@ -108,6 +108,7 @@ func (a *app) done(format string, args ...any) {
 func noun(use, short string, verbs ...*cobra.Command) *cobra.Command {
 	c := &cobra.Command{Use: use, Short: short, Args: cobra.ArbitraryArgs}
 	c.AddCommand(verbs...)
+	c.DisableFlagsInUseLine = true
 	c.RunE = chosen
 	return c
 }

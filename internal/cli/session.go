@@ -39,6 +39,9 @@ func (a *app) sessionKill() *cobra.Command {
 	var all bool
 	c := verb("kill [REFERENCE…]", "Close open connections; their programs may sign in again", cobra.ArbitraryArgs, func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
+			if user == "" && protocol == "" && !all {
+				return misused(cmd, "say which connections: a REFERENCE, --user, --protocol or --all")
+			}
 			args = []string{""}
 		}
 		ended := 0
@@ -52,8 +55,9 @@ func (a *app) sessionKill() *cobra.Command {
 			}
 			ended += out.Ended
 		}
-		a.done("closed %s", counted(float64(ended), "connection"))
-		if ended == 0 && strings.Join(args, "") != "" {
+		if ended > 0 || strings.Join(args, "") == "" {
+			a.done("closed %s", counted(float64(ended), "connection"))
+		} else {
 			return &failure{exit: exitNotFound, what: "no open connection has this reference", next: "`portreeve session list` shows those that are open"}
 		}
 		return nil

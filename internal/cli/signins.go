@@ -128,6 +128,9 @@ func (a *app) signinsList() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if limit < 0 {
+			return usage("--limit is 0 or more, not %d", limit)
+		}
 		q.Set("top", page(limit))
 		rows, err := a.client().rows(cmd.Context(), signIns, q, limit)
 		if err != nil {
@@ -272,8 +275,11 @@ func (a *app) importLog(cmd *cobra.Command, name, from, zone string, year int) e
 		return a.output().object(r, nil)
 	}
 	f := r.fields
-	a.done("%s: %s lines, %s sign-ins, of which %s were let in that policy would refuse; %s by people nobody knows", printable(name),
-		text(f["lines"]), text(f["signIns"]), text(f["wouldRefuse"]), text(f["unknownPeople"]))
+	a.done("%s: %s, %s sign-ins, of which %s were let in that policy would refuse; %s by people nobody knows", printable(name),
+		counted(float64(number(f["lines"])), "line"), text(f["signIns"]), text(f["wouldRefuse"]), text(f["unknownPeople"]))
+	if text(f["signIns"]) == "0" {
+		a.note("no line of " + printable(name) + " tells of a sign-in: is it the log of " + from + "?")
+	}
 	if n := text(f["unreadable"]); n != "0" {
 		fmt.Fprintf(a.err, "%s lines could not be read, the first:\n", n)
 		for _, u := range items(f["firstUnreadable"]) {
