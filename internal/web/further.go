@@ -90,8 +90,7 @@ func further(folder string, all []*Words) ([]*Words, []Lack, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the folder of languages: %w", err)
 	}
-	english := all[slices.IndexFunc(all, func(w *Words) bool { return w.Lang == Fallback })]
-	first := english.copy() // what is checked against, while a file may change the one in use
+	first := all[slices.IndexFunc(all, func(w *Words) bool { return w.Lang == Fallback })] // also where a file says it otherwise
 	var lacks []Lack
 	var faults []error
 	found := 0
@@ -142,8 +141,6 @@ func markOf(folder string) string {
 	}
 	return b.String()
 }
-
-func (w *Words) copy() *Words { return w.with(nil) }
 
 // with is a language with some sentences said otherwise.
 func (w *Words) with(texts map[string]string) *Words {
