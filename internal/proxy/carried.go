@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"time"
+	"unique"
 
 	"github.com/portreeve/portreeve/internal/backend"
 	"github.com/portreeve/portreeve/internal/gate"
@@ -18,12 +19,13 @@ type carried struct {
 	session session.Session
 	server  *Server
 	opened  time.Time
+	hello   unique.Handle[string] // the JA4; many connections have the same
 }
 
 // hand gives both connections to the relay. From here on nothing of ours runs
 // for them until they end.
 func (k *carried) hand(c *Conn, d Dialect, b *backend.Conn) {
-	k.opened = time.Now()
+	k.opened, k.hello = time.Now(), unique.Make(c.facts.JA4)
 	_ = c.socket.SetDeadline(time.Time{})
 	k.server.Journal.Session(signin.SessionEvent{ID: k.session.ID, Opened: k.opened})
 	pair := relay.Pair{
@@ -57,8 +59,9 @@ func (k *carried) Done(r relay.Result) {
 		FromClient: r.FromClient, FromBackend: r.FromBackend})
 }
 
-// Learn implements Learner: hints that came after sign-in are facts, too. The
+// Learn implements Learner: hints that came after sign-in are facts, too, and
+// what they say is held against the TLS hello as before it. The
 // session is judged again elsewhere than on the relay's worker, which must not wait.
 func (k *carried) Learn(h signin.Hints) {
-	go k.session.Learn(func(f *policy.Facts) { gate.Recognised(f, h, "") })
+	go k.session.Learn(func(f *policy.Facts) { gate.Recognised(f, h, k.hello.Value()) })
 }
