@@ -48,7 +48,7 @@ var (
 	k9             = imapID("name", "K-9 Mail", "version", "6.804", "os", "Android")
 	iPhone         = imapID("name", "iPhone Mail", "version", "22F76", "os", "iOS", "os-version", "18.5")
 	macMail        = imapID("name", "Mac OS X Mail", "version", "16.0", "os", "Mac OS X")
-	evolution      = imapID("name", "Evolution", "version", "3.52", "os", "Linux")
+	evolution      = imapID("name", "evolution-data-server", "version", "3.46.4")
 )
 
 const (
