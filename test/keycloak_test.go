@@ -133,14 +133,21 @@ func realmOf() map[string]any {
 	says := func(value string) map[string]any {
 		return map[string]any{"alias": value, "config": map[string]string{"default.reference.value": value, "default.reference.maxAge": "3600"}}
 	}
+	reaches := func(level string) map[string]any {
+		return map[string]any{"alias": "reaches " + level, "config": map[string]string{"loa-condition-level": level, "loa-max-age": "36000"}}
+	}
 	return map[string]any{"realm": realm, "enabled": true, "browserFlow": "with amr",
 		"groups": []any{map[string]any{"name": "staff"}, map[string]any{"name": "guests"}},
 		"authenticationFlows": []any{
 			flow("with amr", true, step("auth-cookie", "ALTERNATIVE", 10, ""), below("forms", "ALTERNATIVE", 20)),
 			flow("forms", false, step("auth-username-password-form", "REQUIRED", 10, "pwd"), below("code", "CONDITIONAL", 20)),
 			flow("code", false, step("conditional-user-configured", "REQUIRED", 10, ""), step("auth-otp-form", "REQUIRED", 20, "otp")),
+			flow(byLevel, true, step("auth-cookie", "ALTERNATIVE", 10, ""), below("levels", "ALTERNATIVE", 20)),
+			flow("levels", false, below("level 1", "CONDITIONAL", 10), below("level 2", "CONDITIONAL", 20)),
+			flow("level 1", false, step("conditional-level-of-authentication", "REQUIRED", 10, "reaches 1"), step("auth-username-password-form", "REQUIRED", 20, "")),
+			flow("level 2", false, step("conditional-level-of-authentication", "REQUIRED", 10, "reaches 2"), step("auth-otp-form", "REQUIRED", 20, "")),
 		},
-		"authenticatorConfig": []any{says("pwd"), says("otp")}}
+		"authenticatorConfig": []any{says("pwd"), says("otp"), reaches("1"), reaches("2")}}
 }
 
 // admin calls Keycloak's administration and returns what it answers.

@@ -72,6 +72,7 @@ issuers:
     jwks_file: %[8]s
     audience: [%[9]s]
     amr: {pwd: [password], otp: [softwareOath]}
+    acr: {silver: [password], gold: [password, softwareOath]}
     auth_time: true
     sign_in:
       client_id: door
@@ -80,6 +81,7 @@ issuers:
       label: Corp
       groups_claim: groups
       groups: {/staff: staff, /guests: guests}
+      acr_values: [gold]
       ca: %[11]s
 refusals: {floor: 300ms}
 `, public, write(t, dir, "server.pem", string(cert)), write(t, dir, "server.key", string(key)), imaps, dovecot.IMAPProxy, masterLogin,
@@ -295,6 +297,7 @@ func TestPeopleSignInAtKeycloak(t *testing.T) {
 		})
 	}
 	t.Run("a logout at Keycloak ends the page and the program, and nobody else's", func(t *testing.T) { s.logout(t, iris, olga) })
+	t.Run("whoever is to show more shows it at Keycloak", func(t *testing.T) { s.stepUp(t) })
 }
 
 // logout has Keycloak log somebody out who has a page and a mail program open.
