@@ -208,7 +208,7 @@ func (a *app) tellAdopted(w io.Writer, f map[string]any) {
 	if f["dryRun"] == true {
 		word = "Windows to be made"
 	}
-	s.line("Looked at", fmt.Sprintf("%s sign-ins of %s people since %s", text(f["signIns"]), text(f["people"]), a.output().time(text(f["from"]))))
+	s.line("Looked at", looked(a.output(), f))
 	s.line(word, text(f["windowCount"])+reach(f["reach"]))
 	s.line("Would still pass", share(f))
 	rows := items(f["suspicious"])
@@ -218,19 +218,21 @@ func (a *app) tellAdopted(w io.Writer, f map[string]any) {
 		if x["included"] == true {
 			state = "adopted all the same"
 		}
-		fmt.Fprintf(w, "  %s  %s: %s by %s from %s (%s), %s sign-ins on %s days, %s\n", printable(text(x["id"])), printable(text(x["address"])), printable(text(x["protocols"])),
-			printable(orUnknown(text(x["program"]))), printable(text(x["networks"])), printable(orUnknown(strings.TrimSpace(text(x["owner"])+" "+text(x["country"])))), text(x["count"]), text(x["days"]), state)
+		s.item("  ", fmt.Sprintf("%s  %s: %s by %s from %s (%s), %s on %s, %s", text(x["id"]), text(x["address"]), text(x["protocols"]),
+			orUnknown(text(x["program"])), text(x["networks"]), orUnknown(strings.TrimSpace(text(x["owner"])+" "+text(x["country"]))),
+			counted(float64(number(x["count"])), "sign-in"), counted(float64(number(x["days"])), "day"), state))
 		reasons, _ := x["reasons"].([]any)
 		for _, reason := range reasons {
-			fmt.Fprintf(w, "      %s\n", printable(text(reason)))
+			s.item("      ", text(reason))
 		}
 	}
 	more(w, len(rows))
 	rows = items(f["left"])
 	s.head(fmt.Sprintf("Would be refused: %d", len(rows)))
 	for _, x := range rows[:min(len(rows), listed)] {
-		fmt.Fprintf(w, "  %s: %s of %s sign-ins, %s by %s, last from %s: %s\n      %s\n", printable(text(x["address"])), text(x["signIns"]), text(x["of"]),
-			printable(text(x["protocols"])), printable(orUnknown(text(x["program"]))), printable(strings.TrimSpace(text(x["network"])+" "+text(x["country"]))), text(x["why"]), text(x["do"]))
+		s.item("  ", fmt.Sprintf("%s: %s of %s, %s by %s, last from %s: %s", text(x["address"]), text(x["signIns"]), counted(float64(number(x["of"])), "sign-in"),
+			text(x["protocols"]), orUnknown(text(x["program"])), strings.TrimSpace(text(x["network"])+" "+text(x["country"])), text(x["why"])))
+		s.item("      ", text(x["do"]))
 	}
 	more(w, len(rows))
 }
@@ -264,6 +266,15 @@ func orUnknown(s string) string {
 	return s
 }
 
+// looked is how many sign-ins of how many people a report is made from.
+func looked(o *output, f map[string]any) string {
+	people := "1 person"
+	if n := number(f["people"]); n != 1 {
+		people = fmt.Sprintf("%d people", n)
+	}
+	return fmt.Sprintf("%s of %s since %s", counted(float64(number(f["signIns"])), "sign-in"), people, o.time(text(f["from"])))
+}
+
 // share is how many of the sign-ins looked at pass.
 func share(f map[string]any) string {
 	all, _ := f["signIns"].(float64)
@@ -271,5 +282,5 @@ func share(f map[string]any) string {
 	if all == 0 {
 		return "there are no sign-ins to judge by"
 	}
-	return fmt.Sprintf("%.0f of %.0f sign-ins (%.2f %%)", pass, all, 100*pass/all)
+	return fmt.Sprintf("%.0f of %s (%.2f %%)", pass, counted(all, "sign-in"), 100*pass/all)
 }

@@ -1,17 +1,24 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
+
+	"github.com/portreeve/portreeve/internal/policy"
 )
 
-const policies = graph + "/identity/conditionalAccess/policies"
+const (
+	policies  = graph + "/identity/conditionalAccess/policies"
+	strengths = graph + "/policies/authenticationStrengthPolicies"
+)
 
 func (a *app) policies() objects { return objects{a, "policy", policies} }
 
@@ -60,8 +67,39 @@ func (a *app) policyList() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.output().list(rows, field("name", "displayName"), of("state", stateOf), of("asks for", asks), field("id", "id"))
+		names := a.strengthNames(cmd.Context(), rows)
+		return a.output().list(rows, field("name", "displayName"), of("state", stateOf), of("asks for", func(f map[string]any) string {
+			return namedIn(asks(f), names)
+		}), field("id", "id"))
 	})
+}
+
+// strengthNames are the names of the authentication strengths that policies
+// name by their ids only.
+func (a *app) strengthNames(ctx context.Context, policies []row) map[string]string {
+	names := map[string]string{}
+	if !slices.ContainsFunc(policies, func(r row) bool { return at(r.fields, "grantControls.authenticationStrength.id") != nil }) {
+		return names
+	}
+	for _, s := range policy.BuiltInStrengths() {
+		names[s.ID] = s.DisplayName
+	}
+	rows, err := a.client().rows(ctx, strengths, nil, 0)
+	if err != nil {
+		return names // ids then
+	}
+	for _, r := range rows {
+		names[text(r.fields["id"])] = text(r.fields["displayName"])
+	}
+	return names
+}
+
+// namedIn puts names into a text in the place of ids.
+func namedIn(words string, names map[string]string) string {
+	for id, name := range names {
+		words = strings.ReplaceAll(words, id, name)
+	}
+	return words
 }
 
 func (a *app) showPolicy(w io.Writer, r row) {
@@ -69,7 +107,7 @@ func (a *app) showPolicy(w io.Writer, r row) {
 	s.line("Policy", text(r.fields["displayName"]))
 	s.line("State", stateOf(r.fields))
 	s.line("Id", text(r.fields["id"]))
-	s.line("Asks for", asks(r.fields))
+	s.line("Asks for", namedIn(asks(r.fields), a.strengthNames(context.Background(), []row{r})))
 	for _, x := range items(at(r.fields, "portreeve.exclusions")) {
 		s.line("Excludes", strings.TrimSpace(fmt.Sprintf("%s: %s (%s) %s", text(x["id"]), text(x["reason"]), text(x["owner"]), text(x["expires"]))))
 	}

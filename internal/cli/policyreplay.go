@@ -305,7 +305,7 @@ var bucketWords = map[string]string{"newlyRefused": "Newly refused", "askedUnabl
 
 func (a *app) tellReplay(w io.Writer, f map[string]any, files []string, o *replayFlags) {
 	s := sheet{w: w}
-	s.line("Judged", fmt.Sprintf("%s sign-ins of %s people since %s, in %s ms", text(f["signIns"]), text(f["people"]), a.output().time(text(f["from"])), text(f["milliseconds"])))
+	s.line("Judged", looked(a.output(), f)+", in "+text(f["milliseconds"])+" ms")
 	fmt.Fprintln(w)
 	rows := [][]string{{"", "sign-ins", "people", "programs", "service accounts"}}
 	worst := ""

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -37,6 +38,22 @@ func (s *sheet) text(paragraph string) {
 	for _, line := range wrapped(printable(paragraph), s.width(plainWidth)-len(gap)) {
 		fmt.Fprintln(s.w, gap+line)
 	}
+}
+
+// item prints one of a list. On a terminal a long one goes on below itself,
+// deeper; in a pipe it is one line.
+func (s *sheet) item(indent, words string) {
+	lines := []string{printable(words)}
+	if width, terminal := terminalWidth(s.w); terminal {
+		deeper := indent + strings.Repeat(gap, 2)
+		lines = wrapped(lines[0], width-len(deeper))
+		for _, line := range lines {
+			fmt.Fprintln(s.w, indent+line)
+			indent = deeper
+		}
+		return
+	}
+	fmt.Fprintln(s.w, indent+lines[0])
 }
 
 // width is the terminal's; without one what suits.

@@ -81,13 +81,14 @@ func (a *app) tellTemplate(w io.Writer, f map[string]any) {
 	}
 	s.line("Made", made)
 	p, _ := f["preview"].(map[string]any)
-	s.line("Judged", fmt.Sprintf("%s sign-ins of %s people since %s", text(p["signIns"]), text(p["people"]), a.output().time(text(p["from"]))))
+	s.line("Judged", looked(a.output(), p))
 	s.line("Would pass", share(p))
 	rows := items(p["left"])
 	s.head(fmt.Sprintf("Would be refused if it were enforced: %d", len(rows)))
 	for _, x := range rows[:min(len(rows), listed)] {
-		fmt.Fprintf(w, "  %s: %s of %s sign-ins, %s by %s %s: %s\n      %s\n", printable(text(x["user"])), text(x["signIns"]), text(x["of"]),
-			printable(text(x["protocol"])), printable(orUnknown(text(x["program"]))), printable(strings.TrimSpace(text(x["country"]))), text(x["why"]), text(x["do"]))
+		program := strings.TrimSpace(orUnknown(text(x["program"])) + " " + text(x["country"]))
+		s.item("  ", fmt.Sprintf("%s: %s of %s, %s by %s: %s", text(x["user"]), text(x["signIns"]), counted(float64(number(x["of"])), "sign-in"), text(x["protocol"]), program, text(x["why"])))
+		s.item("      ", text(x["do"]))
 	}
 	more(w, len(rows))
 	if f["dryRun"] != true {

@@ -3,6 +3,8 @@ package cli
 import (
 	"io"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -37,7 +39,7 @@ const gap = "  "
 func grid(w io.Writer, indent string, rows [][]string, width int) error {
 	wide, word := measure(rows)
 	if width > 0 {
-		narrow(wide, word, width-len(indent))
+		wide = narrow(wide, word, width-len(indent))
 	}
 	for _, r := range rows {
 		cells, lines := make([][]string, len(r)), 1
@@ -65,6 +67,9 @@ func grid(w io.Writer, indent string, rows [][]string, width int) error {
 	return nil
 }
 
+// localTime is a moment as a terminal shows it, which is one word.
+var localTime = regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$`)
+
 // measure finds each column's widest cell and longest word, in characters.
 func measure(rows [][]string) (wide, word []int) {
 	for _, r := range rows {
@@ -73,7 +78,11 @@ func measure(rows [][]string) (wide, word []int) {
 				wide, word = append(wide, 0), append(word, 0)
 			}
 			wide[i] = max(wide[i], utf8.RuneCountInString(cell))
-			for _, one := range strings.Fields(cell) {
+			words := strings.Fields(cell)
+			if localTime.MatchString(cell) {
+				words = []string{cell}
+			}
+			for _, one := range words {
 				word[i] = max(word[i], utf8.RuneCountInString(one))
 			}
 		}
@@ -81,9 +90,10 @@ func measure(rows [][]string) (wide, word []int) {
 	return wide, word
 }
 
-// narrow takes from the widest column that can give, until all have room or
-// none can give any more.
-func narrow(wide, word []int, room int) {
+// narrow takes from the widest column that can give, until all have room. Where
+// they never will, everything stays as wide as it is.
+func narrow(wide, word []int, room int) []int {
+	whole := slices.Clone(wide)
 	const least = 12 // characters: below it a column of prose becomes a ladder
 	sum := len(gap) * (len(wide) - 1)
 	for _, n := range wide {
@@ -97,10 +107,11 @@ func narrow(wide, word []int, room int) {
 			}
 		}
 		if widest < 0 {
-			return
+			return whole
 		}
 		wide[widest]--
 	}
+	return wide
 }
 
 // wrapped breaks a text between words into lines of a width; a longer word has

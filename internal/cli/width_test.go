@@ -33,7 +33,7 @@ func TestATableKeepsWithinTheTerminal(t *testing.T) {
 			t.Errorf("in %d:\n%s\nwant\n%s\n%v", width, b.String(), want, err)
 		}
 	}
-	var b bytes.Buffer
+	var b bytes.Buffer // there is no room for the ids: nothing is made worse
 	_ = grid(&b, "  ", rows, leastWidth)
 	if !strings.Contains(b.String(), "0190c0de-0004-7a00-9b00-000000000001") || !strings.Contains(b.String(), "leela@example.org") {
 		t.Errorf("an id was broken:\n%s", b.String())
@@ -42,6 +42,14 @@ func TestATableKeepsWithinTheTerminal(t *testing.T) {
 		if !strings.Contains(b.String(), word) {
 			t.Errorf("%q is lost:\n%s", word, b.String())
 		}
+	}
+}
+
+func TestATimeIsOneWord(t *testing.T) {
+	var b bytes.Buffer
+	_ = grid(&b, "", [][]string{{"2026-11-20 10:00:58", "refused by the mail server itself, which only told us"}}, 50)
+	if want := "2026-11-20 10:00:58  refused by the mail server\n                     itself, which only told us\n"; b.String() != want {
+		t.Errorf("%q", b.String())
 	}
 }
 
