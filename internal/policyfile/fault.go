@@ -87,11 +87,24 @@ func (s *source) lines(first int) (lines []string) {
 // nobody can tell secrets apart.
 var secretLine = regexp.MustCompile(`(?i)((?:^|[\s{,"'-])(?:[\w-]*(?:password|passphrase|secret|nonce|api_key|master_key|token))["']?\s*:\s*)([^\s{\[#][^#]*)`)
 
+// secretFlow matches what stands in braces or brackets behind such a key. It is
+// shown where it says where the secret is, and nowhere else.
+var (
+	secretFlow  = regexp.MustCompile(`(?i)(?:^|[\s{,"'-])[\w-]*(?:password|passphrase|secret|api_key|master_key)["']?\s*:\s*([{\[])`)
+	secretPlace = regexp.MustCompile(`^\{\s*["']?(?:file|env|credential)["']?\s*:[^,{}\[\]]*\}`)
+)
+
 const redacted = "[redacted]"
 
 func (s *source) redact(line string) string {
 	for _, h := range s.hidden {
 		line = strings.ReplaceAll(line, h, redacted)
+	}
+	for _, at := range secretFlow.FindAllStringSubmatchIndex(line, -1) {
+		if value := at[2]; !secretPlace.MatchString(line[value:]) {
+			line = line[:value] + redacted
+			break
+		}
 	}
 	return secretLine.ReplaceAllString(line, "${1}"+redacted)
 }

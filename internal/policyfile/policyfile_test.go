@@ -239,3 +239,21 @@ func BenchmarkPolicies(b *testing.B) {
 		}
 	}
 }
+
+// A secret that somebody has put into braces is as secret as any other.
+func TestSecretsInBracesAreNotShown(t *testing.T) {
+	for line, shows := range map[string]bool{
+		"bind_password: {literal: hunter2}":                    false,
+		"bind_password: {file: /x, x: hunter2}":                false,
+		"bind_password: [\"hunter2\"]":                         false,
+		"a: {bind_password: {text: hunter2}, b: 1}":            false,
+		"client_secret: {file: /etc/hunter2}":                  true,
+		"a: {client_secret: {file: /x}, base: hunter2}":        true,
+		"a: {client_secret: {env: X}, password: {v: hunter2}}": false,
+		"token: {mechanism: hunter2}":                          true,
+	} {
+		if got := (&source{}).redact(line); strings.Contains(got, "hunter2") != shows {
+			t.Errorf("%q is shown as %q", line, got)
+		}
+	}
+}
