@@ -36,16 +36,31 @@ type passwordPage struct {
 	Error    string
 }
 
-// keptHere says that a person's password is ours to check, and so to change.
-func keptHere(p *store.Person) bool {
-	return p.Source == "" && (p.SecretKind == store.SecretArgon2id || p.SecretKind == store.SecretImported)
+// Backends says how mail servers are signed in to.
+type Backends interface {
+	// OwnPasswordOnly says that an address's mail server takes nothing but the
+	// person's own password.
+	OwnPasswordOnly(address, backend string) (name string, only bool)
+}
+
+// keptHere says that a person's password is ours to check, and so to change;
+// not where the mail server is shown it too, and would not take a new one.
+func (c *call) keptHere(p *store.Person) bool {
+	if p.Source != "" || p.SecretKind != store.SecretArgon2id && p.SecretKind != store.SecretImported {
+		return false
+	}
+	if c.Backends == nil {
+		return true
+	}
+	_, only := c.Backends.OwnPasswordOnly(p.Address, p.Backend)
+	return !only
 }
 
 // passwordURL is where the person changes their password: here if it is kept
 // here, else where the site says; empty if it says nothing.
 func (c *call) passwordURL() string {
 	p, err := c.People.Person(c.ctx(), c.visit.person())
-	if err == nil && keptHere(&p) {
+	if err == nil && c.keptHere(&p) {
 		return passwordAt
 	}
 	return c.Password
@@ -60,7 +75,7 @@ func (c *call) showPassword(status int, field, fault string, args ...any) {
 		c.trouble("finding where a password is kept", err)
 		return
 	}
-	d := passwordPage{Page: c.framed("security"), Address: p.Address, Here: keptHere(&p), Fresh: c.recent(), Password: c.Password, Shortest: shortestPassword, Field: field}
+	d := passwordPage{Page: c.framed("security"), Address: p.Address, Here: c.keptHere(&p), Fresh: c.recent(), Password: c.Password, Shortest: shortestPassword, Field: field}
 	if fault != "" {
 		d.Error = c.page.T(fault, args...)
 	}
@@ -80,7 +95,7 @@ func (c *call) changePassword() {
 		c.trouble("changing a password", err)
 		return
 	}
-	if !keptHere(&p) {
+	if !c.keptHere(&p) {
 		c.showPassword(http.StatusForbidden, "", "")
 		return
 	}
@@ -98,7 +113,7 @@ func (c *call) changePassword() {
 		if err != nil {
 			return err
 		}
-		if now.Hash != p.Hash || !keptHere(&now) { // the one that was shown is not theirs any more
+		if now.Hash != p.Hash || !c.keptHere(&now) { // the one that was shown is not theirs any more
 			return store.ErrConflict
 		}
 		now.SecretKind, now.Hash = store.SecretArgon2id, fresh

@@ -220,9 +220,9 @@ func TestAPasswordThatIsElsewhereIsChangedThere(t *testing.T) {
 			}
 		}
 	}
-	elsewhere("not kept here", "Ask whoever looks after your mail")
+	elsewhere("it is kept elsewhere", "Ask whoever looks after your mail")
 	w.Portal.Password = "https://id.example.org/password"
-	elsewhere("not kept here", "https://id.example.org/password")
+	elsewhere("it is kept elsewhere", "https://id.example.org/password")
 	w.Portal.Upstream = provider{label: "Planet Express"}
 	elsewhere("You sign in at Planet Express", "https://id.example.org/password")
 	if a := b.send("POST", change.action, change.fields, nil); a.status != http.StatusForbidden {
@@ -234,6 +234,27 @@ func TestAPasswordThatIsElsewhereIsChangedThere(t *testing.T) {
 		t.Errorf("the person has a password of kind %s", p.SecretKind)
 	}
 }
+
+// A mail server that is shown people's own passwords would not take a new one
+// that it was not told.
+func TestAPasswordThatTheMailServerIsShownIsNotChangedHere(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser(t)
+	b.signIn("fry", right)
+	w.Portal.Backends = mailServer{"bender"}
+	b.get("/password")
+	change := b.form("/password", "old", right, "new", better, "again", better)
+	w.Portal.Backends = mailServer{"fry@example.org"}
+	b.get("/password").contains(t, "it is kept elsewhere")
+	if a := b.send("POST", change.action, change.fields, nil); a.status != http.StatusForbidden || !w.opens(t, "fry@example.org", right) {
+		t.Errorf("changed: %d", a.status)
+	}
+}
+
+// mailServer is shown the own password of one person.
+type mailServer struct{ whose string }
+
+func (s mailServer) OwnPasswordOnly(address, _ string) (string, bool) { return "main", address == s.whose }
 
 // provider is one that everybody signs in at.
 type provider struct{ label string }

@@ -85,6 +85,8 @@ type Options struct {
 	// Password says where people change a password that is kept elsewhere: an
 	// address, or empty.
 	Password string
+	// Backends may be nil: then no mail server is shown people's own passwords.
+	Backends Backends
 	// Settle returns once everything stored by now is in force; it may be nil.
 	Settle func(context.Context) error
 	// Speaks is told in which language a person reads; it may be nil.

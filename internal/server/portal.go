@@ -59,6 +59,9 @@ func (s *Server) portalOptions(u *url.URL, public *web.Public) (portal.Options, 
 	if s.upstream != nil {
 		o.Upstream = s.upstream
 	}
+	if s.backends != nil {
+		o.Backends = s.backends
+	}
 	var err error
 	o.Signer, err = s.profileSigner()
 	return o, err
