@@ -6,6 +6,7 @@ import (
 
 	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/signin"
+	"github.com/portreeve/portreeve/internal/whatif"
 )
 
 // matrix is many imagined sign-ins in one call.
@@ -96,7 +97,7 @@ func (a *api) cell(r *http.Request, n *naming, q imagined, place string) (x cell
 		return x, err
 	}
 	o := a.outcome(r, &q, attempt, f)
-	x = cell{User: q.User, Protocol: f.Protocol.String(), Credential: f.Credential.String(), Place: place, Effect: endWord(o.Verdict.Effect), Code: o.Code.String(), Title: o.Code.Meaning().Title}
+	x = cell{User: q.User, Protocol: f.Protocol.String(), Credential: f.Credential.String(), Place: place, Effect: whatif.EndWord(o.Verdict.Effect), Code: o.Code.String(), Title: o.Code.Meaning().Title}
 	if o.Verdict.By != "" && o.Code != signin.OK {
 		x.ByName = n.text(o.Verdict.By)
 	}

@@ -172,48 +172,33 @@ func under(member string, err error) error {
 }
 
 func (a *api) proposeSwitches(r *http.Request, all []proposedSwitch, src *policy.Source) error {
-	if len(all) == 0 {
-		return nil
-	}
-	src.Domains, src.Groups, src.Mailboxes = cloned(src.Domains), cloned(src.Groups), cloned(src.Mailboxes)
 	for _, w := range all {
-		known := true
-		switch w.Scope {
-		case "", "organization":
-			known = src.Organization.Set(w.Name, w.Value)
-		case "domain":
-			known = setSwitch(src.Domains, strings.ToLower(w.Subject), w.Name, w.Value)
-		case "group":
-			g, err := a.findGroup(r, w.Subject)
-			if err != nil {
-				return err
-			}
-			known = setSwitch(src.Groups, g.ID, w.Name, w.Value)
-		case "mailbox":
-			p, err := a.findPerson(r, w.Subject)
-			if err != nil {
-				return err
-			}
-			known = setSwitch(src.Mailboxes, p.ID, w.Name, w.Value)
-		default:
-			return bad("switches", "a switch is set for the organization, a domain, a group or a mailbox, not %q", w.Scope)
+		h, err := a.holderOf(r, &w)
+		if err != nil {
+			return err
 		}
-		if !known {
+		if !src.SetSwitch(h, w.Name, w.Value) {
 			return notFound("switch", w.Name, policy.SwitchNames()...)
 		}
 	}
 	return nil
 }
 
-// setSwitch sets a switch of one domain, group or mailbox; known is whether there is such a switch.
-func setSwitch[T any, P interface {
-	*T
-	Set(name string, value *bool) bool
-}](all map[string]T, holder, name string, value *bool) (known bool) {
-	s := all[holder]
-	known = P(&s).Set(name, value)
-	all[holder] = s
-	return known
+// holderOf is where a proposed switch is set.
+func (a *api) holderOf(r *http.Request, w *proposedSwitch) (policy.Holder, error) {
+	switch w.Scope {
+	case "", policy.HeldByOrganization:
+		return policy.Holder{Kind: policy.HeldByOrganization}, nil
+	case policy.HeldByDomain:
+		return policy.Holder{Kind: policy.HeldByDomain, ID: strings.ToLower(w.Subject)}, nil
+	case policy.HeldByGroup:
+		g, err := a.findGroup(r, w.Subject)
+		return policy.Holder{Kind: policy.HeldByGroup, ID: g.ID}, err
+	case policy.HeldByMailbox:
+		p, err := a.findPerson(r, w.Subject)
+		return policy.Holder{Kind: policy.HeldByMailbox, ID: p.ID}, err
+	}
+	return policy.Holder{}, bad("switches", "a switch is set for the organization, a domain, a group or a mailbox, not %q", w.Scope)
 }
 
 // cloned is a copy that can be written to.

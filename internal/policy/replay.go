@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -12,6 +13,36 @@ import (
 // Source is what the snapshot was compiled of, to compile it again with a
 // change. Its lists are the snapshot's own: clone one before changing it.
 func (s *Snapshot) Source() Source { return s.source }
+
+// SetSwitch sets a switch where it is held; known is whether there is such a
+// switch and holder. What the source shares with others is left as it was.
+func (src *Source) SetSwitch(h Holder, name string, value *bool) (known bool) {
+	switch h.Kind {
+	case HeldByOrganization:
+		known = src.Organization.Set(name, value)
+	case HeldByDomain:
+		src.Domains, known = withSwitch(src.Domains, h.ID, name, value)
+	case HeldByGroup:
+		src.Groups, known = withSwitch(src.Groups, h.ID, name, value)
+	case HeldByMailbox:
+		src.Mailboxes, known = withSwitch(src.Mailboxes, h.ID, name, value)
+	}
+	return known
+}
+
+func withSwitch[T any, P interface {
+	*T
+	Set(name string, value *bool) bool
+}](all map[string]T, id, name string, value *bool) (changed map[string]T, known bool) {
+	changed = maps.Clone(all)
+	if changed == nil {
+		changed = map[string]T{}
+	}
+	s := changed[id]
+	known = P(&s).Set(name, value)
+	changed[id] = s
+	return changed, known
+}
 
 // Promptable says that a person sits in front of a page and can be asked.
 func Promptable(f *Facts) bool { return promptable(f.Protocol) }

@@ -2,6 +2,9 @@
 // what a change would have done to each: who would newly be refused, who asked
 // for more and able to answer, who asked and unable, who newly let in.
 //
+// Of an imagined sign-in it says on which facts that nobody stated the answer
+// hangs, and which single change would turn it round.
+//
 // It reads no log: it is given events and their recorded facts, and everything
 // else (who is in which group, who has which factor) comes in as a value. A
 // fact that an event lacks is unknown: the event is judged with each value it
@@ -10,6 +13,7 @@ package whatif
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/protocol"
@@ -185,14 +189,6 @@ func (j *Judge) facts(into *policy.Facts, n int, s *Side, f *policy.Facts) *poli
 // regrouped appends groups, with those joined and without those left, sorted
 // as long as groups and join are.
 func regrouped(to, groups, join, leave []string) []string {
-	has := func(list []string, g string) bool {
-		for _, x := range list {
-			if x == g {
-				return true
-			}
-		}
-		return false
-	}
 	for _, g := range groups {
 		for len(join) > 0 && join[0] <= g {
 			if join[0] != g {
@@ -200,7 +196,7 @@ func regrouped(to, groups, join, leave []string) []string {
 			}
 			join = join[1:]
 		}
-		if !has(leave, g) {
+		if !slices.Contains(leave, g) {
 			to = append(to, g)
 		}
 	}

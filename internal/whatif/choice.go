@@ -1,4 +1,4 @@
-package admin
+package whatif
 
 import (
 	"fmt"
@@ -10,50 +10,55 @@ import (
 	"github.com/portreeve/portreeve/internal/protocol"
 )
 
-// choice is one value that a fact may have.
-type choice struct {
-	label string
+// Choice is one value that a fact may have.
+type Choice struct {
+	Label string
 	set   func(*policy.Facts)
 }
 
-type dimension struct {
-	name    string
-	choices []choice
+// Dimension is a fact, with the values that rules tell apart.
+type Dimension struct {
+	Fact    string
+	Choices []Choice
 }
 
-// unstated are the facts that were not stated, with the values that the rules tell apart.
-func unstated(s *policy.Snapshot, q *imagined, f *policy.Facts) (all []dimension) {
-	add := func(name string, stated bool, choices []choice) {
+// Stated says which facts of an imagined sign-in are not up for choice.
+type Stated struct {
+	Protocol, Credential, Address, Country, ASN, Program, Platform, KnownNetwork, Methods, Device, Time bool
+}
+
+// Unstated are the facts that were not stated, with the values that the rules tell apart.
+func Unstated(s *policy.Snapshot, f *policy.Facts, stated Stated) (all []Dimension) {
+	add := func(fact string, stated bool, choices []Choice) {
 		if !stated && len(choices) > 1 {
-			all = append(all, dimension{name, choices})
+			all = append(all, Dimension{fact, choices})
 		}
 	}
-	recorded := q.Reference != ""
-	add("protocol", recorded || q.Protocol != "", protocolChoices())
-	add("credential", recorded || q.Credential != "", credentialChoices())
-	add("address", recorded || q.IP != "", addressChoices(s))
-	add("country", recorded || q.Country != "" || q.IP != "" && f.Country != "", countryChoices(s))
-	add("network number", recorded || q.ASN != 0, asnChoices(s))
-	add("program", recorded || q.Program != "", programChoices(s))
-	add("platform", recorded || q.Platform != "", platformChoices(s))
-	add("known network", recorded || q.KnownNetwork != nil, []choice{
+	add("protocol", stated.Protocol, protocolChoices())
+	add("credential", stated.Credential, credentialChoices())
+	add("address", stated.Address, addressChoices(s))
+	add("country", stated.Country, countryChoices(s))
+	add("network number", stated.ASN, asnChoices(s))
+	add("program", stated.Program, programChoices(s))
+	add("platform", stated.Platform, platformChoices(s))
+	add("known network", stated.KnownNetwork, []Choice{
 		{"new for this person", func(f *policy.Facts) { f.KnownNetwork = false }}, {"known", func(f *policy.Facts) { f.KnownNetwork = true }}})
-	add("proof", recorded || len(q.Methods) > 0, proofChoices())
-	add("device", recorded || q.Device != nil || f.Credential == policy.CredentialPassword, deviceChoices(s))
-	add("time", recorded || q.At != nil, timeChoices(s, f.At))
+	add("proof", stated.Methods, proofChoices())
+	add("device", stated.Device, deviceChoices(s))
+	add("time", stated.Time, timeChoices(s, f.At))
 	return all
 }
 
-func protocolChoices() (all []choice) {
+func protocolChoices() (all []Choice) {
 	for _, p := range protocol.All() {
-		all = append(all, choice{p.String(), func(f *policy.Facts) { f.Protocol = p }})
+		all = append(all, Choice{p.String(), func(f *policy.Facts) { f.Protocol = p }})
 	}
 	return all
 }
 
-func credentialChoices() (all []choice) {
+func credentialChoices() (all []Choice) {
 	for _, k := range []policy.CredentialKind{policy.CredentialPassword, policy.CredentialAppPassword, policy.CredentialBearer, policy.CredentialCertificate} {
-		all = append(all, choice{k.String(), func(f *policy.Facts) { shows(f, k) }})
+		all = append(all, Choice{k.String(), func(f *policy.Facts) { shows(f, k) }})
 	}
 	return all
 }
@@ -72,7 +77,7 @@ func shows(f *policy.Facts, k policy.CredentialKind) {
 	}
 }
 
-func addressChoices(s *policy.Snapshot) (all []choice) {
+func addressChoices(s *policy.Snapshot) (all []Choice) {
 	for _, a := range s.Networks() {
 		where := "in no named network"
 		for _, l := range s.Source().Locations {
@@ -81,68 +86,68 @@ func addressChoices(s *policy.Snapshot) (all []choice) {
 				break
 			}
 		}
-		all = append(all, choice{a.String() + ", " + where, func(f *policy.Facts) { f.Addr = a }})
+		all = append(all, Choice{a.String() + ", " + where, func(f *policy.Facts) { f.Addr = a }})
 	}
 	return all
 }
 
-func countryChoices(s *policy.Snapshot) []choice {
+func countryChoices(s *policy.Snapshot) []Choice {
 	named := s.Countries()
 	if len(named) == 0 {
 		return nil
 	}
-	all := []choice{{"unknown", func(f *policy.Facts) { f.Country = "" }}, {"another", func(f *policy.Facts) { f.Country = "ZZ" }}}
+	all := []Choice{{"unknown", func(f *policy.Facts) { f.Country = "" }}, {"another", func(f *policy.Facts) { f.Country = "ZZ" }}}
 	for _, c := range named {
-		all = append(all, choice{c, func(f *policy.Facts) { f.Country = c }})
+		all = append(all, Choice{c, func(f *policy.Facts) { f.Country = c }})
 	}
 	return all
 }
 
-func asnChoices(s *policy.Snapshot) []choice {
-	all := []choice{{"unknown", func(f *policy.Facts) { f.ASN = 0 }}}
+func asnChoices(s *policy.Snapshot) []Choice {
+	all := []Choice{{"unknown", func(f *policy.Facts) { f.ASN = 0 }}}
 	for _, p := range s.Policies() {
 		if n := p.Conditions.Portreeve.ASNs; n != nil {
 			for _, x := range slices.Concat(n.Include, n.Exclude) {
-				all = append(all, choice{fmt.Sprint("AS", x), func(f *policy.Facts) { f.ASN = x }})
+				all = append(all, Choice{fmt.Sprint("AS", x), func(f *policy.Facts) { f.ASN = x }})
 			}
 		}
 	}
 	return all
 }
 
-func programChoices(s *policy.Snapshot) []choice {
-	all := []choice{{"unknown", func(f *policy.Facts) { f.Program = "" }}}
+func programChoices(s *policy.Snapshot) []Choice {
+	all := []Choice{{"unknown", func(f *policy.Facts) { f.Program = "" }}}
 	for _, p := range s.Policies() {
 		if w := p.Conditions.Portreeve.Programs; w != nil {
 			for _, x := range slices.Concat(w.Include, w.Exclude) {
-				all = append(all, choice{x, func(f *policy.Facts) { f.Program = strings.ToLower(x) }})
+				all = append(all, Choice{x, func(f *policy.Facts) { f.Program = strings.ToLower(x) }})
 			}
 		}
 	}
 	return all
 }
 
-func platformChoices(s *policy.Snapshot) []choice {
+func platformChoices(s *policy.Snapshot) []Choice {
 	if !slices.ContainsFunc(s.Policies(), func(p policy.Policy) bool {
 		return p.Conditions.Platforms != nil || p.Conditions.ClientAppTypes&policy.ClientAppEasSupported != 0
 	}) {
 		return nil
 	}
-	all := []choice{{"unknown", func(f *policy.Facts) { f.Platform = policy.PlatformUnknown }}}
+	all := []Choice{{"unknown", func(f *policy.Facts) { f.Platform = policy.PlatformUnknown }}}
 	for p := policy.PlatformAndroid; p <= policy.PlatformLinux; p++ {
-		all = append(all, choice{p.String(), func(f *policy.Facts) { f.Platform = p }})
+		all = append(all, Choice{p.String(), func(f *policy.Facts) { f.Platform = p }})
 	}
 	return all
 }
 
 // proofChoices are what may be proven besides; a sign-in has only what one of its kind can come to.
-func proofChoices() []choice {
-	all := []choice{{"nothing besides", func(*policy.Facts) {}}}
+func proofChoices() []Choice {
+	all := []Choice{{"nothing besides", func(*policy.Facts) {}}}
 	for _, m := range []struct {
 		label string
 		m     policy.Methods
 	}{{"a code from an app", policy.MethodSoftwareOath}, {"a passkey", policy.MethodFIDO2}, {"an approval window", policy.MethodApprovalWindow}, {"a known program", policy.MethodKnownProgram}} {
-		all = append(all, choice{m.label, func(f *policy.Facts) {
+		all = append(all, Choice{m.label, func(f *policy.Facts) {
 			if m.m&policy.Attainable(f) != 0 {
 				f.Methods, f.AuthTime = f.Methods|m.m, f.At
 			}
@@ -151,7 +156,7 @@ func proofChoices() []choice {
 	return all
 }
 
-func deviceChoices(s *policy.Snapshot) (all []choice) {
+func deviceChoices(s *policy.Snapshot) (all []Choice) {
 	devices, _ := s.Devices()
 	if !s.OnDevices() {
 		return nil
@@ -165,18 +170,18 @@ func deviceChoices(s *policy.Snapshot) (all []choice) {
 			}
 			label = strings.TrimSpace(fmt.Sprintf("kind %d: %s %s %s", i, compliant, d.TrustType, d.DisplayName))
 		}
-		all = append(all, choice{label, func(f *policy.Facts) { f.Device = d }})
+		all = append(all, Choice{label, func(f *policy.Facts) { f.Device = d }})
 	}
 	return all
 }
 
-func timeChoices(s *policy.Snapshot, at time.Time) (all []choice) {
+func timeChoices(s *policy.Snapshot, at time.Time) (all []Choice) {
 	if !slices.ContainsFunc(s.Policies(), func(p policy.Policy) bool { return p.Conditions.Portreeve.Hours != nil }) {
 		return nil
 	}
 	for h := range 7 * 24 {
 		t := at.Add(time.Duration(h) * time.Hour)
-		all = append(all, choice{t.Format("Mon 15:04 MST"), func(f *policy.Facts) { f.AuthTime, f.At = f.AuthTime.Add(t.Sub(f.At)), t }})
+		all = append(all, Choice{t.Format("Mon 15:04 MST"), func(f *policy.Facts) { f.AuthTime, f.At = f.AuthTime.Add(t.Sub(f.At)), t }})
 	}
 	return all
 }

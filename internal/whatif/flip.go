@@ -1,4 +1,4 @@
-package admin
+package whatif
 
 import (
 	"fmt"
@@ -8,39 +8,45 @@ import (
 	"github.com/portreeve/portreeve/internal/policy"
 )
 
-type flip struct {
+// Flip is a single change, judged, that turns the answer round.
+type Flip struct {
 	Kind   string `json:"kind"` // group, credential, protocol, place, program, proof, rule
 	Text   string `json:"text"`
 	Effect string `json:"effect"`
 }
 
-// flips tries single changes, and says which would turn the answer round.
-func (a *api) flips(s *policy.Snapshot, f *policy.Facts, v policy.Verdict, n *naming) []flip {
-	out := []flip{}
+// trial judges facts by rules and keeps the change that leads there if the answer
+// is another; it says whether it is.
+type trial func(kind, text string, rules *policy.Snapshot, g policy.Facts) bool
+
+// Flips tries single changes, and says which would turn the answer v round.
+// name is what people call an object, by its id.
+func Flips(s *policy.Snapshot, f *policy.Facts, v policy.Verdict, name func(id string) string) []Flip {
+	out := []Flip{}
 	try := func(kind, text string, rules *policy.Snapshot, g policy.Facts) bool {
 		e := policy.Judge(rules, &g, nil).Effect
 		if (e == policy.Allow) == v.Allowed() {
 			return false
 		}
-		out = append(out, flip{kind, text, endWord(e)})
+		out = append(out, Flip{kind, text, EndWord(e)})
 		return true
 	}
-	facts := func(kind, before string, choices []choice) {
+	facts := func(kind, before string, choices []Choice) {
 		for _, c := range choices {
 			g := *f
 			c.set(&g)
-			try(kind, before+c.label, s, g)
+			try(kind, before+c.Label, s, g)
 		}
 	}
 	for _, g := range groupsNamed(s) {
 		h := *f
 		if i := slices.Index(f.Groups, g); i >= 0 {
 			h.Groups = slices.Delete(slices.Clone(f.Groups), i, i+1)
-			try("group", "take out of the group "+n.text(g), s, h)
+			try("group", "take out of the group "+name(g), s, h)
 		} else {
 			h.Groups = append(slices.Clone(f.Groups), g)
 			slices.Sort(h.Groups)
-			try("group", "add to the group "+n.text(g), s, h)
+			try("group", "add to the group "+name(g), s, h)
 		}
 	}
 	facts("credential", "sign in with: ", credentialChoices())
@@ -49,7 +55,7 @@ func (a *api) flips(s *policy.Snapshot, f *policy.Facts, v policy.Verdict, n *na
 	facts("place", "from the country ", countryChoices(s))
 	facts("program", "with the program ", programChoices(s))
 	facts("proof", "besides with ", proofChoices()[1:])
-	a.flipRules(s, f, try)
+	flipRules(s, f, try)
 	return out
 }
 
@@ -75,7 +81,7 @@ const maxRules = 20
 
 // flipRules tries the rules that decide in another state: one after the other,
 // and if no single one turns the answer round, all of them together.
-func (a *api) flipRules(s *policy.Snapshot, f *policy.Facts, try func(kind, text string, rules *policy.Snapshot, g policy.Facts) bool) {
+func flipRules(s *policy.Snapshot, f *policy.Facts, try trial) {
 	x := policy.Explain(s, f)
 	if x.Stage == policy.StageSwitch.String() {
 		flipSwitch(s, f, x.Steps[0].From, try)
@@ -108,23 +114,11 @@ func (a *api) flipRules(s *policy.Snapshot, f *policy.Facts, try func(kind, text
 }
 
 // flipSwitch tries the switch that closes the door, where it is set.
-func flipSwitch(s *policy.Snapshot, f *policy.Facts, holder policy.Holder, try func(kind, text string, rules *policy.Snapshot, g policy.Facts) bool) {
+func flipSwitch(s *policy.Snapshot, f *policy.Facts, holder policy.Holder, try trial) {
 	name := f.Protocol.Row().Switch
 	open := name != "SmtpClientAuthenticationDisabled"
 	src := s.Source()
-	switch holder.Kind {
-	case policy.HeldByOrganization:
-		src.Organization.Set(name, &open)
-	case policy.HeldByDomain:
-		src.Domains = cloned(src.Domains)
-		setSwitch(src.Domains, holder.ID, name, &open)
-	case policy.HeldByGroup:
-		src.Groups = cloned(src.Groups)
-		setSwitch(src.Groups, holder.ID, name, &open)
-	case policy.HeldByMailbox:
-		src.Mailboxes = cloned(src.Mailboxes)
-		setSwitch(src.Mailboxes, holder.ID, name, &open)
-	}
+	src.SetSwitch(holder, name, &open)
 	rules, _ := policy.Compile(src)
 	try("rule", fmt.Sprintf("set %s to %v at the %s", name, open, holder.Kind), rules, *f)
 }
