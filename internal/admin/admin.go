@@ -119,6 +119,15 @@ func bad(target, format string, args ...any) *Error {
 	return &Error{Status: http.StatusBadRequest, Code: "BadRequest", Message: fmt.Sprintf(format, args...), Target: target}
 }
 
+// readProtocol reads a protocol's name out of a member of a request.
+func readProtocol(member, name string) (protocol.Protocol, error) {
+	p, ok := protocol.Parse(name)
+	if !ok {
+		return 0, bad(member, "there is no protocol %q; there are %s", name, strings.Join(protocol.Names(), ", "))
+	}
+	return p, nil
+}
+
 // suggested bounds among how many names the one meant is looked for.
 const suggested = 20_000
 
@@ -268,6 +277,17 @@ func (a *api) change(r *http.Request, do func(*store.Tx) error) (session.Report,
 	}
 	// The change is made: it is put in force even if the one who asked has gone.
 	return a.Apply(context.WithoutCancel(r.Context()), spread)
+}
+
+// reasoned carries the administrator's reason to the audit.
+func reasoned(r *http.Request) context.Context {
+	return store.WithReason(r.Context(), r.Header.Get("X-Reason"))
+}
+
+// inForce puts in force what was changed, even if the one who asked has gone.
+func (a *api) inForce(r *http.Request) error {
+	_, err := a.Apply(context.WithoutCancel(r.Context()), 0)
+	return err
 }
 
 // spreadOf reads how long closings may be spread over.

@@ -76,8 +76,7 @@ func (a *api) issueAppPassword(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx := store.WithReason(r.Context(), r.Header.Get("X-Reason"))
-	text, made, err := a.AppPasswords.Issue(ctx, actor(r), directory.Person{ID: p.ID, Address: p.Address, Backend: p.Backend}, c.Name, c.Scope)
+	text, made, err := a.AppPasswords.Issue(reasoned(r), actor(r), directory.Person{ID: p.ID, Address: p.Address, Backend: p.Backend}, c.Name, c.Scope)
 	if err != nil {
 		return nil, appPasswordError(err)
 	}
@@ -192,11 +191,10 @@ func (a *api) onAppPassword(r *http.Request, do func(ctx context.Context, who st
 	if !p.Revoked.IsZero() {
 		return nil, a.revokedAlready(r, &p)
 	}
-	if err := do(store.WithReason(r.Context(), r.Header.Get("X-Reason")), actor(r), &p); err != nil {
+	if err := do(reasoned(r), actor(r), &p); err != nil {
 		return nil, a.onError(&p, err)
 	}
-	_, err = a.Apply(context.WithoutCancel(r.Context()), 0)
-	return p, err
+	return p, a.inForce(r)
 }
 
 // onError is appPasswordError for one that is there.

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/portreeve/portreeve/internal/approval"
-	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/span"
 	"github.com/portreeve/portreeve/internal/store"
 )
@@ -107,12 +106,11 @@ func (a *api) whose(r *http.Request) (id string, name func(id string) string, er
 
 // answer carries out an administrator's answer and puts it in force.
 func (a *api) answer(r *http.Request, do func(ctx context.Context, who store.Actor) (any, error)) (any, error) {
-	out, err := do(store.WithReason(r.Context(), r.Header.Get("X-Reason")), actor(r))
+	out, err := do(reasoned(r), actor(r))
 	if err != nil {
 		return nil, approvalError(r.PathValue("id"), err)
 	}
-	_, err = a.Apply(context.WithoutCancel(r.Context()), 0)
-	return out, err
+	return out, a.inForce(r)
 }
 
 // approvalError turns the service's errors into answers about a request or window.
@@ -194,9 +192,9 @@ func (a *api) allowWindow(r *http.Request) (any, error) {
 		return nil, err
 	}
 	for _, name := range c.Protocols {
-		proto, ok := protocol.Parse(name)
-		if !ok {
-			return nil, bad("protocols", "there is no protocol %q; there are %s", name, strings.Join(protocol.Names(), ", "))
+		proto, err := readProtocol("protocols", name)
+		if err != nil {
+			return nil, err
 		}
 		w.Protocols = append(w.Protocols, proto)
 	}

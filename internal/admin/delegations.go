@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/store"
 )
 
@@ -114,9 +113,9 @@ func (a *api) readDelegation(r *http.Request, c *delegationAsked) (d store.Deleg
 		return d, bad("person", "%s opens that mailbox anyway: it is their own", p.Address)
 	}
 	for _, name := range c.Protocols {
-		proto, known := protocol.Parse(name)
-		if !known {
-			return d, bad("protocols", "there is no protocol %q; there are %s", name, strings.Join(protocol.Names(), ", "))
+		proto, err := readProtocol("protocols", name)
+		if err != nil {
+			return d, err
 		}
 		if !slices.Contains(d.Protocols, proto) {
 			d.Protocols = append(d.Protocols, proto)

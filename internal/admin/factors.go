@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -53,17 +52,6 @@ func (a *api) factors(r *http.Request) (any, error) {
 	}
 	rows, err := a.Factors.List(r.Context(), p.ID)
 	return list(rows), err
-}
-
-// reasoned carries the administrator's reason to the audit.
-func reasoned(r *http.Request) context.Context {
-	return store.WithReason(r.Context(), r.Header.Get("X-Reason"))
-}
-
-// inForce puts in force what was changed, even if the one who asked has gone.
-func (a *api) inForce(r *http.Request) error {
-	_, err := a.Apply(context.WithoutCancel(r.Context()), 0)
-	return err
 }
 
 // factorError turns the service's errors into answers.

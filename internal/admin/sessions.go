@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/session"
 	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/store"
@@ -60,8 +59,10 @@ func (a *api) sessionFilter(r *http.Request) (func(*session.Session) bool, error
 		person = p.ID
 	}
 	over, id := q.Get("protocol"), q.Get("id")
-	if _, known := protocol.Parse(over); over != "" && !known {
-		return nil, bad("protocol", "there is no protocol %q; there are %s", over, strings.Join(protocol.Names(), ", "))
+	if over != "" {
+		if _, err := readProtocol("protocol", over); err != nil {
+			return nil, err
+		}
 	}
 	return func(s *session.Session) bool {
 		return (person == "" || s.Of(person)) &&

@@ -227,9 +227,9 @@ func (q *signInQuery) shortcut(name, value string) error {
 	case "user":
 		q.stored.User = value
 	case "protocol":
-		p, ok := protocol.Parse(value)
-		if !ok {
-			return bad(name, "there is no protocol %q; there are %s", value, strings.Join(protocol.Names(), ", "))
+		p, err := readProtocol(name, value)
+		if err != nil {
+			return err
 		}
 		q.stored.Protocols = append(q.stored.Protocols, p)
 	case "outcome":
