@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/portreeve/portreeve/internal/config"
+	"github.com/portreeve/portreeve/internal/secret"
 	"github.com/portreeve/portreeve/internal/server"
 )
 
@@ -257,6 +258,7 @@ func TestHostileRequests(t *testing.T) {
 		{"a newline in a name", "POST", "/portreeve/v1/people", `{"address":"ana\nbob"}`, 400, "control"},
 		{"a turned name", "POST", "/portreeve/v1/people", `{"address":"ana\u202ebob"}`, 400, "control"},
 		{"a separator in a name", "POST", "/portreeve/v1/people", `{"address":"ana*master"}`, 400, "separator"},
+		{"a password that could never be shown", "POST", "/portreeve/v1/people", `{"address":"ana","password":"` + strings.Repeat("x", secret.MaxPassword+1) + `"}`, 400, "1024 bytes"},
 		{"a bad hash", "POST", "/portreeve/v1/people", `{"address":"ana","passwordHash":"{PLAIN}x"}`, 400, ""},
 		{"a path upwards", "GET", "/portreeve/v1/people/..%2f..%2fetc", "", 404, ""},
 		{"nothing there", "GET", "/portreeve/v1/nothing", "", 404, "there is no"},

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/portreeve/portreeve/internal/secret"
 	"github.com/portreeve/portreeve/internal/spelling"
 	"github.com/portreeve/portreeve/internal/store"
 )
@@ -187,6 +188,8 @@ func (a *api) applyPerson(p *store.Person, c *personChange) (err error) {
 		return bad("passwordHash", "give a password or its hash, not both")
 	case c.Password != nil && *c.Password == "", c.Hash != nil && *c.Hash == "":
 		p.SecretKind, p.Hash = store.SecretBackend, ""
+	case c.Password != nil && len(*c.Password) > secret.MaxPassword: // it would never be looked at
+		return bad("password", "a password has at most %d bytes", secret.MaxPassword)
 	case c.Password != nil:
 		h, err := a.HashPassword([]byte(*c.Password))
 		if err != nil {
