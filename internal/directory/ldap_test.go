@@ -89,6 +89,16 @@ func (x *ldapSite) find(address string) Person {
 	return p
 }
 
+// groupID is the id of the group that has a name here.
+func (x *ldapSite) groupID(name string) string {
+	x.t.Helper()
+	g, err := x.store.Group(x.t.Context(), name)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	return g.ID
+}
+
 func (x *ldapSite) check(p Person, password string, from secret.Source) error {
 	return x.CheckPassword(context.Background(), p, []byte(password), from)
 }
@@ -127,13 +137,7 @@ func TestLDAPIsADirectory(t *testing.T) {
 		slapd := mailtest.StartSlapd(t, mailtest.SlapdOptions{LDIF: seedLDIF(people)})
 		x := startLDAP(t, s, slapd, ldapOptions(t, s, slapd))
 		x.until("everybody is mirrored", func() bool { return x.Local.Len() == len(people) })
-		return x, func(name string) string {
-			g, err := s.Group(t.Context(), name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return g.ID
-		}
+		return x, x.groupID
 	})
 }
 

@@ -88,13 +88,7 @@ func TestActiveDirectory(t *testing.T) {
 			o.GroupBase = "OU=staff," + mailtest.SambaBase // without Domain Users
 			x := startLDAP(t, s, nil, o)
 			x.until("everybody is mirrored", func() bool { return x.Local.Len() == len(people) })
-			return x, func(name string) string {
-				g, err := s.Group(t.Context(), name)
-				if err != nil {
-					t.Fatal(err)
-				}
-				return g.ID
-			}
+			return x, x.groupID
 		})
 	})
 	s := openStore(t)
