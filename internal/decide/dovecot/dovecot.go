@@ -83,6 +83,10 @@ type report struct {
 }
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if fromPage(r) {
+		answer(w, http.StatusForbidden, map[string]any{"status": "failure", "reason": "no web page reports sign-ins"})
+		return
+	}
 	if !h.authorised(r) {
 		answer(w, http.StatusUnauthorized, map[string]any{"status": "failure", "reason": "the API key is missing or wrong: set auth_policy_server_api_header"})
 		return
@@ -98,6 +102,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		answer(w, http.StatusBadRequest, map[string]any{"status": "failure", "reason": fmt.Sprintf("command %q is unknown here: report, allow, ping", command)})
 	}
+}
+
+// fromPage says that a web page has a browser ask. Any page may have one send
+// to this machine, where no key need be asked for; a sign-in that never was
+// would make a thief's network one that its person is known on.
+func fromPage(r *http.Request) bool {
+	return r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "" || r.Header.Get("Referer") != ""
 }
 
 func (h *Handler) authorised(r *http.Request) bool {

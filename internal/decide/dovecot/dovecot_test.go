@@ -88,6 +88,16 @@ func TestBadReportsAreToldAndCounted(t *testing.T) {
 	}
 }
 
+func TestNoWebPageReports(t *testing.T) {
+	for header, value := range map[string]string{"Origin": "https://evil.test", "Sec-Fetch-Site": "cross-site", "Referer": "http://evil.test/"} {
+		rec := &recorder{}
+		h := &Handler{Observer: rec}
+		if w := post(h, "report", `{"login":"alice","remote":"203.0.113.5","success":true}`, header, value); w.Code != 403 || len(rec.got) > 0 {
+			t.Errorf("with %s: %d, %+v", header, w.Code, rec.got)
+		}
+	}
+}
+
 func TestTheKeyIsAskedFor(t *testing.T) {
 	h := &Handler{Observer: &recorder{}, Key: []byte("k3y")}
 	for key, want := range map[string]int{"": 401, "k3": 401, "k3y": 200} {
