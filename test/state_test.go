@@ -19,6 +19,7 @@ func TestTheDatabaseIsBackedUpAndRestored(t *testing.T) {
 	s.do(t, "user", "add", mary)
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
+	let := 0 // in
 	wg.Go(func() {
 		for n := 0; ; n++ {
 			select {
@@ -30,7 +31,9 @@ func TestTheDatabaseIsBackedUpAndRestored(t *testing.T) {
 			if err != nil {
 				continue
 			}
-			_, _, _ = k.signIn(mary, password)
+			if answer, _, err := k.signIn(mary, password); err == nil && in(answer) {
+				let++
+			}
 			_ = k.Close()
 		}
 	})
@@ -48,7 +51,9 @@ func TestTheDatabaseIsBackedUpAndRestored(t *testing.T) {
 		}
 	}
 	close(stop)
-	wg.Wait()
+	if wg.Wait(); let == 0 {
+		t.Error("nobody signed in meanwhile")
+	}
 	if audit := s.do(t, "audit", "list"); !strings.Contains(audit, "backup") {
 		t.Errorf("not audited:\n%s", audit)
 	}
