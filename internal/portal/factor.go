@@ -176,14 +176,18 @@ func (c *call) proof(f policy.Facts) (mechanism string, secret []byte, prove gat
 		}
 		secret = shown(state, response)
 		return "webauthn", secret, func(ctx context.Context) (policy.Methods, error) {
-			return c.Factors.Passkey(from(ctx), person, secret)
+			return c.shows(c.Factors.Passkey(from(ctx), person, secret))
 		}
 	case code == "":
 		return "", nil, nil
 	case kind == "code":
-		return gate.TOTP, []byte(code), func(ctx context.Context) (policy.Methods, error) { return c.Factors.TOTP(from(ctx), person, code) }
+		return gate.TOTP, []byte(code), func(ctx context.Context) (policy.Methods, error) {
+			return c.shows(c.Factors.TOTP(from(ctx), person, code))
+		}
 	case kind == "recovery":
-		return "recovery code", []byte(code), func(ctx context.Context) (policy.Methods, error) { return c.Factors.Recovery(from(ctx), person, code) }
+		return "recovery code", []byte(code), func(ctx context.Context) (policy.Methods, error) {
+			return c.shows(c.Factors.Recovery(from(ctx), person, code))
+		}
 	case kind == "setup":
 		setup := c.value("setup")
 		who := store.Actor{UID: -1, Name: f.Address}
@@ -199,6 +203,9 @@ func (c *call) proof(f policy.Facts) (mechanism string, secret []byte, prove gat
 	}
 	return "", nil, nil
 }
+
+// shows is what a proof came to.
+func (c *call) shows(m policy.Methods, err error) (policy.Methods, error) { return m, asRefusal(err) }
 
 // asRefusal makes a refusal of what is no trouble of ours.
 func asRefusal(err error) error {

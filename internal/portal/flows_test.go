@@ -241,6 +241,22 @@ func TestNothingIsDoneBetweenAResetAndTheEndOfSessions(t *testing.T) {
 		phone = &app{t: t, secret: between(b.page.body, `<span class="secret">`, `</span>`), at: time.Now()}
 		b.submit("/security/app/confirm", "code", phone.code()).contains(t, "The app is set up")
 	})
+	t.Run("a code on the way in", func(t *testing.T) {
+		w := newWorld(t)
+		phone := w.enrolled(t, leela)
+		thief := w.browser(t)
+		thief.signIn("leela", right)
+		must(t, w.store.Change(t.Context(), store.System, "", func(tx *store.Tx) error {
+			return tx.Revoke(store.Revocation{Grant: authn.Everything(leela, time.Now()), Person: leela})
+		}))
+		thief.submit("/signin/factor", "kind", "code", "code", phone.code())
+		if len(w.visits.of(leela)) != 0 {
+			t.Error("somebody came in with a password that was taken back")
+		}
+		if s := w.faults.String(); s != "" {
+			t.Errorf("the operator is told of trouble: %s", s)
+		}
+	})
 	for _, c := range []struct {
 		page, action string
 		fill         []string
