@@ -35,20 +35,7 @@ func (m *mirror) putPerson(tx *store.Tx, p *record) (row store.DirectoryPerson, 
 			return row, isNew, err
 		}
 	}
-	after := now
-	if after.Address = p.own[0]; slices.Contains(p.own, now.Address) {
-		after.Address = now.Address // one of several equal ones: it stays
-	}
-	if after.Address != now.Address && !m.free(tx, &row, after.Address, p) {
-		after.Address = now.Address
-	}
-	after.DisplayName, after.SecretKind, after.Hash = p.name, store.SecretDirectory, ""
-	switch {
-	case p.disabled && !now.Disabled:
-		after.Disabled, row.Closed = true, true
-	case !p.disabled && now.Disabled && row.Closed:
-		after.Disabled, row.Closed = false, false
-	}
+	after := m.stated(tx, &row, p, now)
 	if after != now {
 		if err := m.change(tx, &row, &after, now.Address); err != nil {
 			return row, isNew, err
@@ -65,6 +52,26 @@ func (m *mirror) putPerson(tx *store.Tx, p *record) (row store.DirectoryPerson, 
 	}
 	m.rows[p.entry] = row
 	return row, isNew, err
+}
+
+// stated is a person as the directory has them. Whom an administrator disabled
+// here, the directory does not enable again.
+func (m *mirror) stated(tx *store.Tx, row *store.DirectoryPerson, p *record, now store.Person) store.Person {
+	after := now
+	if after.Address = p.own[0]; slices.Contains(p.own, now.Address) {
+		after.Address = now.Address // one of several equal ones: it stays
+	}
+	if after.Address != now.Address && !m.free(tx, row, after.Address, p) {
+		after.Address = now.Address
+	}
+	after.DisplayName, after.SecretKind, after.Hash = p.name, store.SecretDirectory, ""
+	switch {
+	case p.disabled && !now.Disabled:
+		after.Disabled, row.Closed = true, true
+	case !p.disabled && now.Disabled && row.Closed:
+		after.Disabled, row.Closed = false, false
+	}
+	return after
 }
 
 // cut shuts somebody out as `portreeve user cut` does: the directory says that

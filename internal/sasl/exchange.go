@@ -23,9 +23,6 @@ func NewExchange(name string) (*Exchange, error) {
 	return &Exchange{mechanism: m}, nil
 }
 
-// Mechanism is the mechanism's registered name.
-func (x *Exchange) Mechanism() string { return x.mechanism.Name() }
-
 // Credential is what was shown; it is zero until the exchange is done.
 func (x *Exchange) Credential() signin.Credential { return x.mechanism.Credential() }
 
