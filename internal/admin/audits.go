@@ -20,7 +20,11 @@ var auditKinds = []string{"alias", "appPassword", "assignment", string(store.Aut
 	"group", "key", string(store.Location), "member", "pass", "password", "person", string(store.Policy), "recoveryCodes", "request", "revocation", "session",
 	"setting", "signIn", string(store.Strength), "switch", "window", "windows"}
 
-// auditKind finds a kind in any spelling.
+// auditNouns are what the commands call some of them.
+var auditNouns = map[string]string{"user": "person", "mailbox": "switch", "apppw": "appPassword", "mfa": "factor", "delegate": "delegation",
+	"authpolicy": string(store.AuthenticationPolicy), "signins": "signIn", "db": "database"}
+
+// auditKind finds a kind in any spelling, or by its command.
 func auditKind(typed string) (string, error) {
 	if typed == "" {
 		return "", nil
@@ -29,6 +33,9 @@ func auditKind(typed string) (string, error) {
 		if strings.EqualFold(k, typed) {
 			return k, nil
 		}
+	}
+	if k := auditNouns[strings.ToLower(typed)]; k != "" {
+		return k, nil
 	}
 	return "", bad("", "the audit knows no kind %q%s", typed, spelling.DidYouMean(typed, auditKinds)).then("the kinds are %s", strings.Join(auditKinds, ", "))
 }
@@ -66,6 +73,9 @@ func (a *api) audits(r *http.Request) (any, error) {
 	}
 	if f.To, err = until(q.Get("until")); err != nil {
 		return nil, bad("until", "%v", err)
+	}
+	if err := inOrder(f.From, f.To); err != nil {
+		return nil, err
 	}
 	if s := q.Get("before"); s != "" {
 		if f.Before, err = strconv.ParseInt(s, 10, 64); err != nil {

@@ -317,7 +317,11 @@ func (d documents) keep(r *http.Request, x *store.Document, text []byte) (any, e
 	report, err := d.change(r, func(tx *store.Tx) error { return tx.PutDocument(x) })
 	if err != nil {
 		if errors.Is(err, store.ErrExists) {
-			return nil, &Error{Status: http.StatusConflict, Code: "Conflict", Target: "/displayName", Message: fmt.Sprintf("there is another %s named %q", words[d.kind].name, x.Name)}
+			e := conflict("there is another %s named %q", words[d.kind].name, x.Name)
+			if e.Target = "/displayName"; d.kind == store.Location {
+				e.Next = "`portreeve location show " + shellWord(x.Name) + "` shows it; `portreeve location import` replaces one by its name"
+			}
+			return nil, e
 		}
 		return nil, err
 	}

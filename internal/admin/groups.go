@@ -109,6 +109,9 @@ func (a *api) memberOf(r *http.Request) (store.Member, error) {
 		none.Message = strings.Replace(none.Message, "no person", "no person or group", 1)
 		return store.Member{}, none
 	}
+	if inner.ID == g.ID {
+		return store.Member{}, bad("", "%s is that group itself", inner.Name)
+	}
 	return store.Member{Group: g.ID, Member: inner.ID, IsGroup: true}, nil
 }
 

@@ -65,7 +65,16 @@ func (a *api) importPeople(r *http.Request) (any, error) {
 		return nil
 	})
 	if len(faults) > 0 {
-		e := bad(faults[0].Target, "%d rows cannot be taken; nothing was changed", len(faults))
+		rows := "1 row"
+		if len(faults) > 1 {
+			rows = fmt.Sprintf("%d rows", len(faults))
+		}
+		e := bad(faults[0].Target, "%s cannot be taken; nothing was changed", rows)
+		for i := range faults { // said once, for all of them
+			if next := faults[i].Next; next != "" {
+				e.Next, faults[i].Next = next, ""
+			}
+		}
 		e.Details = faults[:min(len(faults), maxFaults)]
 		return nil, e
 	}
@@ -163,7 +172,11 @@ func (l *peopleList) apply(rows []personRow) error {
 		case err == nil:
 			l.out.Unchanged++
 		case errors.As(err, &told), errors.Is(err, store.ErrExists), errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrConflict):
-			l.faults = append(l.faults, Error{Code: "BadRequest", Message: fmt.Sprintf("line %d: %v", row.line, err), Target: fmt.Sprintf("line %d", row.line)})
+			fault := Error{Code: "BadRequest", Message: fmt.Sprintf("line %d: %v", row.line, err), Target: fmt.Sprintf("line %d", row.line)}
+			if told != nil {
+				fault.Next = told.Next
+			}
+			l.faults = append(l.faults, fault)
 		default:
 			return err
 		}
@@ -255,7 +268,7 @@ func (l *peopleList) belongs(p store.Person, row personRow) (changed bool, err e
 	for _, name := range listed(row.cells["groups"]) {
 		if _, err := l.tx.Group(name); errors.Is(err, store.ErrNotFound) {
 			if !l.makeGroups {
-				return changed, bad("groups", "there is no group %q", name)
+				return changed, bad("groups", "there is no group %q", name).then("--make-groups makes the groups that are not there yet")
 			}
 			if err := l.tx.AddGroup(&store.Group{Name: name}); err != nil {
 				return changed, err

@@ -184,8 +184,8 @@ func (a *api) readSignInQuery(r *http.Request) (signInQuery, error) {
 			return q, bad("until", "%v", err)
 		}
 	}
-	if !q.stored.To.IsZero() && !q.stored.From.Before(q.stored.To) {
-		return q, bad("until", "nothing lies between %s and %s: since is not before until", q.stored.From.UTC().Format(time.RFC3339), q.stored.To.UTC().Format(time.RFC3339))
+	if err := inOrder(q.stored.From, q.stored.To); err != nil {
+		return q, err
 	}
 	for _, name := range []string{"user", "protocol", "outcome", "code", "program", "ip"} {
 		for _, value := range v[name] {

@@ -123,6 +123,14 @@ func until(s string) (time.Time, error) {
 	return span.UpTo(s, time.Now().UTC())
 }
 
+// inOrder refuses a time of which nothing can be found.
+func inOrder(from, to time.Time) error {
+	if to.IsZero() || from.Before(to) {
+		return nil
+	}
+	return bad("until", "nothing lies between %s and %s: since is not before until", from.UTC().Format(time.RFC3339), to.UTC().Format(time.RFC3339))
+}
+
 // number reads a number of the query within limits.
 func number(s string, preset, low, high int) (int, error) {
 	if s == "" {

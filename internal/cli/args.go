@@ -100,7 +100,15 @@ var (
 func inOurWords(cmd *cobra.Command, err error) error {
 	text := err.Error()
 	if m := unknownFlag.FindStringSubmatch(text); m != nil {
-		return misused(cmd, "there is no flag %s%s", m[2], spelling.DidYouMean(m[2], flagNames(cmd)))
+		hint := spelling.DidYouMean(m[2], flagNames(cmd))
+		if hint == "" && cmd.HasParent() {
+			for _, sister := range cmd.Parent().Commands() {
+				if "--"+sister.Name() == m[2] {
+					hint = "; `" + sister.CommandPath() + "` does that"
+				}
+			}
+		}
+		return misused(cmd, "there is no flag %s%s", m[2], hint)
 	}
 	if m := needsValue.FindStringSubmatch(text); m != nil {
 		return misused(cmd, "%s needs a value%s", m[1], meaning(cmd, m[1]))

@@ -52,7 +52,7 @@ type apiError struct {
 
 func (e *apiError) Error() string {
 	s := e.Error_.Message
-	if t := e.Error_.Target; t != "" && !strings.Contains(s, t) && !strings.Contains(s, "\n") {
+	if t := e.Error_.Target; t != "" && e.Status != http.StatusConflict && !strings.Contains(s, t) && !strings.Contains(s, "\n") {
 		s += " (" + t + ")"
 	}
 	for _, d := range e.Error_.Details {

@@ -75,8 +75,25 @@ func (a *app) root() *cobra.Command {
 	root.PersistentFlags().StringVar(&a.reason, "reason", "", "why, for the audit log")
 	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "say nothing of what went well")
 	complete(root, "output", formats...)
+	root.Version = Version
+	root.SetVersionTemplate("portreeve {{.Version}}\n")
 	root.AddCommand(a.commands()...)
+	root.SetHelpCommand(help())
 	return root
+}
+
+// help is cobra's, but says of a command that there is not that there is none.
+func help() *cobra.Command {
+	return &cobra.Command{Use: "help [COMMAND…]", Short: "Help about any command", RunE: func(cmd *cobra.Command, args []string) error {
+		about, rest, err := cmd.Root().Find(args)
+		if err == nil && len(rest) > 0 && about.HasSubCommands() {
+			return noCommand(about, rest[0])
+		}
+		if err != nil {
+			return err
+		}
+		return about.Help()
+	}}
 }
 
 func (a *app) client() *client {

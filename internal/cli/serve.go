@@ -28,6 +28,9 @@ func (a *app) serve() *cobra.Command {
 		if errors.Is(err, store.ErrDemo) {
 			return &failure{exit: exitFailed, what: fmt.Sprintf("%s was made by the demo, whose people and policies are invented", string(c.State)), next: "name another folder under `state` in the configuration"}
 		}
+		if errors.Is(err, store.ErrInUse) {
+			return &failure{exit: exitConflict, what: err.Error(), next: "`portreeve status` shows that one; another needs another `state` folder"}
+		}
 		if err != nil {
 			return err
 		}
