@@ -3,11 +3,13 @@ package portal
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/portreeve/portreeve/internal/authn"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/secret"
@@ -66,6 +68,12 @@ func TestAPasswordIsChangedByWhoeverShowsTheOneUntilNow(t *testing.T) {
 
 	if now := cookie(b, "__Host-session"); now == before || now == "" {
 		t.Error("the browser has the session that it had")
+	}
+	thief := w.browser(t)
+	u, _ := url.Parse(site)
+	thief.jar.SetCookies(u, []*http.Cookie{{Name: "__Host-session", Value: before, Secure: true, Path: "/"}})
+	if a := thief.get("/"); a.path != "/signin" {
+		t.Error("the session from before is open still")
 	}
 	if a := b.get("/programs"); a.path != "/programs" {
 		t.Errorf("the browser that changed it is at %s", a.path)
@@ -254,7 +262,9 @@ func TestAPasswordThatTheMailServerIsShownIsNotChangedHere(t *testing.T) {
 // mailServer is shown the own password of one person.
 type mailServer struct{ whose string }
 
-func (s mailServer) OwnPasswordOnly(address, _ string) (string, bool) { return "main", address == s.whose }
+func (s mailServer) OwnPasswordOnly(address, _ string) (string, bool) {
+	return "main", address == s.whose
+}
 
 // provider is one that everybody signs in at.
 type provider struct{ label string }
@@ -283,6 +293,39 @@ func TestAPasswordChangedMeanwhileStays(t *testing.T) {
 	b.submit("/password", "old", right, "new", better, "again", better).contains(t, "changed by somebody else")
 	if w.opens(t, "fry@example.org", better) || !w.opens(t, "fry@example.org", "by an administrator") {
 		t.Error("the administrator's is not the one that counts")
+	}
+}
+
+// What others take back while a password is being changed stays taken back: the
+// browser does not outlive it by its person's own change.
+func TestAChangeOfPasswordOutlivesNothingElse(t *testing.T) {
+	for name, meanwhile := range map[string]func(*store.Tx) error{
+		"everything is revoked": func(tx *store.Tx) error {
+			return tx.Revoke(store.Revocation{Grant: authn.Everything(fry, time.Now()), Person: fry})
+		},
+		"an administrator sets another password": func(tx *store.Tx) error {
+			p, err := tx.Person(fry)
+			if err == nil {
+				p.Hash = store.Hash(secret.Hash([]byte("by an administrator")))
+				err = tx.PutPerson(&p)
+			}
+			return err
+		},
+		"they are deleted": func(tx *store.Tx) error { return tx.DeletePerson(fry) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			b := w.browser(t)
+			b.signIn("fry", right)
+			b.get("/password")
+			w.Portal.Settle = func(context.Context) error {
+				return w.store.Change(t.Context(), store.System, "", meanwhile)
+			}
+			b.submit("/password", "old", right, "new", better, "again", better)
+			if a := b.get("/"); a.path != "/signin" || w.sessions.Len() != 0 {
+				t.Errorf("at %s, with %d sessions", a.path, w.sessions.Len())
+			}
+		})
 	}
 }
 
