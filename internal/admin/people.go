@@ -169,7 +169,7 @@ func (a *api) changePerson(r *http.Request) (any, error) {
 
 func (a *api) applyPerson(p *store.Person, c *personChange) (err error) {
 	if p.Source != "" && (c.Address != nil || c.Password != nil || c.Hash != nil) {
-		return &Error{Status: http.StatusConflict, Code: "Conflict", Message: "address and password of " + p.Address + " are mirrored from the directory " + p.Source + ": change them there"}
+		return conflict("address and password of %s are mirrored from the directory %s: change them there", p.Address, p.Source)
 	}
 	if c.Address != nil {
 		if p.Address, err = a.Canonical(*c.Address); err != nil {

@@ -33,14 +33,14 @@ func (a *api) recoverPerson(r *http.Request) (any, error) {
 		return nil, &Error{Status: http.StatusForbidden, Code: "Forbidden", Message: "only root may make such a link; `portreeve pass issue` gives somebody a pass"}
 	}
 	if a.PublicURL == "" {
-		return nil, &Error{Status: http.StatusConflict, Code: "Conflict", Message: "there is no portal that the link could lead to: give public_url and public in the configuration"}
+		return nil, conflict("there is no portal that the link could lead to: give public_url and public in the configuration")
 	}
 	p, err := a.findPerson(r, r.PathValue("id"))
 	if err != nil {
 		return nil, err
 	}
 	if p.Disabled {
-		return nil, &Error{Status: http.StatusConflict, Code: "Conflict", Message: p.Address + " is disabled; `portreeve user enable` first"}
+		return nil, conflict("%s is disabled; `portreeve user enable` first", p.Address)
 	}
 	pass, f, err := a.Factors.IssuePass(reasoned(r), who, p.ID, factor.PassOptions{Lifetime: recoverFor, OneTime: true, Length: recoverLength})
 	if err != nil {
