@@ -52,6 +52,7 @@ type auditRow struct {
 	Name   string    `json:"name"`
 	About  string    `json:"about"` // the name, and what else people know it by
 	Reason string    `json:"reason,omitempty"`
+	Origin string    `json:"origin,omitempty"`
 	Before any       `json:"before"`
 	After  any       `json:"after"`
 }
@@ -89,7 +90,7 @@ func (a *api) audits(r *http.Request) (any, error) {
 	rows := []auditRow{}
 	words := a.auditWords(r)
 	for _, x := range found {
-		row := auditRow{N: x.N, At: x.At.UTC(), UID: x.Actor.UID, Actor: x.Actor.Name, Action: x.Action, Kind: x.Kind, ID: x.Object, Name: x.Name, About: words.about(&x), Reason: x.Reason}
+		row := auditRow{N: x.N, At: x.At.UTC(), UID: x.Actor.UID, Actor: x.Actor.Name, Action: x.Action, Kind: x.Kind, ID: x.Object, Name: x.Name, About: words.about(&x), Reason: x.Reason, Origin: x.Origin}
 		if len(x.Before) > 0 {
 			row.Before = x.Before
 		}

@@ -21,8 +21,10 @@ const (
 )
 
 func (a *app) authpolicy() *cobra.Command {
+	p := past{a, "authenticationPolicy", "authentication policy", authPolicies, "Name"}
 	return noun("authpolicy", "Authentication policies: which protocols take passwords, which take tokens", a.authpolicyList(), a.authpolicyShow(), a.authpolicyAdd(),
-		a.authpolicySet(), a.authpolicyImport(), a.authpolicyExport(), a.authpolicyAssign(), a.authpolicyDelete())
+		a.authpolicySet(), a.authpolicyImport(), a.authpolicyExport(), a.authpolicyAssign(), a.authpolicyDelete(),
+		p.history(), p.diff(), p.restore())
 }
 
 func (a *app) authpolicyList() *cobra.Command {

@@ -15,7 +15,9 @@ const locations = graph + "/identity/conditionalAccess/namedLocations"
 
 func (a *app) location() *cobra.Command {
 	d := objects{a, "location", locations}
-	return noun("location", "Named locations: networks and countries that policies name", a.locationList(), d.show(showLocation), a.locationAdd(), d.imports(), d.export(), d.delete())
+	p := past{a, "location", "location", locations, "displayName"}
+	return noun("location", "Named locations: networks and countries that policies name", a.locationList(), d.show(showLocation), a.locationAdd(), d.imports(), d.export(), d.delete(),
+		p.history(), p.diff(), p.restore())
 }
 
 // placesOf are the networks or countries of a location.

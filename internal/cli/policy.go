@@ -27,7 +27,8 @@ func (a *app) policy() *cobra.Command {
 	return noun("policy", "Conditional access policies, as Microsoft Graph has them", a.policyList(), d.show(a.showPolicy), a.policyNew(), a.policyReplay(), d.imports(), d.export(),
 		a.policyState("enable", "enabled", "Enforce a policy, on open connections too"),
 		a.policyState("disable", "disabled", "Switch a policy off"),
-		a.policyState("report-only", "enabledForReportingButNotEnforced", "Only report what a policy would do"), d.delete())
+		a.policyState("report-only", "enabledForReportingButNotEnforced", "Only report what a policy would do"), d.delete(),
+		a.pastPolicies().history(), a.pastPolicies().diff(), a.pastPolicies().restore())
 }
 
 // shortStates are a policy's states in a word.

@@ -23,6 +23,7 @@ type Audit struct {
 	Object string // id
 	Name   string
 	Reason string
+	Origin string // by which way it came; empty where the actor's name says it
 	Before json.RawMessage
 	After  json.RawMessage
 	chain  []byte // SHA-256 over the previous row's and this row
@@ -32,8 +33,38 @@ type Audit struct {
 type auditor struct {
 	who    Actor
 	reason string
+	origin string
 	at     time.Time
 }
+
+// The ways by which changes come.
+const (
+	OriginSocket = "socket" // an administrator's, over the local socket
+	OriginSystem = "system" // the program's own
+	OriginRevert = "revert" // taking back what nobody confirmed
+)
+
+// WithOrigin says by which way the changes under a context come.
+func WithOrigin(ctx context.Context, origin string) context.Context {
+	return context.WithValue(ctx, originKey{}, origin)
+}
+
+type originKey struct{}
+
+func originOf(ctx context.Context, who Actor) string {
+	if o, ok := ctx.Value(originKey{}).(string); ok {
+		return o
+	}
+	switch {
+	case who.UID >= 0:
+		return OriginSocket
+	case who == System:
+		return OriginSystem
+	}
+	return ""
+}
+
+const auditColumns = `n, at, actor_uid, actor, action, kind, object, name, reason, origin, before, after, chain`
 
 // errUnaudited is the answer to a programmer's mistake: a change outside Change.
 var errUnaudited = errors.New("an administrative change needs Store.Change")
@@ -53,14 +84,14 @@ func (tx *Tx) record(action, kind, id, name string, before, after any) error {
 		return err
 	}
 	row := Audit{At: tx.audit.at, Actor: tx.audit.who, Action: action, Kind: kind, Object: id, Name: name,
-		Reason: tx.audit.reason, Before: b, After: a}
+		Reason: tx.audit.reason, Origin: tx.audit.origin, Before: b, After: a}
 	var last []byte
 	if err := tx.row([]any{&last}, `SELECT chain FROM audit ORDER BY n DESC LIMIT 1`); err != nil && !errors.Is(err, ErrNotFound) {
 		return fmt.Errorf("reading the audit's end: %w", err)
 	}
-	err = tx.exec(`INSERT INTO audit (at, actor_uid, actor, action, kind, object, name, reason, before, after, chain)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, nanos(row.At), row.Actor.UID, row.Actor.Name, action, kind, id, name,
-		row.Reason, []byte(b), []byte(a), row.link(last))
+	err = tx.exec(`INSERT INTO audit (at, actor_uid, actor, action, kind, object, name, reason, origin, before, after, chain)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, nanos(row.At), row.Actor.UID, row.Actor.Name, action, kind, id, name,
+		row.Reason, row.Origin, []byte(b), []byte(a), row.link(last))
 	if err != nil {
 		return fmt.Errorf("writing the audit: %w", err)
 	}
@@ -74,8 +105,11 @@ func (tx *Tx) Note(action, kind, id, name string, detail any) error {
 }
 
 func auditJSON(v any) (json.RawMessage, error) {
-	if v == nil {
+	switch raw, isJSON := v.(json.RawMessage); {
+	case v == nil:
 		return nil, nil
+	case isJSON && json.Valid(raw):
+		return raw, nil // byte by byte, so that it can be put back as it was
 	}
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -99,6 +133,9 @@ func (a *Audit) link(previous []byte) []byte {
 	}
 	part(a.Before)
 	part(a.After)
+	if a.Origin != "" { // rows from before there was one are linked without
+		part([]byte(a.Origin))
+	}
 	return h.Sum(nil)
 }
 
@@ -113,7 +150,7 @@ type AuditFilter struct {
 
 // Audits lists audit rows, newest first.
 func (s *Store) Audits(ctx context.Context, f AuditFilter) ([]Audit, error) {
-	q := `SELECT n, at, actor_uid, actor, action, kind, object, name, reason, before, after, chain FROM audit WHERE 1`
+	q := `SELECT ` + auditColumns + ` FROM audit WHERE 1`
 	var args []any
 	add := func(cond string, v any) { q += " AND " + cond; args = append(args, v) }
 	if !f.From.IsZero() {
@@ -141,7 +178,7 @@ func (s *Store) Audits(ctx context.Context, f AuditFilter) ([]Audit, error) {
 func scanAudit(r scanner) (a Audit, err error) {
 	var at int64
 	var before, after []byte
-	err = r.Scan(&a.N, &at, &a.Actor.UID, &a.Actor.Name, &a.Action, &a.Kind, &a.Object, &a.Name, &a.Reason, &before, &after, &a.chain)
+	err = r.Scan(&a.N, &at, &a.Actor.UID, &a.Actor.Name, &a.Action, &a.Kind, &a.Object, &a.Name, &a.Reason, &a.Origin, &before, &after, &a.chain)
 	a.At, a.Before, a.After = fromNanos(at), before, after
 	return a, err
 }
@@ -151,7 +188,7 @@ func scanAudit(r scanner) (a Audit, err error) {
 func (s *Store) VerifyAudit(ctx context.Context) (int64, error) { return verifyAudit(ctx, s.read) }
 
 func verifyAudit(ctx context.Context, db *sql.DB) (int64, error) {
-	rows, err := db.QueryContext(ctx, `SELECT n, at, actor_uid, actor, action, kind, object, name, reason, before, after, chain FROM audit ORDER BY n`)
+	rows, err := db.QueryContext(ctx, `SELECT `+auditColumns+` FROM audit ORDER BY n`)
 	if err != nil {
 		return 0, fmt.Errorf("reading the audit: %w", err)
 	}

@@ -95,7 +95,7 @@ func (s *Store) Change(ctx context.Context, who Actor, reason string, do func(*T
 	for {
 		err := s.w.write(ctx, func(tx *Tx) error {
 			audited := *tx
-			audited.audit = &auditor{who: who, reason: reason, at: time.Now()}
+			audited.audit = &auditor{who: who, reason: reason, origin: originOf(ctx, who), at: time.Now()}
 			err := do(&audited)
 			tx.change = audited.change
 			return err

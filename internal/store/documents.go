@@ -140,8 +140,14 @@ func (tx *Tx) DeleteDocument(k DocumentKind, idOrName string) error {
 		return fmt.Errorf("deleting %s %q: %w", k, idOrName, err)
 	}
 	if k == AuthenticationPolicy {
-		if err := tx.exec(`DELETE FROM assignments WHERE policy = ?`, d.ID); err != nil {
+		given, err := collectIn(tx, scanAssignment, `SELECT scope, subject, policy FROM assignments WHERE policy = ?`, d.ID)
+		if err != nil {
 			return fmt.Errorf("deleting %s %q: %w", k, idOrName, err)
+		}
+		for _, a := range given {
+			if err := tx.PutAssignment(Assignment{Scope: a.Scope, Subject: a.Subject}); err != nil {
+				return fmt.Errorf("deleting %s %q: %w", k, idOrName, err)
+			}
 		}
 	}
 	tx.touched(documentFamilies[k])

@@ -1,0 +1,75 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"testing"
+)
+
+func TestAVersionIsARowOfTheAudit(t *testing.T) {
+	s := open(t, t.TempDir())
+	texts := []string{`{"a": 1, "b":"<"}`, `{"a":2}`, ""}
+	d := Document{Kind: Policy, Name: "p"}
+	for _, text := range texts {
+		change(t, s, func(tx *Tx) error {
+			if text == "" {
+				return tx.DeleteDocument(Policy, d.ID)
+			}
+			d.JSON = json.RawMessage(text)
+			return tx.PutDocument(&d)
+		})
+	}
+	all, err := s.History(t.Context(), Policy, d.ID, 10)
+	if err != nil || len(all) != len(texts) {
+		t.Fatalf("%d versions, %v", len(all), err)
+	}
+	for i, e := range all {
+		version := len(texts) - i
+		if e.Version != int64(version) || string(e.After) != texts[version-1] {
+			t.Errorf("version %d is %d: %s", version, e.Version, e.After)
+		}
+	}
+	known, err := s.KnownDocument(t.Context(), Policy, "P")
+	if err != nil || known.Version != 3 || known.Deleted.IsZero() {
+		t.Errorf("%+v, %v", known, err)
+	}
+	if e, err := s.Edition(t.Context(), Policy, d.ID, 1); err != nil || string(e.After) != texts[0] {
+		t.Errorf("%s, %v", e.After, err)
+	}
+	if _, err := s.Edition(t.Context(), Policy, d.ID, 4); !errors.Is(err, ErrNotFound) {
+		t.Errorf("a version that is not there: %v", err)
+	}
+}
+
+func TestTheAuditSaysByWhichWayAChangeCame(t *testing.T) {
+	s := open(t, t.TempDir())
+	put := func(ctx context.Context, who Actor, value string) {
+		t.Helper()
+		if err := s.Change(ctx, who, "", func(tx *Tx) error { return tx.PutSetting("x", value) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(t.Context(), Actor{UID: 0, Name: "root"}, "1")
+	put(t.Context(), System, "2")
+	put(t.Context(), Actor{UID: -1, Name: "leela@example.org"}, "3")
+	put(WithOrigin(t.Context(), OriginRevert), System, "4")
+	all, err := s.Audits(t.Context(), AuditFilter{})
+	if err != nil || len(all) != 4 {
+		t.Fatal(all, err)
+	}
+	for i, want := range []string{OriginRevert, "", OriginSystem, OriginSocket} {
+		if all[i].Origin != want {
+			t.Errorf("row %d came by %q, want %q", i, all[i].Origin, want)
+		}
+	}
+	if n, err := s.VerifyAudit(t.Context()); n != 0 || err != nil {
+		t.Error(n, err)
+	}
+	if err := s.Write(t.Context(), func(tx *Tx) error { return tx.exec(`UPDATE audit SET origin = '' WHERE n = 4`) }); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.VerifyAudit(t.Context()); n != 4 || err != nil {
+		t.Errorf("the origin was changed: row %d, %v", n, err)
+	}
+}
