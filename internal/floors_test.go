@@ -15,7 +15,7 @@ var floors = [][]string{
 	{"spelling", "span", "name", "protocol", "program", "location", "filter", "policy", "policy/policytest", "policy/graph", "policy/exchange", "signin", "whatif",
 		"sasl", "wire/line", "wire/imap", "wire/pop3", "wire/smtp", "wire/sieve", "wire/proxyproto"},
 	{"secret", "store", "geoip", "certs", "policyfile", "relay", "backend", "adminlog", "notify", "mailtest"},
-	{"directory", "delegate", "lockout", "factor", "apppassword", "approval", "token", "upstream", "authn", "session", "eventlog", "gate"},
+	{"change", "directory", "delegate", "lockout", "factor", "apppassword", "approval", "token", "upstream", "authn", "session", "eventlog", "gate"},
 	{"proxy", "front/dialogue", "front/imap", "front/pop3", "front/submission", "front/sieve", "decide/dovecot", "importer", "web", "admin", "portal"},
 	{"config", "server", "demo", "cli"},
 }

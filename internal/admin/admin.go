@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/portreeve/portreeve/internal/approval"
+	"github.com/portreeve/portreeve/internal/change"
 	"github.com/portreeve/portreeve/internal/directory"
 	"github.com/portreeve/portreeve/internal/eventlog"
 	"github.com/portreeve/portreeve/internal/factor"
@@ -57,6 +58,7 @@ type Options struct {
 	Replies      func(p protocol.Protocol, listener string) proxy.Settings
 	AppPasswords AppPasswords
 	Approvals    *approval.Service
+	Changes      *change.Service
 	Factors      *factor.Service
 	// Directories are the sources of people; TestDirectory tries one that is
 	// somebody else's, or all of them, with what is found of a user.
@@ -150,11 +152,13 @@ func (a *api) wrap(h handler) http.Handler {
 			limit = maxLog
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, limit)
+		r, promised := promising(r)
 		out, err := h(r)
 		if err != nil {
 			a.fail(w, r, err)
 			return
 		}
+		promised.tell(w.Header())
 		switch v := out.(type) {
 		case nil:
 			w.WriteHeader(http.StatusNoContent)
@@ -190,6 +194,8 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 		e = &Error{Status: http.StatusNotFound, Code: "ResourceNotFound", Message: err.Error()}
 	case errors.Is(err, store.ErrExists):
 		e = thereAlready(err)
+	case errors.Is(err, store.ErrAwaited), errors.Is(err, store.ErrNotUndoable):
+		e = notAwaited(err)
 	case errors.Is(err, store.ErrMirrored):
 		e = &Error{Status: http.StatusConflict, Code: "Conflict", Message: err.Error()}
 	case errors.Is(err, store.ErrConflict):
@@ -268,10 +274,19 @@ func list[T any](rows []T) map[string]any {
 
 // change carries out an administrator's change and puts it in force.
 func (a *api) change(r *http.Request, do func(*store.Tx) error) (session.Report, error) {
-	if err := a.Store.Change(r.Context(), actor(r), r.Header.Get("X-Reason"), do); err != nil {
+	spread, err := spreadOf(r)
+	if err != nil {
 		return session.Report{}, err
 	}
-	spread, err := spreadOf(r)
+	within, err := withinOf(r)
+	if err != nil {
+		return session.Report{}, err
+	}
+	if within == 0 {
+		err = a.Store.Change(r.Context(), actor(r), r.Header.Get("X-Reason"), do)
+	} else {
+		err = a.promise(r, within, do)
+	}
 	if err != nil {
 		return session.Report{}, err
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 func (a *app) admin() *cobra.Command {
-	return noun("admin", "Administrators", a.adminRecover())
+	return noun("admin", "Administrators", a.adminAdd(), a.adminRemove(), a.adminList(), a.adminRecover())
 }
 
 func (a *app) adminRecover() *cobra.Command {

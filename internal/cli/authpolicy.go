@@ -115,6 +115,7 @@ func (a *app) authpolicyAdd() *cobra.Command {
 		a.done("added authentication policy %s", printable(args[0]))
 		return nil
 	})
+	a.confirmFlag(c)
 	c.Example = "  portreeve authpolicy add no-passwords AllowBasicAuthImap=false AllowBasicAuthPop=false"
 	return c
 }
@@ -161,6 +162,7 @@ func (a *app) authpolicySet() *cobra.Command {
 		}
 		return a.changed(raw, "changed "+args[0])
 	})
+	a.confirmFlag(c)
 	c.ValidArgsFunction = a.names(authPolicies, "Name")
 	return c
 }
@@ -199,6 +201,7 @@ func (a *app) authpolicyImport() *cobra.Command {
 		return nil
 	})
 	c.Flags().BoolVar(&dry, "dry-run", false, "check only")
+	a.confirmFlag(c)
 	return c
 }
 
@@ -289,6 +292,7 @@ func (a *app) authpolicyAssign() *cobra.Command {
 	c.Flags().BoolVar(&none, "none", false, "take the assignment away")
 	c.MarkFlagsMutuallyExclusive("user", "group", "organization")
 	spreadFlag(c, &spread)
+	a.confirmFlag(c)
 	a.liveFlag(c, "user", people, "address")
 	a.liveFlag(c, "group", groups, "name")
 	c.ValidArgsFunction = a.names(authPolicies, "Name")
@@ -303,6 +307,7 @@ func (a *app) authpolicyDelete() *cobra.Command {
 		a.done("deleted authentication policy %s", printable(args[0]))
 		return nil
 	})
+	a.confirmFlag(c)
 	c.ValidArgsFunction = a.names(authPolicies, "Name")
 	return c
 }

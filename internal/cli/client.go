@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -25,6 +26,9 @@ type client struct {
 	reason string       // for the audit log
 	note   func(string) // hears what the server remarks on an answer; nil: nobody
 	http   *http.Client
+	// within is in what time changes are to be confirmed; promised hears until when.
+	within   string
+	promised func(until string)
 }
 
 func newClient(socket, reason string) *client {
@@ -195,6 +199,13 @@ func (c *client) send(ctx context.Context, method, path string, query url.Values
 		}
 		r = bytes.NewReader(raw)
 	}
+	if c.within != "" && method != http.MethodGet {
+		query = maps.Clone(query)
+		if query == nil {
+			query = url.Values{}
+		}
+		query.Set("confirmWithin", c.within)
+	}
 	target := "http://portreeve" + path // names in it are escaped already
 	if len(query) > 0 {
 		target += "?" + query.Encode()
@@ -221,6 +232,9 @@ func (c *client) send(ctx context.Context, method, path string, query url.Values
 			e.Error_.Message = "the server answered " + resp.Status
 		}
 		return nil, e
+	}
+	if until := resp.Header.Get("Portreeve-Reverts-When"); until != "" && c.promised != nil {
+		c.promised(until)
 	}
 	return resp, nil
 }

@@ -78,6 +78,7 @@ func (d objects) delete() *cobra.Command {
 	})
 	c.ValidArgsFunction = d.names(d.resource, "displayName")
 	spreadFlag(c, &spread)
+	d.confirmFlag(c)
 	return c
 }
 
@@ -114,6 +115,7 @@ else with a displayName that is known, is replaced. FILE may be -, for standard 
 All objects of all files come in as one change, or none of them does.
 Every member is kept as it is written, also those that are not known here.`
 	spreadFlag(c, &o.spread)
+	d.confirmFlag(c)
 	c.Flags().BoolVar(&o.strict, "strict", false, "refuse what cannot be enforced as it stands")
 	c.Flags().BoolVar(&o.dry, "dry-run", false, "check only")
 	if d.word == "policy" {

@@ -119,6 +119,7 @@ func (p past) restore() *cobra.Command {
 		return p.changed(raw, fmt.Sprintf("restored %s %q%s", p.word, args[0], what))
 	})
 	c.Flags().Int64Var(&version, "version", 0, "the version to put back; of a deleted one the last if it is not said")
+	p.confirmFlag(c)
 	c.ValidArgsFunction = p.names(p.resource, p.member)
 	return c
 }

@@ -102,6 +102,7 @@ func (a *app) locationAdd() *cobra.Command {
 	c.Flags().StringSliceVar(&cidrs, "cidr", nil, "a network, an address, or first-last")
 	c.Flags().StringSliceVar(&countries, "country", nil, "a country by its two letters")
 	c.Flags().BoolVar(&trust, "trusted", false, "the networks are trusted: part of AllTrusted")
+	a.confirmFlag(c)
 	c.Flags().BoolVar(&unknown, "include-unknown", false, "with countries: addresses that no country's file knows, too")
 	return c
 }

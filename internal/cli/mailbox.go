@@ -156,6 +156,7 @@ func (a *app) mailboxSet() *cobra.Command {
 	c.Flags().BoolVar(&h.organization, "organization", false, "of the organisation")
 	c.MarkFlagsMutuallyExclusive("group", "domain", "organization")
 	spreadFlag(c, &spread)
+	a.confirmFlag(c)
 	a.liveFlag(c, "group", groups, "name")
 	c.ValidArgsFunction = a.names(people, "address")
 	return c

@@ -28,7 +28,7 @@ func (a *app) policy() *cobra.Command {
 		a.policyState("enable", "enabled", "Enforce a policy, on open connections too"),
 		a.policyState("disable", "disabled", "Switch a policy off"),
 		a.policyState("report-only", "enabledForReportingButNotEnforced", "Only report what a policy would do"), d.delete(),
-		a.pastPolicies().history(), a.pastPolicies().diff(), a.pastPolicies().restore())
+		a.pastPolicies().history(), a.pastPolicies().diff(), a.pastPolicies().restore(), a.policyConfirm())
 }
 
 // shortStates are a policy's states in a word.
@@ -145,5 +145,6 @@ func (a *app) policyState(name, state, short string) *cobra.Command {
 	})
 	c.ValidArgsFunction = a.names(policies, "displayName")
 	spreadFlag(c, &spread)
+	a.confirmFlag(c)
 	return c
 }

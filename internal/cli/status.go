@@ -41,6 +41,9 @@ func (a *app) tellStatus(w io.Writer, f map[string]any) {
 	if text(at(f, "log.warning")) != "" {
 		s.line("Attention", text(at(f, "log.warning")))
 	}
+	s.block("Taken back unless confirmed", f["waiting"], func(x map[string]any) []string {
+		return []string{o.time(text(x["until"])), "changed by " + text(x["actor"]), touchedWords(x), text(x["reason"])}
+	})
 	s.block("People say it was not them", f["disowned"], func(x map[string]any) []string {
 		return []string{text(x["user"]), o.time(text(x["at"])), text(x["reference"]), "`portreeve signins show " + text(x["reference"]) + "` tells"}
 	})

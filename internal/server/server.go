@@ -24,6 +24,7 @@ import (
 	"github.com/portreeve/portreeve/internal/authn"
 	"github.com/portreeve/portreeve/internal/backend"
 	"github.com/portreeve/portreeve/internal/certs"
+	"github.com/portreeve/portreeve/internal/change"
 	"github.com/portreeve/portreeve/internal/config"
 	"github.com/portreeve/portreeve/internal/decide/dovecot"
 	"github.com/portreeve/portreeve/internal/delegate"
@@ -91,6 +92,7 @@ type Server struct {
 	appPasswords *apppassword.Service
 	factors      *factor.Service
 	approvals    *approval.Service
+	changes      *change.Service
 	delegates    *delegate.Rights
 	languages    *web.Languages
 	readers      readers
@@ -213,6 +215,10 @@ func (s *Server) openIdentity(ctx context.Context) (err error) {
 
 // openGate joins the parts that decide.
 func (s *Server) openGate(ctx context.Context) error {
+	s.changes = change.New(s.store, s.Log)
+	if _, err := s.changes.Due(ctx); err != nil { // before anybody is judged by it
+		return fmt.Errorf("taking back what nobody confirmed: %w", err)
+	}
 	changes, unsubscribe := s.store.Subscribe()
 	s.later(func() error { unsubscribe(); return nil })
 	s.keeper = &keeper{store: s.store, people: s.people, delegates: s.delegates, sessions: s.sessions, guard: s.guard, log: s.Log,
@@ -284,7 +290,7 @@ func (s *Server) Run(ctx context.Context) error {
 
 // rooms are the parts that own goroutines and outlive the listeners.
 func (s *Server) rooms() []func(context.Context) error {
-	rooms := []func(context.Context) error{s.events.Run, s.carry, s.backends.Run, s.keeper.run,
+	rooms := []func(context.Context) error{s.events.Run, s.carry, s.backends.Run, s.keeper.run, s.changes.Run,
 		func(ctx context.Context) error { return s.sessions.Run(ctx, s.keeper.refresh) },
 		func(ctx context.Context) error { s.places.Run(ctx); return nil }}
 	if s.certs != nil {

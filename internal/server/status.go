@@ -14,6 +14,7 @@ import (
 	"github.com/portreeve/portreeve/internal/admin"
 	"github.com/portreeve/portreeve/internal/backend"
 	"github.com/portreeve/portreeve/internal/certs"
+	"github.com/portreeve/portreeve/internal/change"
 	"github.com/portreeve/portreeve/internal/config"
 	"github.com/portreeve/portreeve/internal/decide/dovecot"
 	"github.com/portreeve/portreeve/internal/directory"
@@ -35,6 +36,7 @@ type Status struct {
 	Began         time.Time              `json:"began"`
 	PolicyVersion uint64                 `json:"policyVersion"`
 	Warnings      []policy.Warning       `json:"warnings"`
+	Waiting       []change.State         `json:"waiting,omitempty"` // changes that are taken back unless they are confirmed, the next first
 	People        int                    `json:"people"`
 	Sessions      int                    `json:"sessions"`
 	SigningIn     int                    `json:"signingIn"`
@@ -117,6 +119,9 @@ func (s *Server) status(ctx context.Context) any {
 		st.Notices = &n
 	}
 	st.Disowned = s.disowned(ctx)
+	if waiting, err := s.changes.Waiting(ctx); err == nil {
+		st.Waiting = waiting
+	}
 	return st
 }
 
@@ -150,7 +155,7 @@ func descriptors() Descriptors {
 
 // adminHandler is the administrators' interface.
 func (s *Server) adminHandler() http.Handler {
-	return admin.New(admin.Options{Store: s.store, Events: s.events, Gate: s.gate, Sessions: s.sessions, Log: s.Log,
+	return admin.New(admin.Options{Store: s.store, Changes: s.changes, Events: s.events, Gate: s.gate, Sessions: s.sessions, Log: s.Log,
 		Apply: s.keeper.apply, Warnings: s.keeper.named, SnapshotAt: s.keeper.at, Guard: s.guard.List, Status: s.status,
 		CheckBackends: s.checkBackends, ExportKeys: s.exportKeys, RotateKeys: s.rotateKeys,
 		AppPasswords: s.appPasswords, Factors: s.factors, Approvals: s.approvals,

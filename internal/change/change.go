@@ -1,0 +1,187 @@
+// Package change makes changes of the rules that take themselves back: such a
+// change acts at once, and unless somebody confirms it in time every object
+// that it touched, and that nobody changed since, is put back as it was.
+//
+// When that is due stands in the database beside the change itself, written in
+// the same transaction, so that a process that is killed in between forgets
+// nothing: what became due meanwhile is taken back when the next one starts.
+// The owner calls Run. Whoever else puts changes in force hears of this one
+// through the store like of any other.
+package change
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/portreeve/portreeve/internal/store"
+)
+
+const (
+	// Shortest and Longest bound how long a change may wait to be confirmed.
+	Shortest = time.Second
+	Longest  = 24 * time.Hour
+	// again is how long is waited when the database could not be written.
+	again = time.Second
+	// glance bounds every wait, so that a clock that is put forward is noticed.
+	glance = time.Minute
+)
+
+// Service makes, confirms and takes back changes.
+type Service struct {
+	store *store.Store
+	log   *slog.Logger
+	wake  chan struct{} // holds one: a deadline has come or gone
+}
+
+// New makes a service over a store.
+func New(s *store.Store, log *slog.Logger) *Service {
+	return &Service{store: s, log: log, wake: make(chan struct{}, 1)}
+}
+
+// Make carries out a change that is taken back unless it is confirmed in time.
+// If it changes nothing the zero Pending is returned.
+func (s *Service) Make(ctx context.Context, who store.Actor, reason string, within time.Duration, do func(*store.Tx) error) (p store.Pending, err error) {
+	err = s.store.Change(ctx, who, reason, func(tx *store.Tx) (err error) {
+		p, err = tx.Await(within, do)
+		return err
+	})
+	if err != nil {
+		return store.Pending{}, err
+	}
+	s.look()
+	return p, nil
+}
+
+// Confirm has changes stay; how is kept in the audit. Those that wait no more
+// are passed over, and the others returned.
+func (s *Service) Confirm(ctx context.Context, who store.Actor, reason string, how any, all []store.Pending) (confirmed []store.Pending, err error) {
+	err = s.store.Change(ctx, who, reason, func(tx *store.Tx) error {
+		confirmed = nil
+		for _, p := range all {
+			switch err := tx.Confirm(p.ID, how); {
+			case errors.Is(err, store.ErrNotFound):
+				continue
+			case err != nil:
+				return err
+			}
+			confirmed = append(confirmed, p)
+		}
+		return nil
+	})
+	s.look()
+	return confirmed, err
+}
+
+// State is a change that waits, for people.
+type State struct {
+	ID      string    `json:"id"`
+	Made    time.Time `json:"made"`
+	Until   time.Time `json:"until"`
+	Actor   string    `json:"actor"`
+	Reason  string    `json:"reason,omitempty"`
+	Changes []Touched `json:"changes"`
+}
+
+// Touched is one object of a change.
+type Touched struct {
+	Action string `json:"action"`
+	Kind   string `json:"kind"`
+	Object string `json:"id"`
+	Name   string `json:"name"`
+}
+
+// Waiting lists what waits, the next to be taken back first.
+func (s *Service) Waiting(ctx context.Context) ([]State, error) {
+	list, err := s.store.Pendings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := []State{}
+	for _, p := range list {
+		st := State{ID: p.ID, Made: p.Made.UTC(), Until: p.Until.UTC(), Actor: p.Actor.Name, Reason: p.Reason, Changes: []Touched{}}
+		rows, err := s.store.Touched(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range rows {
+			st.Changes = append(st.Changes, Touched{row.Action, row.Kind, row.Object, row.Name})
+		}
+		all = append(all, st)
+	}
+	return all, nil
+}
+
+// Due takes back what is due by now and returns when the next is; zero: nothing waits.
+func (s *Service) Due(ctx context.Context) (next time.Time, err error) {
+	list, err := s.store.Pendings(ctx)
+	if err != nil {
+		return next, err
+	}
+	for _, p := range list {
+		if p.Until.After(time.Now()) {
+			return p.Until, nil
+		}
+		if err := s.takeBack(ctx, p); err != nil {
+			return next, err
+		}
+	}
+	return next, nil
+}
+
+func (s *Service) takeBack(ctx context.Context, p store.Pending) error {
+	var undone []store.Undone
+	reason := "nobody confirmed the change of " + p.Actor.Name + " in time"
+	err := s.store.Change(store.WithOrigin(ctx, store.OriginRevert), store.System, reason, func(tx *store.Tx) (err error) {
+		undone, err = tx.TakeBack(p.ID)
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return nil // confirmed meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	for _, u := range undone {
+		if u.Left != "" {
+			s.log.Warn("left as it is, though nobody confirmed its change", "kind", u.Kind, "name", u.Name, "why", u.Left)
+			continue
+		}
+		s.log.Info("taken back, since nobody confirmed it", "kind", u.Kind, "name", u.Name, "made", p.Made, "by", p.Actor.Name)
+	}
+	return nil
+}
+
+// look has Run look at the deadlines again.
+func (s *Service) look() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run takes changes back when they are due, until ctx ends. What cannot be
+// written is tried again: a deadline is never given up.
+func (s *Service) Run(ctx context.Context) error {
+	for {
+		next, err := s.Due(ctx)
+		wait := glance
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			s.log.Error("cannot take back a change that nobody confirmed", "err", err)
+			wait = again
+		case !next.IsZero():
+			wait = min(glance, max(0, time.Until(next)))
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+		case <-s.wake:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
