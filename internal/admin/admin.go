@@ -44,6 +44,8 @@ type Options struct {
 	// Apply puts what is stored in force and has open sessions judged again,
 	// closing at once or spread over the given time.
 	Apply func(ctx context.Context, spread time.Duration) (session.Report, error)
+	// Would compiles the rules that a transaction would put in force.
+	Would func(context.Context, store.View) (*policy.Snapshot, error)
 	// Warnings are what the rules in force cannot enforce as they stand.
 	Warnings func() []policy.Warning
 	// SnapshotAt finds the rules that judged an old sign-in.
@@ -282,10 +284,14 @@ func (a *api) change(r *http.Request, do func(*store.Tx) error) (session.Report,
 	if err != nil {
 		return session.Report{}, err
 	}
+	w, err := a.watch(r)
+	if err != nil {
+		return session.Report{}, err
+	}
 	if within == 0 {
-		err = a.Store.Change(r.Context(), actor(r), r.Header.Get("X-Reason"), do)
+		err = a.Store.Change(r.Context(), actor(r), r.Header.Get("X-Reason"), w.over(do, false))
 	} else {
-		err = a.promise(r, within, do)
+		err = a.promise(r, within, w, do)
 	}
 	if err != nil {
 		return session.Report{}, err

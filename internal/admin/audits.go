@@ -142,10 +142,32 @@ func (w *auditWords) about(x *store.Audit) string {
 		return name + " in " + w.text(x.Object)
 	case "switch", "assignment":
 		return strings.TrimSpace(name + " " + w.text(x.Object))
+	case "change":
+		return w.waited(x.After, object)
 	case "signIn", "session":
 		return colon(name, asked(object))
 	}
 	return name
+}
+
+// waited says what became of a change that waited to be confirmed.
+func (w *auditWords) waited(after json.RawMessage, o map[string]any) string {
+	var undone []store.Undone
+	if json.Unmarshal(after, &undone) != nil {
+		if until := textOf(o, "until"); until != "" {
+			return "until " + until
+		}
+		return colon(textOf(o, "by"), strings.TrimSpace(textOf(o, "user")+" "+textOf(o, "reference")))
+	}
+	all := make([]string, len(undone))
+	for i, u := range undone {
+		all[i] = u.Kind + " " + u.Name
+		if u.Kind == "switch" || u.Kind == "assignment" {
+			all[i] = strings.TrimSpace(all[i] + " " + w.text(u.Object))
+		}
+		all[i] = colon(all[i], u.Left)
+	}
+	return strings.Join(all, "; ")
 }
 
 // request is what is still known of one; it is forgotten after a while.

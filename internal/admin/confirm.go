@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -18,10 +19,14 @@ import (
 const (
 	changeHeader = "Portreeve-Change"       // its id
 	untilHeader  = "Portreeve-Reverts-When" // RFC 3339
+	outHeader    = "Portreeve-Keeps-Out"    // an administrator whom it keeps out as all others, escaped as in a path; one header each
 )
 
 // promised is the pending change that a request made, if it made one.
-type promised struct{ pending store.Pending }
+type promised struct {
+	pending store.Pending
+	out     []string // administrators whom it keeps out, if it does all of them
+}
 
 type promiseKey struct{}
 
@@ -35,6 +40,9 @@ func (p *promised) tell(h http.Header) {
 	if p.pending.ID != "" {
 		h.Set(changeHeader, p.pending.ID)
 		h.Set(untilHeader, p.pending.Until.UTC().Format(time.RFC3339))
+	}
+	for _, line := range p.out {
+		h.Add(outHeader, url.PathEscape(line))
 	}
 }
 
@@ -55,10 +63,10 @@ func withinOf(r *http.Request) (time.Duration, error) {
 }
 
 // promise carries out a change that is taken back unless it is confirmed.
-func (a *api) promise(r *http.Request, within time.Duration, do func(*store.Tx) error) error {
-	p, err := a.Changes.Make(r.Context(), actor(r), r.Header.Get("X-Reason"), within, do)
-	if told, ok := r.Context().Value(promiseKey{}).(*promised); ok {
-		told.pending = p
+func (a *api) promise(r *http.Request, within time.Duration, w *watch, do func(*store.Tx) error) error {
+	p, err := a.Changes.Make(r.Context(), actor(r), r.Header.Get("X-Reason"), within, w.over(do, true))
+	if told, ok := r.Context().Value(promiseKey{}).(*promised); ok && err == nil {
+		told.pending, told.out = p, w.out
 	}
 	return err
 }

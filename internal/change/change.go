@@ -113,21 +113,24 @@ func (s *Service) Waiting(ctx context.Context) ([]State, error) {
 	return all, nil
 }
 
-// Due takes back what is due by now and returns when the next is; zero: nothing waits.
+// Due takes back what is due by now and returns when the next is; zero: nothing
+// more waits. One that cannot be taken back stands in no other's way.
 func (s *Service) Due(ctx context.Context) (next time.Time, err error) {
 	list, err := s.store.Pendings(ctx)
 	if err != nil {
 		return next, err
 	}
+	var faults []error
 	for _, p := range list {
 		if p.Until.After(time.Now()) {
-			return p.Until, nil
+			next = p.Until
+			break
 		}
 		if err := s.takeBack(ctx, p); err != nil {
-			return next, err
+			faults = append(faults, err)
 		}
 	}
-	return next, nil
+	return next, errors.Join(faults...)
 }
 
 func (s *Service) takeBack(ctx context.Context, p store.Pending) error {
@@ -166,15 +169,16 @@ func (s *Service) look() {
 func (s *Service) Run(ctx context.Context) error {
 	for {
 		next, err := s.Due(ctx)
-		wait := glance
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return nil
-		case err != nil:
+		}
+		wait := glance
+		if err != nil {
 			s.log.Error("cannot take back a change that nobody confirmed", "err", err)
 			wait = again
-		case !next.IsZero():
-			wait = min(glance, max(0, time.Until(next)))
+		}
+		if !next.IsZero() {
+			wait = min(wait, max(0, time.Until(next)))
 		}
 		timer := time.NewTimer(wait)
 		select {

@@ -233,6 +233,11 @@ func (c *client) send(ctx context.Context, method, path string, query url.Values
 		}
 		return nil, e
 	}
+	for _, line := range resp.Header.Values("Portreeve-Keeps-Out") {
+		if line, err := url.PathUnescape(line); err == nil && c.note != nil {
+			c.note("it keeps every administrator out: " + line)
+		}
+	}
 	if until := resp.Header.Get("Portreeve-Reverts-When"); until != "" && c.promised != nil {
 		c.promised(until)
 	}

@@ -11,7 +11,7 @@ import (
 
 // confirmFlag lets a command make a change that takes itself back.
 func (a *app) confirmFlag(c *cobra.Command) {
-	c.Flags().StringVar(&a.within, "confirm-within", "", "take it back by itself after this time, such as 10m, unless `portreeve policy confirm` has it stay")
+	c.Flags().StringVar(&a.within, "confirm-within", "", "take it back by itself after this time, such as 10m, unless it is confirmed (portreeve policy confirm)")
 }
 
 // promised says until when a change can be confirmed.

@@ -33,6 +33,12 @@ func TestScripts(t *testing.T) {
 			e.Setenv("EXAMPLES", examples(t))
 			return nil
 		},
+		Condition: func(name string) (bool, error) {
+			if name != "root" {
+				return false, fmt.Errorf("there is no condition %q", name)
+			}
+			return os.Geteuid() == 0, nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"samejson": sameJSON, "samebytes": sameBytes},
 	})
 }

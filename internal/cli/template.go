@@ -49,6 +49,7 @@ func (a *app) policyNew() *cobra.Command {
 	c.Flags().StringVar(&display, "name", "", "the policy's name, if not the template's")
 	c.Flags().BoolVar(&dry, "dry-run", false, "make nothing, only say what it would have done")
 	c.Flags().StringVar(&seen, "seen", "30d", "how far back sign-ins are judged by it: 7d, 12w, 1y")
+	a.confirmFlag(c)
 	a.liveFlag(c, "template", templates, "id")
 	return c
 }

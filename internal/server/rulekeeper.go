@@ -116,6 +116,16 @@ func (k *keeper) compile(ctx context.Context, current *policy.Snapshot) (snap *p
 	return snap, true, wait, nil
 }
 
+// would compiles what would be in force if a transaction were committed now.
+func (k *keeper) would(ctx context.Context, v store.View) (*policy.Snapshot, error) {
+	r, err := readRules(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	snap, _, err := r.compile(k.gate.Snapshot().Version() + 1)
+	return snap, err
+}
+
 // apply puts everything stored by now in force and returns what became of the
 // open sessions, whose closing may be spread over a time.
 func (k *keeper) apply(ctx context.Context, spread time.Duration) (session.Report, error) {

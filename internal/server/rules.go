@@ -39,8 +39,19 @@ type document struct {
 // mfa: combinations of methods, separated by semicolons.
 const SettingMFAAlsoAccepts = "mfaAlsoAccepts"
 
+// shelf is where rules are kept: the store, or what a transaction makes of it.
+type shelf interface {
+	Documents(context.Context, store.DocumentKind) ([]store.Document, error)
+	AuthenticationPolicies(context.Context) ([]store.Document, error)
+	Switches(context.Context) ([]store.Switch, error)
+	Assignments(context.Context) ([]store.Assignment, error)
+	Setting(ctx context.Context, name string) (string, error)
+	Groups(context.Context) ([]store.Group, error)
+	Person(ctx context.Context, idOrAddress string) (store.Person, error)
+}
+
 // readRules reads the rules in force from the store.
-func readRules(ctx context.Context, s *store.Store) (*rules, error) {
+func readRules(ctx context.Context, s shelf) (*rules, error) {
 	r := &rules{People: map[string]string{}, Groups: map[string]string{}}
 	for _, kind := range []struct {
 		kind store.DocumentKind
@@ -75,7 +86,7 @@ func readRules(ctx context.Context, s *store.Store) (*rules, error) {
 
 // readNames keeps the names that rules refer to: who else there is makes no
 // difference to a verdict, and must not make a new version.
-func (r *rules) readNames(ctx context.Context, s *store.Store) error {
+func (r *rules) readNames(ctx context.Context, s shelf) error {
 	groups, err := s.Groups(ctx)
 	if err != nil {
 		return fmt.Errorf("reading groups: %w", err)

@@ -216,8 +216,8 @@ func (s *Server) openIdentity(ctx context.Context) (err error) {
 // openGate joins the parts that decide.
 func (s *Server) openGate(ctx context.Context) error {
 	s.changes = change.New(s.store, s.Log)
-	if _, err := s.changes.Due(ctx); err != nil { // before anybody is judged by it
-		return fmt.Errorf("taking back what nobody confirmed: %w", err)
+	if _, err := s.changes.Due(ctx); err != nil { // before anybody is judged by what is due; Run tries again
+		s.Log.Error("cannot take back a change that nobody confirmed", "err", err)
 	}
 	changes, unsubscribe := s.store.Subscribe()
 	s.later(func() error { unsubscribe(); return nil })

@@ -19,8 +19,10 @@ func scanAssignment(r scanner) (a Assignment, err error) {
 
 // Assignments lists who has which authentication policy.
 func (s *Store) Assignments(ctx context.Context) ([]Assignment, error) {
-	return collect(ctx, s, scanAssignment, `SELECT scope, subject, policy FROM assignments ORDER BY scope, subject`)
+	return collect(ctx, s, scanAssignment, assignmentsQuery)
 }
+
+const assignmentsQuery = `SELECT scope, subject, policy FROM assignments ORDER BY scope, subject`
 
 // PutAssignment assigns a policy in place of what was assigned before; an
 // empty Policy takes the assignment away.

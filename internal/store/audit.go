@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -188,7 +189,16 @@ func scanAudit(r scanner) (a Audit, err error) {
 func (s *Store) VerifyAudit(ctx context.Context) (int64, error) { return verifyAudit(ctx, s.read) }
 
 func verifyAudit(ctx context.Context, db *sql.DB) (int64, error) {
-	rows, err := db.QueryContext(ctx, `SELECT `+auditColumns+` FROM audit ORDER BY n`)
+	columns := auditColumns
+	var has bool
+	err := db.QueryRowContext(ctx, `SELECT count(*) FROM pragma_table_info('audit') WHERE name = 'origin'`).Scan(&has)
+	if err != nil {
+		return 0, fmt.Errorf("reading the audit: %w", err)
+	}
+	if !has { // a backup of an older program
+		columns = strings.Replace(columns, "origin", "'' AS origin", 1)
+	}
+	rows, err := db.QueryContext(ctx, `SELECT `+columns+` FROM audit ORDER BY n`)
 	if err != nil {
 		return 0, fmt.Errorf("reading the audit: %w", err)
 	}

@@ -95,9 +95,10 @@ func (s *Store) Change(ctx context.Context, who Actor, reason string, do func(*T
 	for {
 		err := s.w.write(ctx, func(tx *Tx) error {
 			audited := *tx
+			audited.change = Change{} // its own, and not that of others who share the commit
 			audited.audit = &auditor{who: who, reason: reason, origin: originOf(ctx, who), at: time.Now()}
 			err := do(&audited)
-			tx.change = audited.change
+			tx.change.merge(audited.change)
 			return err
 		})
 		if !errors.Is(err, ErrUnavailable) {

@@ -49,8 +49,10 @@ func scanDocument(r scanner) (d Document, err error) {
 
 // Documents lists the objects of one kind in their order, without deleted ones.
 func (s *Store) Documents(ctx context.Context, k DocumentKind) ([]Document, error) {
-	return collect(ctx, s, scanDocument, `SELECT `+documentColumns+` FROM documents WHERE kind = ? AND deleted = 0 ORDER BY position, id`, k)
+	return collect(ctx, s, scanDocument, documentsQuery, k)
 }
+
+const documentsQuery = `SELECT ` + documentColumns + ` FROM documents WHERE kind = ? AND deleted = 0 ORDER BY position, id`
 
 // Policies lists the conditional access policies in their order.
 func (s *Store) Policies(ctx context.Context) ([]Document, error) { return s.Documents(ctx, Policy) }

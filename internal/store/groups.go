@@ -32,8 +32,10 @@ func scanMember(r scanner) (m Member, err error) { return m, r.Scan(&m.Group, &m
 
 // Groups lists all groups by name.
 func (s *Store) Groups(ctx context.Context) ([]Group, error) {
-	return collect(ctx, s, scanGroup, `SELECT id, name, created, source FROM groups ORDER BY name`)
+	return collect(ctx, s, scanGroup, groupsQuery)
 }
+
+const groupsQuery = `SELECT id, name, created, source FROM groups ORDER BY name`
 
 const groupQuery = `SELECT id, name, created, source FROM groups WHERE id = ? OR name = ? ORDER BY id = ? DESC LIMIT 1`
 

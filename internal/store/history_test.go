@@ -2,8 +2,10 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
+	"path/filepath"
 	"testing"
 )
 
@@ -71,5 +73,28 @@ func TestTheAuditSaysByWhichWayAChangeCame(t *testing.T) {
 	}
 	if n, err := s.VerifyAudit(t.Context()); n != 4 || err != nil {
 		t.Errorf("the origin was changed: row %d, %v", n, err)
+	}
+}
+
+func TestAnAuditFromBeforeThereWasAnOriginIsWhole(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	who := Actor{UID: -1, Name: "leela@example.org"} // whose name says by which way it came
+	if err := s.Change(t.Context(), who, "", func(tx *Tx) error { return tx.PutSetting("x", "1") }); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", filepath.Join(dir, FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(`ALTER TABLE audit DROP COLUMN origin`); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := verifyAudit(t.Context(), db); n != 0 || err != nil {
+		t.Errorf("row %d does not fit, %v", n, err)
 	}
 }

@@ -35,8 +35,10 @@ const switchColumns = `scope, subject, name, value`
 
 // Switches lists all that are set.
 func (s *Store) Switches(ctx context.Context) ([]Switch, error) {
-	return collect(ctx, s, scanSwitch, `SELECT `+switchColumns+` FROM switches ORDER BY scope, subject, name`)
+	return collect(ctx, s, scanSwitch, switchesQuery)
 }
+
+const switchesQuery = `SELECT ` + switchColumns + ` FROM switches ORDER BY scope, subject, name`
 
 // SwitchesOf lists those set on one object.
 func (s *Store) SwitchesOf(ctx context.Context, sc Scope, subject string) ([]Switch, error) {
