@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -39,14 +40,21 @@ backends:
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := New(t.Context(), Options{Config: c, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Version: "test"})
+	s, _ := serving(t, c, io.Discard)
+	return s, s.doors[0].listener.Addr().String()
+}
+
+// serving runs a server until stop is called, or else the test ends.
+func serving(t *testing.T, c *config.Config, log io.Writer) (s *Server, stop func()) {
+	t.Helper()
+	s, err := New(t.Context(), Options{Config: c, Log: slog.New(slog.NewTextHandler(log, nil)), Version: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Errorf("running: %v", err)
@@ -55,7 +63,8 @@ backends:
 			t.Errorf("closing: %v", err)
 		}
 	})
-	return s, s.doors[0].listener.Addr().String()
+	t.Cleanup(stop)
+	return s, stop
 }
 
 // talker speaks IMAP by hand.
