@@ -122,7 +122,7 @@ func (s *Service) Advice(k Knock) (what, do string) {
 		return admits(&here, &knock)
 	}
 	by := func(w *Window) bool {
-		return w.Program == k.Program && (w.JA4 == k.JA4 || libraryOf(w.JA4) == libraryOf(k.JA4))
+		return w.Program == k.Program && (w.JA4 == k.JA4 || sameLibrary(w.JA4, k.JA4))
 	}
 	switch {
 	case any(func(w *Window) bool { return at(w) && by(w) && !slices.Contains(w.Protocols, k.Protocol) }):

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math/bits"
 	"net/netip"
 	"slices"
@@ -21,7 +22,7 @@ type device struct{ Program, JA4 string }
 
 // same says that two may be one program on one machine, updated meanwhile.
 func (d device) same(o device) bool {
-	return d.Program == o.Program && (d.JA4 == o.JA4 || libraryOf(d.JA4) != "" && libraryOf(d.JA4) == libraryOf(o.JA4))
+	return d.Program == o.Program && (d.JA4 == o.JA4 || sameLibrary(d.JA4, o.JA4))
 }
 
 // place is whose network it is and where; without a file that tells, the network itself.
@@ -65,10 +66,13 @@ type habit struct {
 
 	nets        map[netip.Prefix]*netUse
 	addrs       []netip.Addr // the first few
-	hours       [24]int64    // UTC
+	hours       [24]int64    // in how many of each it was used, UTC
+	used        int64        // hours in all
+	hour        int64        // the last, since 1970
 	days        days
 	count       int64
 	first, last time.Time
+	apart       bool            // from what the person does most: neither its program nor its place leads there
 	torn        map[*netUse]int // how often the same program was in another country's network within the hour
 }
 
@@ -117,12 +121,16 @@ const tornWithin = time.Hour
 type past struct {
 	from, to time.Time
 	people   map[string]*person
-	hours    [24]int64
+	hours    [24]int64 // of all habits
+	used     int64     // hours in all
 	signIns  int64
 
-	countries map[string]int64           // sign-ins
-	devices   map[netip.Prefix][]library // of everybody, the first few of each network
-	pools     map[netip.Prefix]*churn    // when all is read
+	devices map[netip.Prefix][]library // of everybody, the first few of each network
+
+	// When all is read.
+	usual     string          // the organisation's country, empty if it has none
+	libraries map[library]int // people in that country, by what they use there
+	pools     map[netip.Prefix]*churn
 }
 
 // library is a program's TLS library, or its name where there is no hello.
@@ -161,9 +169,10 @@ func (s *Service) passwords(ctx context.Context, from, to time.Time, whom func(s
 
 // read learns the habits of those chosen.
 func (s *Service) read(ctx context.Context, from, to time.Time, whom func(string) bool) (*past, error) {
-	p := &past{from: from, to: to, people: map[string]*person{}, countries: map[string]int64{}, devices: map[netip.Prefix][]library{}}
+	p := &past{from: from, to: to, people: map[string]*person{}, devices: map[netip.Prefix][]library{}}
 	err := s.passwords(ctx, from, to, whom, func(k *Knock, e *signin.Event) { p.add(k, e) })
-	p.pools = p.churn()
+	p.usual, p.pools = p.majority(), p.churn()
+	p.libraries = p.common()
 	return p, err
 }
 
@@ -173,23 +182,49 @@ func (p *past) add(k *Knock, e *signin.Event) {
 		who = &person{id: k.Person, address: e.Facts.Address, first: k.At, latest: map[device]sighting{}}
 		p.people[k.Person] = who
 	}
-	d, at := device{k.Program, k.JA4}, placeOf(k)
+	d, at, n := device{k.Program, k.JA4}, placeOf(k), max(e.Count, 1)
 	i := slices.IndexFunc(who.habits, func(h *habit) bool { return h.device == d && h.place == at })
+	p.signIns += n
 	if i < 0 {
+		if who.makeRoom(p.dayOf(k.At)); len(who.habits) >= maxHabits {
+			return // it is not adopted
+		}
 		i = len(who.habits)
 		who.habits = append(who.habits, &habit{person: k.Person, device: d, place: at, owner: k.Owner, first: k.At, nets: map[netip.Prefix]*netUse{}})
 	}
 	h := who.habits[i]
-	n := max(e.Count, 1)
-	p.signIns += n
-	p.hours[k.At.UTC().Hour()] += n
-	p.countries[k.Country] += n
+	if hour := k.At.Unix() / 3600; hour != h.hour { // a script that looks each second is not many people
+		h.hour = hour
+		h.hours[k.At.UTC().Hour()]++
+		p.hours[k.At.UTC().Hour()]++
+		h.used, p.used = h.used+1, p.used+1
+	}
 	net := h.add(k, n, p.dayOf(k.At), p.dayOf(cmp.Or(e.Last, k.At)))
 	who.sight(h, net, k.At)
 	network, l := networkOf(k.Addr), d.library()
 	if seen := p.devices[network]; len(seen) < manyDevices && !slices.Contains(seen, l) {
 		p.devices[network] = append(seen, l)
 	}
+}
+
+// maxHabits is of one person. Whoever has a password can show another TLS hello
+// each time, and what is compared with one another must not grow with that.
+const maxHabits = 500
+
+// makeRoom forgets, where there is no room, what was done on one day only and
+// not today.
+func (p *person) makeRoom(today int) {
+	if len(p.habits) < maxHabits {
+		return
+	}
+	var now days
+	now.add(today)
+	gone := map[*habit]bool{}
+	p.habits = slices.DeleteFunc(p.habits, func(h *habit) bool {
+		gone[h] = h.days.count() == 1 && h.days != now
+		return gone[h]
+	})
+	maps.DeleteFunc(p.latest, func(_ device, s sighting) bool { return gone[s.h] })
 }
 
 // manyDevices is how many libraries make a network a place that people share,
@@ -213,7 +248,6 @@ func (h *habit) add(k *Knock, n int64, first, last int) *netUse {
 	u.count += n
 	h.count += n
 	u.last, h.last = k.At, k.At
-	h.hours[k.At.UTC().Hour()] += n
 	if len(h.addrs) < keptAddrs && !slices.Contains(h.addrs, k.Addr) {
 		h.addrs = append(h.addrs, k.Addr)
 	}
@@ -280,15 +314,51 @@ func (p *past) settledOn(who *person, country string) (on days) {
 	return on
 }
 
-// majority is the country of the organisation, empty if it has none.
+// majority is the country of the organisation, in which most people are, empty
+// if it has none. It counts people: one script can sign in more often than all
+// of them.
 func (p *past) majority() string {
-	for country, n := range p.countries {
-		if n*10 >= p.signIns*6 {
+	in, all := map[string]int{}, 0
+	for _, who := range p.people {
+		if country, on := who.home(""); on > 0 {
+			in[country]++
+			all++
+		}
+	}
+	for country, n := range in {
+		if n*10 >= all*6 {
 			return country
 		}
 	}
 	return ""
 }
+
+// common counts the people of the organisation's country by the TLS libraries
+// that they use there.
+func (p *past) common() map[library]int {
+	all := map[library]int{}
+	for _, who := range p.people {
+		has := map[library]bool{}
+		for _, h := range who.habits {
+			if l := h.library(); h.Country == p.usual && !has[l] {
+				has[l] = true
+				all[l]++
+			}
+		}
+	}
+	return all
+}
+
+// rare says that hardly anybody in the organisation uses a program. In a small
+// one, and where there is no country, nobody can tell.
+func (p *past) rare(h *habit) bool {
+	l := h.library()
+	return p.usual != "" && l != "" && len(p.people) >= manyPeople && p.libraries[l] < enoughPeople
+}
+
+// manyPeople are how many an organisation must have before a program that few
+// of them use is rare.
+const manyPeople = 10 * enoughPeople
 
 // home is the country in which a person is: the organisation's, if they are
 // seen there at all, or else that of most days. Days alone would say where a
