@@ -130,6 +130,7 @@ type past struct {
 	// When all is read.
 	usual     string          // the organisation's country, empty if it has none
 	libraries map[library]int // people in that country, by what they use there
+	guests    map[place]int   // people with a program that is not rare, by where they use it
 	pools     map[netip.Prefix]*churn
 }
 
@@ -172,7 +173,7 @@ func (s *Service) read(ctx context.Context, from, to time.Time, whom func(string
 	p := &past{from: from, to: to, people: map[string]*person{}, devices: map[netip.Prefix][]library{}}
 	err := s.passwords(ctx, from, to, whom, func(k *Knock, e *signin.Event) { p.add(k, e) })
 	p.usual, p.pools = p.majority(), p.churn()
-	p.libraries = p.common()
+	p.common()
 	return p, err
 }
 
@@ -320,7 +321,7 @@ func (p *past) settledOn(who *person, country string) (on days) {
 func (p *past) majority() string {
 	in, all := map[string]int{}, 0
 	for _, who := range p.people {
-		if country, on := who.home(""); on > 0 {
+		if country, on := who.home("", nil); on > 0 {
 			in[country]++
 			all++
 		}
@@ -334,19 +335,27 @@ func (p *past) majority() string {
 }
 
 // common counts the people of the organisation's country by the TLS libraries
-// that they use there.
-func (p *past) common() map[library]int {
-	all := map[library]int{}
+// that they use there, and those anywhere by the network owners.
+func (p *past) common() {
+	p.libraries, p.guests = map[library]int{}, map[place]int{}
 	for _, who := range p.people {
 		has := map[library]bool{}
 		for _, h := range who.habits {
 			if l := h.library(); h.Country == p.usual && !has[l] {
 				has[l] = true
-				all[l]++
+				p.libraries[l]++
 			}
 		}
 	}
-	return all
+	for _, who := range p.people {
+		at := map[place]bool{}
+		for _, h := range who.habits {
+			if !at[h.place] && !p.rare(h) {
+				at[h.place] = true
+				p.guests[h.place]++
+			}
+		}
+	}
 }
 
 // rare says that hardly anybody in the organisation uses a program. In a small
@@ -356,17 +365,29 @@ func (p *past) rare(h *habit) bool {
 	return p.usual != "" && l != "" && len(p.people) >= manyPeople && p.libraries[l] < enoughPeople
 }
 
+// remote says that hardly anybody in the organisation is ever in networks of a
+// habit's owner.
+func (p *past) remote(h *habit) bool { return h.ASN != 0 && p.guests[h.place] < enoughPeople }
+
 // manyPeople are how many an organisation must have before a program that few
 // of them use is rare.
 const manyPeople = 10 * enoughPeople
 
 // home is the country in which a person is: the organisation's, if they are
 // seen there at all, or else that of most days. Days alone would say where a
-// script is that looks every night.
-func (p *person) home(majority string) (country string, on int) {
+// script is that looks every night, and so what hardly anybody uses says
+// nothing, unless there is nothing else.
+func (p *past) home(who *person) (country string, on int) {
+	if country, on := who.home(p.usual, p.rare); on > 0 {
+		return country, on
+	}
+	return who.home(p.usual, nil)
+}
+
+func (p *person) home(majority string, except func(*habit) bool) (country string, on int) {
 	in := map[string]days{}
 	for _, h := range p.habits {
-		if h.Country != "" {
+		if h.Country != "" && (except == nil || !except(h)) {
 			in[h.Country] = in[h.Country].or(h.days)
 		}
 	}

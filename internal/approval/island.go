@@ -1,7 +1,5 @@
 package approval
 
-import "fmt"
-
 // islands finds the habits that neither a common program nor a common network
 // owner joins to what a person does most, by however many steps, and among which
 // nothing is ever sent. A thief with two programs at one place, or with one at
@@ -42,20 +40,19 @@ func (p *person) islands(main map[*habit]bool) {
 }
 
 // taken says that an account shows nothing of its owner, and why: everything
-// that is done in it is done abroad, by programs that hardly anybody in the
-// organisation uses, and only one way.
+// that is done in it is done where nobody else is, by programs that hardly
+// anybody in the organisation uses, and only one way.
 func (p *past) taken(who *person) []string {
 	var used uint32
-	country := ""
 	for _, h := range who.habits {
-		if h.Country == "" || h.Country == p.usual || !p.rare(h) {
+		if h.Country == "" || h.Country == p.usual && !p.remote(h) || !p.rare(h) {
 			return nil
 		}
-		used, country = used|h.protocols(), h.Country
+		used |= h.protocols()
 	}
 	way := oneWay(used)
 	if way == "" {
 		return nil
 	}
-	return []string{fmt.Sprintf("from %s, and this person is never seen in %s", country, p.usual), "a program that hardly anybody else here uses", way}
+	return []string{"everything in this account is done abroad, or where hardly anybody else here is", "a program that hardly anybody else here uses", way}
 }

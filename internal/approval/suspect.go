@@ -44,6 +44,7 @@ const (
 	weighRecent  = 1 // began long after the person's other programs
 	weighOneWay  = 1 // only ever fetches, or only ever sends
 	weighRare    = 1 // a program that hardly anybody in the organisation uses
+	weighRemote  = 1 // such a program, in networks where none of them is
 	suspicious   = 6
 	notedOnce    = 2  // people who share a source, from which on it counts
 	quietShare   = 40 // per cent of an average hour, below which the organisation sleeps
@@ -89,7 +90,7 @@ func (p *past) suspects() map[*habit]*Suspect {
 // that has least against it, and on most days among those. A script that looks
 // every night would be what is done on most days.
 func (p *past) main(who *person) (most *habit) {
-	home, _ := who.home(p.usual)
+	home, _ := p.home(who)
 	least := 0
 	for _, h := range who.habits {
 		if h.Country != home {
@@ -197,7 +198,7 @@ func (p *past) against(who *person, h *habit, shared int) (score int, reasons []
 		score += weight
 		reasons = append(reasons, fmt.Sprintf(format, args...))
 	}
-	home, on := who.home(p.usual)
+	home, on := p.home(who)
 	if h.Country != "" && h.Country != home {
 		say(weighAbroad, "from %s, while this person is in %s on %d days", h.Country, home, on)
 	}
@@ -224,6 +225,9 @@ func (p *past) against(who *person, h *habit, shared int) (score int, reasons []
 	}
 	if p.rare(h) {
 		say(weighRare, "a program that hardly anybody else here uses")
+		if p.remote(h) {
+			say(weighRemote, "a network owner where hardly anybody else here is")
+		}
 	}
 	if way := oneWay(h.protocols()); way != "" {
 		say(weighOneWay, "%s", way)

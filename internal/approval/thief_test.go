@@ -82,6 +82,12 @@ func TestThievesOfAMonthAreNamedAndPeopleAreNot(t *testing.T) {
 			d.daily(hoster(0), 20, 0, 3)
 			d.daily(with(func(k *Knock) { *k = hoster(0); k.Program, k.JA4 = "go", odd }), 20, 0, 2)
 		}},
+		{"a script by day, all month", 1, func(d diary) { home(d); d.daily(hoster(0), 29, 0, 14) }},
+		{"an account that nobody else uses, in the country", 1, func(d diary) { d.daily(hoster(0), 29, 0, 14) }},
+		{"an odd program, all month, at an owner where others are", 0, func(d diary) {
+			home(d)
+			d.daily(with(func(k *Knock) { k.Program, k.JA4, k.ASN, k.Addr = "alpine", odd, 3209, at("198.52.1.1") }), 29, 0, 14)
+		}},
 		{"a script by day, of late", 1, func(d diary) { home(d); d.daily(hoster(0), 18, 0, 14) }},
 		{"two scripts abroad", 2, func(d diary) {
 			home(d)
@@ -95,6 +101,13 @@ func TestThievesOfAMonthAreNamedAndPeopleAreNot(t *testing.T) {
 		}},
 		{"somebody who lives abroad, with a program as others have", 0, func(d diary) {
 			d.daily(with(func(k *Knock) { k.Country, k.ASN = "AT", 8447 }), 29, 0, 3)
+		}},
+		{"a script in the organisation's country, and the owner abroad", 1, func(d diary) {
+			for hour, k := range []Knock{knock(), with(func(k *Knock) { k.Program, k.JA4 = "thunderbird", helloGo })} {
+				k.Country, k.ASN = "AT", 8447
+				d.daily(k, 29, 0, 9+hour)
+			}
+			d.daily(hoster(0), 29, 0, 14)
 		}},
 		{"somebody who lives abroad, with an odd program that sends", 0, func(d diary) {
 			d.daily(script(func(*Knock) {}), 20, 0, 14)
