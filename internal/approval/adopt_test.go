@@ -197,6 +197,14 @@ func TestWhatIsCarriedAboutIsKnownWhereTheOrganisationsPeopleAre(t *testing.T) {
 				}
 			}
 			if c.want {
+				for k, want := range map[*Knock]string{
+					new(with(func(k *Knock) { k.Addr, k.ASN, k.JA4 = at("101.7.7.7"), 8881, helloNew })):                     "the program was updated, or its window has run out",
+					new(with(func(k *Knock) { k.Addr, k.ASN, k.Program, k.JA4 = at("104.7.7.7"), 8881, "python", helloGo })): "a program and a place that are not known",
+				} {
+					if what, _ := d.s.Advice(*k); what != want {
+						t.Errorf("%s from %s: %s, want %s", k.Program, k.Addr, what, want)
+					}
+				}
 				if d.s.index.learn("person0", nil, nil); d.s.index.find(&fourth) != nil {
 					t.Error("open although only four people are there by now")
 				}
