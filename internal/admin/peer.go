@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/user"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -36,6 +37,10 @@ func Listen(path, group string) (net.Listener, error) {
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("replacing the socket: %w", err)
+	}
+	// /run is empty after each start of the machine.
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, fmt.Errorf("making the socket's folder: %w", err)
 	}
 	l, err := bind(path)
 	if err != nil {

@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -136,7 +135,7 @@ func (a *api) addPerson(r *http.Request) (any, error) {
 		if err := tx.AddPerson(&p); err != nil {
 			return err
 		}
-		return a.changeAliases(tx, p.ID, &c)
+		return a.changeAliases(r, tx, p.ID, &c)
 	}); err != nil {
 		return nil, err
 	}
@@ -160,7 +159,7 @@ func (a *api) changePerson(r *http.Request) (any, error) {
 		if err := tx.PutPerson(&p); err != nil {
 			return err
 		}
-		return a.changeAliases(tx, p.ID, &c)
+		return a.changeAliases(r, tx, p.ID, &c)
 	}); err != nil {
 		return nil, err
 	}
@@ -180,7 +179,11 @@ func (a *api) applyPerson(p *store.Person, c *personChange) (err error) {
 	set(&p.Disabled, c.Disabled)
 	set(&p.Guest, c.Guest)
 	if c.Backend != nil && *c.Backend != "" && !slices.Contains(a.Backends, *c.Backend) {
-		return bad("backend", "there is no backend %q%s", *c.Backend, spelling.DidYouMean(*c.Backend, a.Backends))
+		none := bad("backend", "there is no backend %q%s", *c.Backend, spelling.DidYouMean(*c.Backend, a.Backends))
+		if len(a.Backends) == 0 {
+			return none.then("the configuration names none under `backends`")
+		}
+		return none.then("there are %s", strings.Join(a.Backends, ", "))
 	}
 	set(&p.Backend, c.Backend)
 	switch {
@@ -205,7 +208,7 @@ func (a *api) applyPerson(p *store.Person, c *personChange) (err error) {
 	return nil
 }
 
-func (a *api) changeAliases(tx *store.Tx, id string, c *personChange) error {
+func (a *api) changeAliases(r *http.Request, tx *store.Tx, id string, c *personChange) error {
 	for _, typed := range c.Aliases {
 		address, err := a.Canonical(typed)
 		if err != nil {
@@ -215,14 +218,24 @@ func (a *api) changeAliases(tx *store.Tx, id string, c *personChange) error {
 			return err
 		}
 	}
+	if len(c.DropAliases) == 0 {
+		return nil
+	}
+	all, err := a.Store.Aliases(r.Context())
+	if err != nil {
+		return err
+	}
 	for _, typed := range c.DropAliases {
-		address, err := a.Canonical(typed)
+		rules := a.Names
+		rules.Aliases = nil // or it would be followed to whom it belongs
+		alias, err := rules.Canonical(typed)
 		if err != nil {
 			return bad("removeAliases", "%v", err)
 		}
-		if err := tx.DeleteAlias(address); errors.Is(err, store.ErrNotFound) {
-			return notFound("alias", address).then("`portreeve user show` shows a person's aliases")
-		} else if err != nil {
+		if !slices.ContainsFunc(all, func(x store.Alias) bool { return x.Address == alias.Full && x.Person == id }) {
+			return notFound("alias", alias.Full).then("`portreeve user show` shows a person's aliases")
+		}
+		if err := tx.DeleteAlias(alias.Full); err != nil {
 			return err
 		}
 	}

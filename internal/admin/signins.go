@@ -49,7 +49,11 @@ func (a *api) signIns(r *http.Request) (any, error) {
 	}
 	out := list(rows)
 	if len(rows) == 0 && v.Get("$skiptoken") == "" {
-		if notes := a.unknownNames(r, &q); len(notes) > 0 {
+		notes := a.unknownNames(r, &q)
+		if everything(v) {
+			notes = append(notes, "the log holds no sign-in yet; `portreeve signins import` brings in a mail server's past ones")
+		}
+		if len(notes) > 0 {
 			out["@portreeve.notes"] = notes
 		}
 	}
@@ -59,6 +63,16 @@ func (a *api) signIns(r *http.Request) (any, error) {
 		out["@odata.nextLink"] = link(r, v)
 	}
 	return out, nil
+}
+
+// everything says that a query chooses nothing.
+func everything(v url.Values) bool {
+	for name := range v {
+		if name != "top" && name != "$top" {
+			return false
+		}
+	}
+	return true
 }
 
 // first is the first of several spellings of one parameter.

@@ -209,6 +209,9 @@ func (s *Service) proposed(ctx context.Context, p *plan, seen *past) ([]Window, 
 	for _, id := range slices.Sorted(maps.Keys(seen.people)) {
 		who := seen.people[id]
 		for _, w := range p.windows(who) {
+			if !seen.to.Before(w.LastUsed.Add(s.index.idle)) {
+				continue // it would have ended by now
+			}
 			if len(of[id]) < maxWindows && !slices.ContainsFunc(of[id], func(o Window) bool { return covers(&o, &w) }) {
 				of[id] = append(of[id], w)
 				fresh = append(fresh, w)

@@ -23,22 +23,23 @@ type diary struct {
 
 func (d diary) daily(k Knock, from, to, hour int) {
 	d.t.Helper()
-	today := time.Now().UTC().Truncate(day)
-	err := d.s.Store.Write(d.t.Context(), func(tx *store.Tx) error {
-		for ago := from; ago > to; ago-- {
-			at := today.Add(time.Duration(hour)*time.Hour - time.Duration(ago)*day)
-			e := &signin.Event{ID: store.NewID(), At: at, Last: at, Count: 1, Source: "gate", NetOwner: k.Owner, TLS: signin.TLS{JA4: k.JA4}, Methods: policy.MethodPassword}
-			e.Facts = policy.Facts{At: at, Person: k.Person, Address: k.Person + "@example.org", Protocol: k.Protocol, Credential: policy.CredentialPassword,
-				Addr: k.Addr, Country: k.Country, ASN: k.ASN, Program: k.Program, Proven: true, Methods: policy.MethodPassword}
-			if err := tx.PutEvent(e); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
+	if err := d.s.Store.Write(d.t.Context(), func(tx *store.Tx) error { return written(tx, k, from, to, hour) }); err != nil {
 		d.t.Fatal(err)
 	}
+}
+
+func written(tx *store.Tx, k Knock, from, to, hour int) error {
+	today := time.Now().UTC().Truncate(day)
+	for ago := from; ago > to; ago-- {
+		at := today.Add(time.Duration(hour)*time.Hour - time.Duration(ago)*day)
+		e := &signin.Event{ID: store.NewID(), At: at, Last: at, Count: 1, Source: "gate", NetOwner: k.Owner, TLS: signin.TLS{JA4: k.JA4}, Methods: policy.MethodPassword}
+		e.Facts = policy.Facts{At: at, Person: k.Person, Address: k.Person + "@example.org", Protocol: k.Protocol, Credential: policy.CredentialPassword,
+			Addr: k.Addr, Country: k.Country, ASN: k.ASN, Program: k.Program, Proven: true, Methods: policy.MethodPassword}
+		if err := tx.PutEvent(e); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (d diary) adopt(o AdoptOptions) Report {
@@ -196,6 +197,14 @@ func TestWhatIsCarriedAboutIsKnownWhereTheOrganisationsPeopleAre(t *testing.T) {
 				}
 			}
 			if c.want {
+				for k, want := range map[*Knock]string{
+					new(with(func(k *Knock) { k.Addr, k.ASN, k.JA4 = at("101.7.7.7"), 8881, helloNew })):                     "the program was updated, or its window has run out",
+					new(with(func(k *Knock) { k.Addr, k.ASN, k.Program, k.JA4 = at("104.7.7.7"), 8881, "python", helloGo })): "a program and a place that are not known",
+				} {
+					if what, _ := d.s.Advice(*k); what != want {
+						t.Errorf("%s from %s: %s, want %s", k.Program, k.Addr, what, want)
+					}
+				}
 				if d.s.index.learn("person0", nil, nil); d.s.index.find(&fourth) != nil {
 					t.Error("open although only four people are there by now")
 				}

@@ -35,6 +35,7 @@ type Knock struct {
 	Owner        string // of the network
 
 	common bool // many of the organisation's people are in that owner's networks
+	moved  bool // it is let in because another program of the person was before
 }
 
 // Pass is what a knock has been granted.

@@ -31,7 +31,9 @@ func (c *company) join(windows []*held, by int) {
 		o := operator{w.ASN, w.Country}
 		if w.Kind == store.AdoptedWindow && o.asn != 0 && o.country != "" && !seen[o] {
 			seen[o] = true
-			c.owners[o] += by
+			if c.owners[o] += by; c.owners[o] <= 0 {
+				delete(c.owners, o)
+			}
 		}
 	}
 }

@@ -108,6 +108,7 @@ func (s *Service) Advice(k Knock) (what, do string) {
 	s.index.mu.RLock()
 	defer s.index.mu.RUnlock()
 	windows := s.index.windows[k.Person]
+	k.common = s.index.company.at(&k)
 	const approve = "approve it in the portal: the request waits there"
 	if len(windows) == 0 {
 		return "nothing has been granted to this person's programs", approve + ", or make an app password"
@@ -116,20 +117,19 @@ func (s *Service) Advice(k Knock) (what, do string) {
 		return slices.ContainsFunc(windows, func(w *held) bool { return match(&w.Window) })
 	}
 	at := func(w *Window) bool {
-		here := Window{Protocols: w.Protocols, Network: w.Network, ASN: w.ASN, Country: w.Country}
-		knock := k
-		knock.Protocol = w.Protocols[0]
+		here, knock := *w, k
+		here.Program, knock.Protocol, knock.JA4 = "", w.Protocols[0], w.JA4 // the place alone
 		return admits(&here, &knock)
 	}
 	by := func(w *Window) bool {
-		return w.Program == k.Program && (w.JA4 == k.JA4 || libraryOf(w.JA4) == libraryOf(k.JA4))
+		return w.Program == k.Program && (w.JA4 == k.JA4 || sameLibrary(w.JA4, k.JA4))
 	}
 	switch {
 	case any(func(w *Window) bool { return at(w) && by(w) && !slices.Contains(w.Protocols, k.Protocol) }):
 		return "the program is known here, but not over this protocol", approve
 	case any(func(w *Window) bool { return at(w) && by(w) }):
 		return "the program was updated, or its window has run out", approve
-	case any(at):
+	case any(func(w *Window) bool { return at(w) && (w.Network.IsValid() || w.ASN != 0) }): // a country is no place for another program
 		return "another program in a known place", approve
 	case any(by):
 		return "a known program in another place", approve + ", and type the reference that the program shows if you are elsewhere"

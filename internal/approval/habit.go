@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math/bits"
 	"net/netip"
 	"slices"
@@ -21,7 +22,7 @@ type device struct{ Program, JA4 string }
 
 // same says that two may be one program on one machine, updated meanwhile.
 func (d device) same(o device) bool {
-	return d.Program == o.Program && (d.JA4 == o.JA4 || libraryOf(d.JA4) != "" && libraryOf(d.JA4) == libraryOf(o.JA4))
+	return d.Program == o.Program && (d.JA4 == o.JA4 || sameLibrary(d.JA4, o.JA4))
 }
 
 // place is whose network it is and where; without a file that tells, the network itself.
@@ -65,10 +66,13 @@ type habit struct {
 
 	nets        map[netip.Prefix]*netUse
 	addrs       []netip.Addr // the first few
-	hours       [24]int64    // UTC
+	hours       [24]int64    // in how many of each it was used, UTC
+	used        int64        // hours in all
+	hour        int64        // the last, since 1970
 	days        days
 	count       int64
 	first, last time.Time
+	apart       bool            // from what the person does most: neither its program nor its place leads there
 	torn        map[*netUse]int // how often the same program was in another country's network within the hour
 }
 
@@ -117,12 +121,17 @@ const tornWithin = time.Hour
 type past struct {
 	from, to time.Time
 	people   map[string]*person
-	hours    [24]int64
+	hours    [24]int64 // of all habits
+	used     int64     // hours in all
 	signIns  int64
 
-	countries map[string]int64           // sign-ins
-	devices   map[netip.Prefix][]library // of everybody, the first few of each network
-	pools     map[netip.Prefix]*churn    // when all is read
+	devices map[netip.Prefix][]library // of everybody, the first few of each network
+
+	// When all is read.
+	usual     string          // the organisation's country, empty if it has none
+	libraries map[library]int // people in that country, by what they use there
+	guests    map[place]int   // people with a program that is not rare, by where they use it
+	pools     map[netip.Prefix]*churn
 }
 
 // library is a program's TLS library, or its name where there is no hello.
@@ -161,9 +170,10 @@ func (s *Service) passwords(ctx context.Context, from, to time.Time, whom func(s
 
 // read learns the habits of those chosen.
 func (s *Service) read(ctx context.Context, from, to time.Time, whom func(string) bool) (*past, error) {
-	p := &past{from: from, to: to, people: map[string]*person{}, countries: map[string]int64{}, devices: map[netip.Prefix][]library{}}
+	p := &past{from: from, to: to, people: map[string]*person{}, devices: map[netip.Prefix][]library{}}
 	err := s.passwords(ctx, from, to, whom, func(k *Knock, e *signin.Event) { p.add(k, e) })
-	p.pools = p.churn()
+	p.usual, p.pools = p.majority(), p.churn()
+	p.common()
 	return p, err
 }
 
@@ -173,23 +183,49 @@ func (p *past) add(k *Knock, e *signin.Event) {
 		who = &person{id: k.Person, address: e.Facts.Address, first: k.At, latest: map[device]sighting{}}
 		p.people[k.Person] = who
 	}
-	d, at := device{k.Program, k.JA4}, placeOf(k)
+	d, at, n := device{k.Program, k.JA4}, placeOf(k), max(e.Count, 1)
 	i := slices.IndexFunc(who.habits, func(h *habit) bool { return h.device == d && h.place == at })
+	p.signIns += n
 	if i < 0 {
+		if who.makeRoom(p.dayOf(k.At)); len(who.habits) >= maxHabits {
+			return // it is not adopted
+		}
 		i = len(who.habits)
 		who.habits = append(who.habits, &habit{person: k.Person, device: d, place: at, owner: k.Owner, first: k.At, nets: map[netip.Prefix]*netUse{}})
 	}
 	h := who.habits[i]
-	n := max(e.Count, 1)
-	p.signIns += n
-	p.hours[k.At.UTC().Hour()] += n
-	p.countries[k.Country] += n
+	if hour := k.At.Unix() / 3600; hour != h.hour { // a script that looks each second is not many people
+		h.hour = hour
+		h.hours[k.At.UTC().Hour()]++
+		p.hours[k.At.UTC().Hour()]++
+		h.used, p.used = h.used+1, p.used+1
+	}
 	net := h.add(k, n, p.dayOf(k.At), p.dayOf(cmp.Or(e.Last, k.At)))
 	who.sight(h, net, k.At)
 	network, l := networkOf(k.Addr), d.library()
 	if seen := p.devices[network]; len(seen) < manyDevices && !slices.Contains(seen, l) {
 		p.devices[network] = append(seen, l)
 	}
+}
+
+// maxHabits is of one person. Whoever has a password can show another TLS hello
+// each time, and what is compared with one another must not grow with that.
+const maxHabits = 500
+
+// makeRoom forgets, where there is no room, what was done on one day only and
+// not today.
+func (p *person) makeRoom(today int) {
+	if len(p.habits) < maxHabits {
+		return
+	}
+	var now days
+	now.add(today)
+	gone := map[*habit]bool{}
+	p.habits = slices.DeleteFunc(p.habits, func(h *habit) bool {
+		gone[h] = h.days.count() == 1 && h.days != now
+		return gone[h]
+	})
+	maps.DeleteFunc(p.latest, func(_ device, s sighting) bool { return gone[s.h] })
 }
 
 // manyDevices is how many libraries make a network a place that people share,
@@ -213,7 +249,6 @@ func (h *habit) add(k *Knock, n int64, first, last int) *netUse {
 	u.count += n
 	h.count += n
 	u.last, h.last = k.At, k.At
-	h.hours[k.At.UTC().Hour()] += n
 	if len(h.addrs) < keptAddrs && !slices.Contains(h.addrs, k.Addr) {
 		h.addrs = append(h.addrs, k.Addr)
 	}
@@ -280,10 +315,19 @@ func (p *past) settledOn(who *person, country string) (on days) {
 	return on
 }
 
-// majority is the country of the organisation, empty if it has none.
+// majority is the country of the organisation, in which most people are, empty
+// if it has none. It counts people: one script can sign in more often than all
+// of them.
 func (p *past) majority() string {
-	for country, n := range p.countries {
-		if n*10 >= p.signIns*6 {
+	in, all := map[string]int{}, 0
+	for _, who := range p.people {
+		if country, on := who.home("", nil); on > 0 {
+			in[country]++
+			all++
+		}
+	}
+	for country, n := range in {
+		if n*10 >= all*6 {
 			return country
 		}
 	}
@@ -292,11 +336,19 @@ func (p *past) majority() string {
 
 // home is the country in which a person is: the organisation's, if they are
 // seen there at all, or else that of most days. Days alone would say where a
-// script is that looks every night.
-func (p *person) home(majority string) (country string, on int) {
+// script is that looks every night, and so what hardly anybody uses says
+// nothing, unless there is nothing else.
+func (p *past) home(who *person) (country string, on int) {
+	if country, on := who.home(p.usual, p.rare); on > 0 {
+		return country, on
+	}
+	return who.home(p.usual, nil)
+}
+
+func (p *person) home(majority string, except func(*habit) bool) (country string, on int) {
 	in := map[string]days{}
 	for _, h := range p.habits {
-		if h.Country != "" {
+		if h.Country != "" && (except == nil || !except(h)) {
 			in[h.Country] = in[h.Country].or(h.days)
 		}
 	}

@@ -13,8 +13,13 @@ func sameHello(w *Window, ja4 string) bool {
 	if w.JA4 == ja4 {
 		return true
 	}
-	library := libraryOf(w.JA4)
-	return library != "" && library == libraryOf(ja4) && pooled(w.Network)
+	return sameLibrary(w.JA4, ja4) && pooled(w.Network)
+}
+
+// sameLibrary says that two TLS hellos are of one library. Of what is no JA4, nothing is known.
+func sameLibrary(a, b string) bool {
+	library := libraryOf(a)
+	return library != "" && library == libraryOf(b)
 }
 
 // maxHellos is how many TLS hellos are remembered of one person.
@@ -24,7 +29,7 @@ const maxHellos = 64
 // updated, since the new version's hello was seen where the place is pinned
 // tightly: this person's, or those of several others. x.mu is held.
 func (x *index) follows(w *Window, k *Knock) bool {
-	if w.JA4 == "" || tight(w.Network) || libraryOf(w.JA4) != libraryOf(k.JA4) || !slices.Contains(x.hellos[w.Person], k.JA4) && !x.company.shows(k.JA4) {
+	if tight(w.Network) || !sameLibrary(w.JA4, k.JA4) || !slices.Contains(x.hellos[w.Person], k.JA4) && !x.company.shows(k.JA4) {
 		return false
 	}
 	now := *w
@@ -36,7 +41,9 @@ func (x *index) follows(w *Window, k *Knock) bool {
 func (x *index) learnHello(person, ja4 string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.remember(person, ja4)
+	if len(x.windows[person]) > 0 { // or they are gone meanwhile
+		x.remember(person, ja4)
+	}
 }
 
 func (x *index) remember(person, ja4 string) {

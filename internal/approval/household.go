@@ -55,6 +55,14 @@ func (h *household) seen(k *Knock) {
 	h.where[k.Person] = append(of, now)
 }
 
+// forget empties what is known of a person, since what it was learnt from may be
+// what was taken back.
+func (h *household) forget(person string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.where, person)
+}
+
 // has says that another program of the person was let in from a knock's network lately.
 func (h *household) has(k *Knock) bool {
 	network, library := networkOf(k.Addr), libraryOf(k.JA4)

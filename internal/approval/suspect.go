@@ -43,11 +43,13 @@ const (
 	weighNight   = 2 // only when the organisation sleeps
 	weighRecent  = 1 // began long after the person's other programs
 	weighOneWay  = 1 // only ever fetches, or only ever sends
+	weighRare    = 1 // a program that hardly anybody in the organisation uses
+	weighRemote  = 1 // such a program, in networks where none of them is
 	suspicious   = 6
 	notedOnce    = 2  // people who share a source, from which on it counts
 	quietShare   = 40 // per cent of an average hour, below which the organisation sleeps
 	nightShare   = 75 // per cent of a habit's sign-ins in such hours
-	enoughUses   = 5  // sign-ins, below which hours tell nothing
+	enoughUses   = 5  // hours in which it was used, below which they tell nothing
 	tornOften    = 2  // once may be a telephone that changes to its VPN
 	listNetworks = 5
 )
@@ -65,9 +67,16 @@ func (p *past) suspects() map[*habit]*Suspect {
 	shared := p.shared(strange)
 	found := map[*habit]*Suspect{}
 	for _, who := range p.people {
+		if reasons := p.taken(who); reasons != nil {
+			for _, h := range who.habits {
+				found[h] = h.suspect(who, reasons)
+			}
+			continue
+		}
 		if len(who.habits) < 2 {
 			continue // nothing to differ from
 		}
+		who.islands(main)
 		for _, h := range who.habits {
 			if s := p.judge(who, h, shared[h]); s != nil && !main[h] {
 				found[h] = s
@@ -81,7 +90,7 @@ func (p *past) suspects() map[*habit]*Suspect {
 // that has least against it, and on most days among those. A script that looks
 // every night would be what is done on most days.
 func (p *past) main(who *person) (most *habit) {
-	home, _ := who.home(p.majority())
+	home, _ := p.home(who)
 	least := 0
 	for _, h := range who.habits {
 		if h.Country != home {
@@ -130,15 +139,17 @@ func (p *person) hasPlace(h *habit) bool {
 
 // neighbour says that a person has other programs in the same part of an owner's networks.
 func (p *person) neighbour(h *habit) bool {
+	mine := map[netip.Prefix]bool{}
+	for n := range h.nets {
+		mine[poolOf(n)] = true
+	}
 	return slices.ContainsFunc(p.habits, func(o *habit) bool {
 		if o.place != h.place || o.same(h.device) {
 			return false
 		}
-		for mine := range h.nets {
-			for other := range o.nets {
-				if poolOf(mine) == poolOf(other) {
-					return true
-				}
+		for n := range o.nets {
+			if mine[poolOf(n)] {
+				return true
 			}
 		}
 		return false
@@ -187,14 +198,14 @@ func (p *past) against(who *person, h *habit, shared int) (score int, reasons []
 		score += weight
 		reasons = append(reasons, fmt.Sprintf(format, args...))
 	}
-	home, on := who.home(p.majority())
+	home, on := p.home(who)
 	if h.Country != "" && h.Country != home {
 		say(weighAbroad, "from %s, while this person is in %s on %d days", h.Country, home, on)
 	}
-	if !who.hasDevice(h) && !who.neighbour(h) {
+	if h.apart || !who.hasDevice(h) && !who.neighbour(h) {
 		say(weighDevice, "a program that this person uses nowhere else")
 	}
-	if !who.hasPlace(h) {
+	if h.apart || !who.hasPlace(h) {
 		say(weighPlace, "a network owner of whom this person has no other program")
 	}
 	if torn := h.tornTimes(); torn >= tornOften && h.Country != home {
@@ -212,12 +223,27 @@ func (p *past) against(who *person, h *habit, shared int) (score int, reasons []
 	if h.first.Sub(who.first) > p.to.Sub(p.from)/5 {
 		say(weighRecent, "began on %s, long after this person's other programs", h.first.Format(time.DateOnly))
 	}
-	if set := h.protocols(); set&(1<<protocol.Submission) == 0 {
-		say(weighOneWay, "only ever fetches")
-	} else if set == 1<<protocol.Submission {
-		say(weighOneWay, "only ever sends")
+	if p.rare(h) {
+		say(weighRare, "a program that hardly anybody else here uses")
+		if p.remote(h) {
+			say(weighRemote, "a network owner where hardly anybody else here is")
+		}
+	}
+	if way := oneWay(h.protocols()); way != "" {
+		say(weighOneWay, "%s", way)
 	}
 	return score, reasons
+}
+
+// oneWay says, for people to read, that protocols only fetch or only send.
+func oneWay(set uint32) string {
+	switch {
+	case set&(1<<protocol.Submission) == 0:
+		return "only ever fetches"
+	case set == 1<<protocol.Submission:
+		return "only ever sends"
+	}
+	return ""
 }
 
 // nightly says that a habit keeps to hours in which the organisation sleeps,
@@ -237,10 +263,10 @@ func (p *past) nightly(who *person, h *habit) bool {
 	}
 	for _, o := range who.habits {
 		if o != h {
-			others += o.count
+			others += o.used
 		}
 	}
-	return h.count >= enoughUses && quiet*100 >= h.count*nightShare && othersQuiet*10 <= others
+	return h.used >= enoughUses && quiet*100 >= h.used*nightShare && othersQuiet*10 <= others
 }
 
 // sleeps says that in an hour and the two before and after it the organisation
@@ -250,7 +276,7 @@ func (p *past) sleeps(h *habit, hour int) bool {
 	for off := 22; off <= 26; off++ {
 		around += p.hours[(hour+off)%24] - h.hours[(hour+off)%24]
 	}
-	return around*24*100 < (p.signIns-h.count)*5*quietShare
+	return around*24*100 < (p.used-h.used)*5*quietShare
 }
 
 func (h *habit) suspect(who *person, reasons []string) *Suspect {

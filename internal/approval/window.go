@@ -154,6 +154,7 @@ func (x *index) find(k *Knock) *held {
 	}
 	if found == nil {
 		found = x.moved(k)
+		k.moved = found != nil
 	}
 	return found
 }
@@ -201,7 +202,9 @@ func pooled(p netip.Prefix) bool {
 
 // use notes that a window was used.
 func (x *index) use(w *held, k *Knock) {
-	x.household.seen(k)
+	if !k.moved { // or two programs would keep each other at home for ever
+		x.sight(w, k)
+	}
 	w.mu.Lock()
 	updated := tight(w.Network) && w.JA4 != "" && k.JA4 != w.hello
 	news := updated || k.At.Sub(w.used) >= useGrain
@@ -225,6 +228,15 @@ func (x *index) use(w *held, k *Knock) {
 		x.uses = map[string]used{}
 	}
 	x.uses[w.ID] = now
+}
+
+// sight notes where a window's person was let in, if nobody has taken it back meanwhile.
+func (x *index) sight(w *held, k *Knock) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if slices.ContainsFunc(x.windows[w.Person], func(o *held) bool { return o.ID == w.ID }) {
+		x.household.seen(k)
+	}
 }
 
 func (x *index) takeUses() map[string]used {
@@ -271,11 +283,17 @@ func (x *index) learn(person string, windows []Window, denials []Denial) {
 			old.mu.Lock()
 			if old.used.After(h.used) {
 				h.used, h.hello = old.used, old.hello
-				x.remember(w.Person, old.hello)
+				if tight(w.Network) {
+					x.remember(w.Person, old.hello)
+				}
 			}
 			old.mu.Unlock()
+			delete(before, w.ID)
 		}
 		x.windows[w.Person] = append(x.windows[w.Person], h)
+	}
+	for _, gone := range before {
+		x.household.forget(gone.Person)
 	}
 	if person != "" {
 		x.company.join(x.windows[person], 1)
@@ -355,7 +373,7 @@ func (x *index) widen(w *Window, r *Request) {
 	networks, pools := map[netip.Prefix]bool{w.Network: true}, map[netip.Prefix]bool{}
 	pool := poolOf(w.Network)
 	for _, o := range x.windows[w.Person] {
-		if o.Program != w.Program || libraryOf(o.JA4) != libraryOf(w.JA4) || !slices.Contains(o.Protocols, r.Protocol) || !o.Network.IsValid() {
+		if o.Program != w.Program || o.JA4 != w.JA4 && !sameLibrary(o.JA4, w.JA4) || !slices.Contains(o.Protocols, r.Protocol) || !o.Network.IsValid() {
 			continue
 		}
 		switch {

@@ -59,6 +59,9 @@ func showGroup(w io.Writer, f map[string]any) {
 		}
 		rows = append(rows, []string{text(m["name"]), kind})
 	}
+	if len(rows) == 0 {
+		s.text("none; `portreeve group add-member GROUP MEMBER` adds one")
+	}
 	s.table("  ", rows)
 }
 

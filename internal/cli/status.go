@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -61,7 +62,13 @@ func (a *app) tellStatus(w io.Writer, f map[string]any) {
 		return []string{text(x["left"]), "from " + text(x["source"]), "to " + text(x["endpoint"]), text(x["backend"])}
 	})
 	s.block("Certificates", f["certificates"], func(x map[string]any) []string {
-		return []string{text(x["Names"]), text(x["Algorithm"]), "until " + o.time(text(x["NotAfter"])), text(x["Warnings"])}
+		var warnings []string
+		if all, ok := x["Warnings"].([]any); ok {
+			for _, w := range all {
+				warnings = append(warnings, text(w))
+			}
+		}
+		return []string{text(x["Names"]), text(x["Algorithm"]), "until " + o.time(text(x["NotAfter"])), strings.Join(warnings, "; ")}
 	})
 	s.block("Issuers", f["issuers"], func(x map[string]any) []string {
 		return []string{text(x["name"]), text(x["issuer"]), counted(float64(number(x["keys"])), "key"), text(x["fault"])}

@@ -183,7 +183,7 @@ func (a *app) userSet() *cobra.Command {
 			return err
 		}
 		if len(change) == 0 {
-			return usage("say what to change")
+			return misused(cmd, "say what to change: --name, --address, --backend, --add-alias, --remove-alias, --guest or a password")
 		}
 		return a.changeUser(cmd, args[0], change, "changed")
 	})

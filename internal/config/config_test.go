@@ -383,3 +383,27 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestASecretThatEverybodyCanReadIsNamed(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "secret")
+	if err := os.WriteFile(path, []byte("hunter2"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for mode, named := range map[os.FileMode]bool{0o600: false, 0o640: false, 0o644: true} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		c, err := Parse("portreeve.yaml", dir, []byte(`observe: {address: "127.0.0.1:8425", key: {file: secret}}`), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var told bool
+		for _, p := range c.Check() {
+			told = told || strings.Contains(p.String(), "everybody on this machine can read "+path)
+		}
+		if told != named {
+			t.Errorf("mode %04o: named %v", mode, told)
+		}
+	}
+}

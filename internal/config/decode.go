@@ -278,6 +278,12 @@ func (d *decoder) secret(n *policyfile.Node, v reflect.Value, pointer string) {
 		d.problems = append(d.problems, Problem{Pointer: pointer, Warning: true,
 			Text: "a secret in the configuration file: keep it in a file of its own, {file: …}, or as {credential: …}"})
 	}
+	if path, ok := strings.CutPrefix(s.from, "file "); ok {
+		if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o004 != 0 {
+			d.problems = append(d.problems, Problem{Pointer: pointer, Warning: true,
+				Text: fmt.Sprintf("everybody on this machine can read %s (mode %04o): chmod 600 it", path, info.Mode().Perm())})
+		}
+	}
 	v.Set(reflect.ValueOf(s))
 }
 

@@ -1,7 +1,7 @@
 package config
 
 import (
-	_ "embed" // for the manual
+	"embed"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -17,16 +17,25 @@ import (
 	"github.com/portreeve/portreeve/internal/spelling"
 )
 
-//go:embed options.go
-var manualSource string
+//go:embed options*.go
+var manualSources embed.FS
 
-// manual is the comments of options.go: by "Listener" and by "Listener.TLS".
+// manual is the comments of options*.go: by "Listener" and by "Listener.TLS".
 var manual = sync.OnceValue(func() map[string]string {
-	file, err := parser.ParseFile(token.NewFileSet(), "options.go", manualSource, parser.ParseComments)
-	if err != nil {
-		panic(err) // it was compiled
-	}
 	all := map[string]string{}
+	sources, _ := manualSources.ReadDir(".") // an embedded folder can be read
+	for _, s := range sources {
+		text, _ := manualSources.ReadFile(s.Name())
+		file, err := parser.ParseFile(token.NewFileSet(), s.Name(), text, parser.ParseComments)
+		if err != nil {
+			panic(err) // it was compiled
+		}
+		describe(file, all)
+	}
+	return all
+})
+
+func describe(file *ast.File, all map[string]string) {
 	ast.Inspect(file, func(n ast.Node) bool {
 		d, ok := n.(*ast.GenDecl)
 		if !ok {
@@ -48,8 +57,7 @@ var manual = sync.OnceValue(func() map[string]string {
 		}
 		return false
 	})
-	return all
-})
+}
 
 // Entry is one setting of the manual.
 type Entry struct {

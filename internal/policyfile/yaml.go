@@ -128,6 +128,9 @@ func (r *yamlReader) syntax(err error) error {
 		return r.fault(Pos{1, 1}, "no YAML: "+err.Error())
 	}
 	p := y.GetToken().Position
+	if strings.Contains(y.GetMessage(), "'\t'") {
+		return r.fault(Pos{p.Line, p.Column}, "no YAML: a tab; lines are indented with spaces")
+	}
 	return r.fault(Pos{p.Line, p.Column}, "no YAML: "+inMessage.ReplaceAllString(y.GetMessage(), ""))
 }
 

@@ -2,6 +2,7 @@ package portal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -413,6 +414,33 @@ func TestAProgramElsewhereNeedsItsReference(t *testing.T) {
 		t.Error("a program in this network is asked for its reference")
 	}
 	b.submit("/approvals/allow").contains(t, "Approved")
+}
+
+// What a token was issued for takes back all that the person had, this session
+// included; the report is written all the same.
+func TestAReportOfATokenIsWritten(t *testing.T) {
+	w := newWorld(t)
+	w.Portal.Revoke = func(ctx context.Context, who store.Actor, person, grant string) error {
+		return w.store.Change(ctx, who, "", func(tx *store.Tx) error {
+			return errors.Join(tx.Revoke(store.Revocation{Grant: grant, Person: person}), tx.Revoke(store.Revocation{Grant: authn.Everything(person, time.Now()), Person: person}))
+		})
+	}
+	b := w.browser(t)
+	b.signIn("leela", right).contains(t, "Your mail")
+	id := store.NewID()
+	_, err := w.events.Success(t.Context(), &signin.Event{ID: id, At: time.Now(), Last: time.Now(), Count: 1, Grant: "issuer:1",
+		Facts: policy.Facts{Person: leela, Address: "leela@example.org", Protocol: protocol.IMAP, Credential: policy.CredentialBearer, Addr: clientAt("203.0.113.5").Addr()}})
+	must(t, err)
+	b.get("/signins")
+	form := b.form("/signout").fields
+	form.Set("reference", string(id.Reference()))
+	if a := b.send("POST", "/signins/not-me", form, nil); a.status != http.StatusOK {
+		t.Errorf("answered with %d:\n%s", a.status, a.body)
+	}
+	rows, err := w.store.Audits(t.Context(), store.AuditFilter{Kind: Disowned})
+	if must(t, err); len(rows) != 1 || rows[0].Object != id.String() {
+		t.Errorf("the audit has %+v", rows)
+	}
 }
 
 func TestADeniedProgramMarksItsPlace(t *testing.T) {

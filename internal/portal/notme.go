@@ -85,7 +85,8 @@ func (c *call) takeBack(e *signin.Event, d *notMePage) error {
 	if deny = deny && d.ByPassword; deny {
 		row.Denied, d.Denied = network.String(), network.String()
 	}
-	return c.People.Change(c.ctx(), c.actor(), "the person says that this sign-in was not theirs", func(tx *store.Tx) error {
+	// Whatever it may have taken back by now, this session included: it must be written.
+	return c.People.Change(c.r.Context(), c.actor(), "the person says that this sign-in was not theirs", func(tx *store.Tx) error {
 		if deny {
 			if err := tx.PutDenial(&store.Denial{Person: c.visit.person(), Network: network, Until: time.Now().Add(denyFor), By: c.visit.address()}); err != nil {
 				return err

@@ -2,10 +2,8 @@ package server
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -53,22 +51,7 @@ func TestAFurtherLanguageIsServed(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := &journal{}
-	s, err := New(t.Context(), Options{Config: c, Log: slog.New(slog.NewTextHandler(log, nil)), Version: "test"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	over := make(chan error, 1)
-	go func() { over <- s.Run(ctx) }()
-	defer func() {
-		cancel()
-		if err := <-over; err != nil {
-			t.Error(err)
-		}
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
+	s, _ := serving(t, c, log)
 	get := func(path, accept string) (int, string, http.Header) {
 		t.Helper()
 		r, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+s.public.Addr().String()+path, nil)

@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"slices"
+	"syscall"
 
 	"github.com/portreeve/portreeve/internal/admin"
 	"github.com/portreeve/portreeve/internal/certs"
@@ -65,6 +67,9 @@ func (s *Server) openDoors(ctx context.Context) (err error) {
 // listen opens a TCP listener; its address family is what was asked for.
 func (s *Server) listen(ctx context.Context, addr netip.AddrPort) (net.Listener, error) {
 	l, err := (&net.ListenConfig{KeepAlive: relay.NoKeepAlive, Control: relay.Tune}).Listen(ctx, "tcp", addr.String())
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("opening %s: %w; `ss -ltnp sport = :%d` names who has it", addr, err, addr.Port())
+	}
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", addr, err)
 	}

@@ -1,9 +1,7 @@
 package server
 
 import (
-	"context"
 	"io"
-	"log/slog"
 	"net/netip"
 	"strings"
 	"testing"
@@ -100,20 +98,7 @@ domains: {example.org: {aliases: [example.com, bücher.example], windows: [CORP]
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := New(t.Context(), Options{Config: c, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- s.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-		_ = s.Close()
-	})
+	s, _ := serving(t, c, io.Discard)
 	err = s.store.Change(t.Context(), store.System, "", func(tx *store.Tx) error {
 		for _, name := range []string{"mary", "anna"} {
 			p := store.Person{Address: name + "@example.org", SecretKind: store.SecretArgon2id, Hash: store.Hash(secret.Hash([]byte("the right one"))), Origin: store.OriginLocal}

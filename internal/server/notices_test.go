@@ -1,10 +1,8 @@
 package server
 
 import (
-	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"mime"
 	"mime/quotedprintable"
 	"net"
@@ -84,22 +82,8 @@ func TestNoticesSpeakThePersonsLanguageAndOutliveARestart(t *testing.T) {
 		if err != nil || config.Broken(c.Check()) {
 			t.Fatal(err, c.Check())
 		}
-		s, err := New(t.Context(), Options{Config: c, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Version: "test"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		over := make(chan error, 1)
-		go func() { over <- s.Run(ctx) }()
-		defer func() {
-			cancel()
-			if err := <-over; err != nil {
-				t.Error(err)
-			}
-			if err := s.Close(); err != nil {
-				t.Error(err)
-			}
-		}()
+		s, stop := serving(t, c, io.Discard)
+		defer stop()
 		p, known := s.people.ByID("mary")
 		if !known {
 			err := s.store.Change(t.Context(), store.Actor{Name: "test"}, "", func(tx *store.Tx) error {

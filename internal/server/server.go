@@ -147,11 +147,17 @@ func (s *Server) openState(ctx context.Context) (err error) {
 		return err
 	}
 	s.later(lock.Close)
-	if s.box, err = s.openBox(filepath.Join(dir, "master.key")); err != nil {
+	key := filepath.Join(dir, "master.key")
+	_, absent := os.Stat(key)
+	if s.box, err = s.openBox(key); err != nil {
 		return fmt.Errorf("opening the master key: %w", err)
 	}
 	nameKey := s.box.Prints("names of strangers").Of(nil) // outside the database, so that a copy of it tells no names
 	if s.store, err = store.Open(ctx, store.Options{Dir: dir, Demo: s.Demo, NameKey: nameKey[:]}); err != nil {
+		if errors.Is(err, store.ErrOtherKey) && errors.Is(absent, os.ErrNotExist) && !s.Config.MasterKey.Set() {
+			// The one just made would only be taken for the right one.
+			return errors.Join(fmt.Errorf("%s is missing: %w", key, err), os.Remove(key))
+		}
 		return err
 	}
 	s.later(s.store.Close)

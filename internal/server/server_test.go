@@ -4,11 +4,15 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -39,14 +43,21 @@ backends:
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := New(t.Context(), Options{Config: c, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Version: "test"})
+	s, _ := serving(t, c, io.Discard)
+	return s, s.doors[0].listener.Addr().String()
+}
+
+// serving runs a server until stop is called, or else the test ends.
+func serving(t *testing.T, c *config.Config, log io.Writer) (s *Server, stop func()) {
+	t.Helper()
+	s, err := New(t.Context(), Options{Config: c, Log: slog.New(slog.NewTextHandler(log, nil)), Version: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Errorf("running: %v", err)
@@ -55,7 +66,8 @@ backends:
 			t.Errorf("closing: %v", err)
 		}
 	})
-	return s, s.doors[0].listener.Addr().String()
+	t.Cleanup(stop)
+	return s, stop
 }
 
 // talker speaks IMAP by hand.
@@ -229,4 +241,33 @@ func TestAServerThatStopsDoesNotWaitForIdleStrangers(t *testing.T) {
 		strangers = append(strangers, c)
 	}
 	began = time.Now()
+}
+
+// Where the key is lost, none is left in its place that could be taken for it.
+func TestALostMasterKeyIsNotReplaced(t *testing.T) {
+	state := t.TempDir()
+	text := fmt.Sprintf("default_domain: example.org\nstate: %s\nadmin: {socket: %s/s}\nobserve: {address: \"127.0.0.1:0\"}\n", state, t.TempDir())
+	c, err := config.Parse("portreeve.yaml", t.TempDir(), []byte(text), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, stop := serving(t, c, io.Discard)
+	stop()
+	key := filepath.Join(state, "master.key")
+	if err := os.Remove(key); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(t.Context(), Options{Config: c, Log: slog.New(slog.DiscardHandler)}); !errors.Is(err, store.ErrOtherKey) || !strings.Contains(err.Error(), key) {
+		t.Errorf("started without its key: %v", err)
+	}
+	if _, err := os.Stat(key); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("another key lies in the place of the lost one: %v", err)
+	}
+}
+
+// A check of no backend at all is no good check.
+func TestACheckOfNothingSaysSo(t *testing.T) {
+	if _, err := (&Server{Options: Options{Config: &config.Config{}}}).checkBackends(t.Context(), ""); err == nil {
+		t.Error("nothing was checked, and found good")
+	}
 }

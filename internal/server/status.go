@@ -177,7 +177,14 @@ func (s *Server) replies(p protocol.Protocol, listener string) proxy.Settings {
 	return s.settings(config.Listener{Refusals: s.Config.Refusals})
 }
 
+// errNoBackends keeps a check of nothing from being taken for a good one.
+var errNoBackends = &admin.Error{Status: http.StatusConflict, Code: "Conflict", Message: "the running server has no backends, so nothing was checked",
+	Next: "if the configuration names them, start the server again: it reads the file when it starts"}
+
 func (s *Server) checkBackends(ctx context.Context, from string) (any, error) {
+	if len(s.Config.Backends) == 0 {
+		return nil, errNoBackends
+	}
 	o := backend.CheckOptions{}
 	if from != "" {
 		addr, err := netip.ParseAddr(from)
