@@ -148,5 +148,5 @@ func keepsOut(who []string) error {
 	for _, line := range who {
 		e.Details = append(e.Details, Error{Code: "Conflict", Message: line})
 	}
-	return e.then("leave one of them a way in, or add --confirm-within 10m: then it is taken back unless one of them signs in after it")
+	return e.then("leave one of them a way in, or, where the command has it, add --confirm-within 10m: then it is taken back unless one of them signs in after it")
 }
