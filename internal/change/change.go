@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/portreeve/portreeve/internal/store"
@@ -33,11 +34,15 @@ type Service struct {
 	store *store.Store
 	log   *slog.Logger
 	wake  chan struct{} // holds one: a deadline has come or gone
+	// latest is, by a change's id, when it is taken back whatever the wall's
+	// clock says: one that is put back must not keep anybody out for longer.
+	// Only Due touches it, which is called by one at a time.
+	latest map[string]time.Time
 }
 
 // New makes a service over a store.
 func New(s *store.Store, log *slog.Logger) *Service {
-	return &Service{store: s, log: log, wake: make(chan struct{}, 1)}
+	return &Service{store: s, log: log, wake: make(chan struct{}, 1), latest: map[string]time.Time{}}
 }
 
 // Make carries out a change that is taken back unless it is confirmed in time.
@@ -114,23 +119,43 @@ func (s *Service) Waiting(ctx context.Context) ([]State, error) {
 }
 
 // Due takes back what is due by now and returns when the next is; zero: nothing
-// more waits. One that cannot be taken back stands in no other's way.
+// more waits. One that cannot be taken back stands in no other's way. The newest
+// goes first, since it may hang on what an older one made.
 func (s *Service) Due(ctx context.Context) (next time.Time, err error) {
 	list, err := s.store.Pendings(ctx)
 	if err != nil {
 		return next, err
 	}
+	slices.SortStableFunc(list, func(a, b store.Pending) int { return b.Made.Compare(a.Made) })
+	now, latest := time.Now(), make(map[string]time.Time, len(list))
 	var faults []error
 	for _, p := range list {
-		if p.Until.After(time.Now()) {
-			next = p.Until
-			break
+		at := s.deadline(p, now)
+		latest[p.ID] = at
+		if wall := p.Until; wall.After(now) && at.After(now) {
+			if wall.Before(at) {
+				at = wall
+			}
+			if next.IsZero() || at.Before(next) {
+				next = at
+			}
+			continue
 		}
 		if err := s.takeBack(ctx, p); err != nil {
 			faults = append(faults, err)
 		}
 	}
+	s.latest = latest
 	return next, errors.Join(faults...)
+}
+
+// deadline is when a change is due by the clock that nobody puts back: what was
+// left of its time when this process first saw it, and never more than all of it.
+func (s *Service) deadline(p store.Pending, now time.Time) time.Time {
+	if at, known := s.latest[p.ID]; known {
+		return at
+	}
+	return now.Add(min(p.Until.Sub(now), p.Until.Sub(p.Made)))
 }
 
 func (s *Service) takeBack(ctx context.Context, p store.Pending) error {

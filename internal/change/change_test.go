@@ -270,3 +270,90 @@ func TestWhatCannotBeTakenBackIsNotBegun(t *testing.T) {
 		t.Error("a change of nothing waits")
 	}
 }
+
+// A clock that was put back must not keep anybody out for longer: the bubble's
+// is decades behind the one by which the change was made.
+func TestAClockThatIsPutBackDelaysNothing(t *testing.T) {
+	dir := t.TempDir()
+	d := sit(t, dir)
+	d.change(root, put(one, "one", `{"a":1}`))
+	d.try(10*time.Minute, put(one, "one", `{"a":2}`))
+	if err := d.s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		d := sit(t, dir)
+		defer d.s.Close()
+		if next, err := d.Due(t.Context()); err != nil || time.Until(next) != 10*time.Minute {
+			t.Fatalf("due at %v, %v", next, err)
+		}
+		time.Sleep(10*time.Minute - time.Second)
+		if next, err := d.Due(t.Context()); err != nil || time.Until(next) != time.Second {
+			t.Fatalf("due at %v, %v", next, err)
+		}
+		time.Sleep(time.Second)
+		if next, err := d.Due(t.Context()); err != nil || !next.IsZero() {
+			t.Fatalf("due at %v, %v", next, err)
+		}
+		if got := d.text(one); got != `one {"a":1}` {
+			t.Errorf("it is %s", got)
+		}
+	})
+}
+
+// office makes a location of an id.
+func office(id string) func(*store.Tx) error {
+	return func(tx *store.Tx) error {
+		return tx.PutDocument(&store.Document{ID: id, Kind: store.Location, Name: "Office", JSON: json.RawMessage(`{}`)})
+	}
+}
+
+// A policy that exempts an office would keep the office out if that went.
+func TestWhatAPolicyNamesIsLeft(t *testing.T) {
+	d := sit(t, t.TempDir())
+	defer d.s.Close()
+	d.try(time.Nanosecond, office(one))
+	d.change(amy, put(two, "two", `{"excludeLocations":["`+one+`"]}`))
+	if _, err := d.Due(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := d.s.Documents(t.Context(), store.Location); err != nil || len(all) != 1 {
+		t.Errorf("locations are %v, %v", all, err)
+	}
+	rows, err := d.s.Audits(t.Context(), store.AuditFilter{Kind: "change", Limit: 1})
+	if err != nil || !strings.Contains(string(rows[0].After), `names it`) {
+		t.Errorf("the audit says %s, %v", rows[0].After, err)
+	}
+}
+
+func TestWhatHangsOnAnotherIsTakenBackBeforeIt(t *testing.T) {
+	d := sit(t, t.TempDir())
+	defer d.s.Close()
+	d.try(time.Nanosecond, office(one))
+	d.try(time.Microsecond, put(two, "two", `{"excludeLocations":["`+one+`"]}`))
+	time.Sleep(time.Millisecond)
+	if _, err := d.Due(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := d.s.Documents(t.Context(), store.Location); err != nil || len(all) != 0 || d.text(two) != "" {
+		t.Errorf("locations are %v, %v; the policy is %s", all, err, d.text(two))
+	}
+}
+
+func TestWhatSomebodyWasGivenSinceIsNotTakenFromThem(t *testing.T) {
+	d := sit(t, t.TempDir())
+	defer d.s.Close()
+	leela := store.Person{Address: "leela@example.org"}
+	d.change(root, func(tx *store.Tx) error { return tx.AddPerson(&leela) })
+	plan := store.Document{Kind: store.AuthenticationPolicy, Name: "plan", JSON: json.RawMessage(`{"Name":"plan"}`)}
+	d.try(time.Nanosecond, func(tx *store.Tx) error { return tx.PutDocument(&plan) })
+	d.change(amy, func(tx *store.Tx) error {
+		return tx.PutAssignment(store.Assignment{Scope: store.PersonScope, Subject: leela.ID, Policy: plan.ID})
+	})
+	if _, err := d.Due(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if given, err := d.s.Assignments(t.Context()); err != nil || len(given) != 1 || given[0].Policy != plan.ID {
+		t.Errorf("assignments are %v, %v", given, err)
+	}
+}

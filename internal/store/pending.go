@@ -200,6 +200,8 @@ func (tx *Tx) undo(row *Audit, change, end int64) (left string, err error) {
 		return "changed since by " + since[i].Actor.Name, nil
 	}
 	switch err := undoers[row.Kind](tx, row); {
+	case errors.Is(err, errNamed):
+		return err.Error(), nil
 	case errors.Is(err, ErrExists):
 		return "another has its name now", nil
 	case errors.Is(err, ErrNotFound):
@@ -218,6 +220,9 @@ var undoers = map[string]func(*Tx, *Audit) error{
 func undoDocument(tx *Tx, row *Audit) error {
 	kind := DocumentKind(row.Kind)
 	if len(row.Before) == 0 {
+		if err := tx.unnamed(row.Object); err != nil {
+			return err
+		}
 		return tx.DeleteDocument(kind, row.Object)
 	}
 	d := Document{ID: row.Object, Kind: kind, JSON: row.Before, Name: row.Name}
@@ -232,6 +237,31 @@ func undoDocument(tx *Tx, row *Audit) error {
 		d.State = has.State
 	}
 	return tx.PutDocument(&d)
+}
+
+// errNamed says that something that stays hangs on what would be deleted.
+var errNamed = errors.New("names it")
+
+// unnamed is errNamed if a policy names an object, or somebody has it: without
+// it the one would hold for others than it says, and the other be without rules.
+// What the same change did is undone before.
+func (tx *Tx) unnamed(id string) error {
+	var by string
+	err := tx.row([]any{&by}, `SELECT name FROM documents WHERE kind = ? AND deleted = 0 AND id <> ? AND instr(lower(CAST(json AS TEXT)), lower(?)) > 0 LIMIT 1`, Policy, id, id)
+	if err == nil {
+		return fmt.Errorf("the policy %q %w", by, errNamed)
+	}
+	if !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	err = tx.row([]any{&by}, `SELECT scope FROM assignments WHERE policy = ? LIMIT 1`, id)
+	if err == nil {
+		return fmt.Errorf("an assignment (%s) %w", by, errNamed)
+	}
+	if !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	return nil
 }
 
 func undoAssignment(tx *Tx, row *Audit) error {
