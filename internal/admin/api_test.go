@@ -242,6 +242,9 @@ func TestWhatIsNotEnforcedIsSaid(t *testing.T) {
 	if kept := o.want(200, "GET", policies+"/p", ""); kept["state"] != "enabled" {
 		t.Errorf("a dry run changed %v", kept)
 	}
+	for _, within := range []string{"", "0s", "-10m", "10", "25h", "9e99y"} {
+		o.want(400, "DELETE", policies+"/p?confirmWithin="+within, "")
+	}
 	o.want(204, "DELETE", policies+"/p", "")
 	o.want(404, "GET", policies+"/p", "")
 }

@@ -48,10 +48,11 @@ func (p *promised) tell(h http.Header) {
 
 // withinOf reads in what time a change is to be confirmed; 0: it simply stays.
 func withinOf(r *http.Request) (time.Duration, error) {
-	s := r.URL.Query().Get("confirmWithin")
-	if s == "" {
+	q := r.URL.Query()
+	if !q.Has("confirmWithin") {
 		return 0, nil
 	}
+	s := q.Get("confirmWithin") // empty, as of a script's unset variable, must not mean for good
 	d, err := span.Parse(s)
 	if err != nil {
 		return 0, bad("confirmWithin", "confirmWithin: %v", err)

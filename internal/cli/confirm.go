@@ -7,12 +7,31 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/portreeve/portreeve/internal/span"
 )
 
 // confirmFlag lets a command make a change that takes itself back.
 func (a *app) confirmFlag(c *cobra.Command) {
-	c.Flags().StringVar(&a.within, "confirm-within", "", "take it back by itself after this time, such as 10m, unless it is confirmed (portreeve policy confirm)")
+	c.Flags().Var(&a.within, "confirm-within", "take it back by itself after this time, such as 10m, unless it is confirmed (portreeve policy confirm)")
 }
+
+// within is in what time a change is to be confirmed. A script's unset variable
+// is refused, since the change would be made for good.
+type within string
+
+func (w *within) Set(s string) error {
+	if _, err := span.Parse(s); err != nil {
+		return err
+	}
+	*w = within(s)
+	return nil
+}
+
+func (w *within) String() string { return string(*w) }
+
+// Type is what the help calls its value.
+func (w *within) Type() string { return "string" }
 
 // promised says until when a change can be confirmed.
 func (a *app) promised(until string) {

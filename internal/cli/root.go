@@ -27,7 +27,7 @@ type app struct {
 	fields []string
 	reason string
 	quiet  bool
-	within string // of --confirm-within
+	within within // of --confirm-within
 	out    io.Writer
 	err    io.Writer
 	in     io.Reader
@@ -99,7 +99,7 @@ func help() *cobra.Command {
 
 func (a *app) client() *client {
 	c := newClient(a.socket, a.reason)
-	c.note, c.within, c.promised = a.note, a.within, a.promised
+	c.note, c.within, c.promised = a.note, string(a.within), a.promised
 	return c
 }
 
