@@ -149,6 +149,9 @@ func rootsWord(r *http.Request) error {
 // confirmable are the changes that a sign-in confirms: it was an administrator's,
 // allowed by us, made after them, and judged by rules that held them.
 func (a *api) confirmable(r *http.Request, reference string, waiting []store.Pending) ([]store.Pending, map[string]string, error) {
+	if err := a.inForce(r); err != nil { // else a sign-in would show only that the rules before let them in
+		return nil, nil, err
+	}
 	e, err := a.findEvent(r.Context(), reference)
 	if err != nil {
 		return nil, nil, err
