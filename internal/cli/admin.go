@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,11 +14,7 @@ func (a *app) admin() *cobra.Command {
 
 func (a *app) adminRecover() *cobra.Command {
 	c := verb("recover ADDRESS", "Print a link that signs a person in to the portal once; for root", cobra.ExactArgs(1), func(cmd *cobra.Command, args []string) error {
-		var raw json.RawMessage
-		if err := a.client().do(cmd.Context(), http.MethodPost, path(people, args[0], "recover"), nil, nil, &raw); err != nil {
-			return err
-		}
-		r, err := newRow(raw)
+		r, err := a.answered(cmd.Context(), http.MethodPost, path(people, args[0], "recover"), nil, nil)
 		if err != nil {
 			return err
 		}

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -121,13 +120,9 @@ func (a *app) apppwNew() *cobra.Command {
 		if err := scope.read(body, time.Now()); err != nil {
 			return err
 		}
-		var raw json.RawMessage
-		if err := a.client().do(cmd.Context(), http.MethodPost, appPasswords, nil, body, &raw); err != nil {
-			return byFlag(err)
-		}
-		r, err := newRow(raw)
+		r, err := a.answered(cmd.Context(), http.MethodPost, appPasswords, nil, body)
 		if err != nil {
-			return err
+			return byFlag(err)
 		}
 		return a.output().object(r, func(w io.Writer) {
 			if !a.quiet {

@@ -167,11 +167,7 @@ func (a *app) approvalAdopt() *cobra.Command {
 		}
 		body := map[string]any{"seen": fmt.Sprintf("%dd", n), "group": group, "days": onDays, "dryRun": dry, "exclude": exclude, "include": include,
 			"widen": widen, "complete": a.format != "table"}
-		var raw json.RawMessage
-		if err := a.client().do(cmd.Context(), http.MethodPost, approvals+"/adopt", nil, body, &raw); err != nil {
-			return err
-		}
-		r, err := newRow(raw)
+		r, err := a.answered(cmd.Context(), http.MethodPost, approvals+"/adopt", nil, body)
 		if err != nil {
 			return err
 		}

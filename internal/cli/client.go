@@ -96,6 +96,15 @@ type row struct {
 	fields map[string]any
 }
 
+// answered asks and reads one object.
+func (a *app) answered(ctx context.Context, method, path string, query url.Values, body any) (row, error) {
+	var raw json.RawMessage
+	if err := a.client().do(ctx, method, path, query, body, &raw); err != nil {
+		return row{}, err
+	}
+	return newRow(raw)
+}
+
 func newRow(raw json.RawMessage) (row, error) {
 	r := row{raw: raw}
 	err := json.Unmarshal(raw, &r.fields)

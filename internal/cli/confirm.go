@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -42,11 +41,7 @@ func (a *app) policyConfirm() *cobra.Command {
 	var id string
 	c := verb("confirm [REFERENCE]", "Have changes stay that would be taken back", cobra.MaximumNArgs(1), func(cmd *cobra.Command, args []string) error {
 		body := map[string]string{"reference": strings.Join(args, ""), "change": id}
-		var raw json.RawMessage
-		if err := a.client().do(cmd.Context(), http.MethodPost, ours+"/pending/confirm", nil, body, &raw); err != nil {
-			return err
-		}
-		r, err := newRow(raw)
+		r, err := a.answered(cmd.Context(), http.MethodPost, ours+"/pending/confirm", nil, body)
 		if err != nil {
 			return err
 		}
@@ -103,11 +98,7 @@ func (a *app) adminAdd() *cobra.Command {
 }
 
 func (a *app) makeAdministrator(cmd *cobra.Command, who string) (row, error) {
-	var raw json.RawMessage
-	if err := a.client().do(cmd.Context(), http.MethodPut, path(administrators, who), nil, nil, &raw); err != nil {
-		return row{}, err
-	}
-	return newRow(raw)
+	return a.answered(cmd.Context(), http.MethodPut, path(administrators, who), nil, nil)
 }
 
 func (a *app) adminRemove() *cobra.Command {

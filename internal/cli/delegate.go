@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -58,11 +57,7 @@ func (a *app) delegateAdd() *cobra.Command {
 			}
 			right["until"] = end
 		}
-		var raw json.RawMessage
-		if err := a.client().do(cmd.Context(), http.MethodPut, delegations, nil, right, &raw); err != nil {
-			return err
-		}
-		r, err := newRow(raw)
+		r, err := a.answered(cmd.Context(), http.MethodPut, delegations, nil, right)
 		if err != nil {
 			return err
 		}

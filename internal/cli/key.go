@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -25,11 +24,7 @@ func (a *app) key() *cobra.Command {
 	export.Flags().StringVar(&dovecot, "dovecot", "", "the folder, as the server sees it")
 	_ = export.MarkFlagRequired("dovecot")
 	rotate := verb("rotate", "Sign the tokens minted for backends with a new key", cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
-		var raw json.RawMessage
-		if err := a.client().do(cmd.Context(), http.MethodPost, ours+"/keys/rotate", nil, nil, &raw); err != nil {
-			return err
-		}
-		r, err := newRow(raw)
+		r, err := a.answered(cmd.Context(), http.MethodPost, ours+"/keys/rotate", nil, nil)
 		if err != nil {
 			return err
 		}

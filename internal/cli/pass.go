@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -54,11 +53,7 @@ func (a *app) passIssue() *cobra.Command {
 
 // printPass asks for a pass and prints its text, which is shown nowhere again.
 func (a *app) printPass(cmd *cobra.Command, where string, body any) error {
-	var raw json.RawMessage
-	if err := a.client().do(cmd.Context(), http.MethodPost, where, nil, body, &raw); err != nil {
-		return err
-	}
-	r, err := newRow(raw)
+	r, err := a.answered(cmd.Context(), http.MethodPost, where, nil, body)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -263,11 +262,7 @@ func (a *app) importLog(cmd *cobra.Command, name, from, zone string, year int) e
 		}
 		in = f
 	}
-	var raw json.RawMessage
-	if err := a.client().do(cmd.Context(), http.MethodPost, signIns+"/import", q, in, &raw); err != nil {
-		return err
-	}
-	r, err := newRow(raw)
+	r, err := a.answered(cmd.Context(), http.MethodPost, signIns+"/import", q, in)
 	if err != nil {
 		return err
 	}

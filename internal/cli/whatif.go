@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -68,11 +67,7 @@ func (a *app) whatif() *cobra.Command {
 		if webmail {
 			body["viaWebmail"] = true
 		}
-		var raw json.RawMessage
-		if err := a.client().do(cmd.Context(), http.MethodPost, ours+"/whatIf", nil, body, &raw); err != nil {
-			return err
-		}
-		r, err := newRow(raw)
+		r, err := a.answered(cmd.Context(), http.MethodPost, ours+"/whatIf", nil, body)
 		if err != nil {
 			return err
 		}
