@@ -35,7 +35,7 @@ func (a *api) past(r *http.Request) (documents, store.Document, error) {
 	d := documents{a, store.DocumentKind(r.PathValue("kind"))}
 	word, known := words[d.kind]
 	if !known {
-		return d, store.Document{}, bad("kind", "there is a history of policy, location, strength and authenticationPolicy, not of %q", d.kind)
+		return d, store.Document{}, bad("kind", "there is a history of policy, location, strength, authenticationPolicy, switch, assignment and setting, not of %q", d.kind)
 	}
 	x, err := a.Store.KnownDocument(r.Context(), d.kind, r.PathValue("id"))
 	if errors.Is(err, store.ErrNotFound) {
@@ -46,13 +46,19 @@ func (a *api) past(r *http.Request) (documents, store.Document, error) {
 
 // history lists an object's versions, newest first.
 func (a *api) history(r *http.Request) (any, error) {
-	d, x, err := a.past(r)
-	if err != nil {
-		return nil, err
-	}
 	top, err := number(r.URL.Query().Get("top"), 100, 1, maxEditions)
 	if err != nil {
 		return nil, bad("top", "%v", err)
+	}
+	if v, is, err := a.pastValue(r); is {
+		if err != nil {
+			return nil, err
+		}
+		return a.valueHistory(r, v, top)
+	}
+	d, x, err := a.past(r)
+	if err != nil {
+		return nil, err
 	}
 	all, err := a.Store.History(r.Context(), d.kind, x.ID, top)
 	if err != nil {
@@ -60,8 +66,7 @@ func (a *api) history(r *http.Request) (any, error) {
 	}
 	rows := []edition{}
 	for _, e := range all {
-		rows = append(rows, edition{Version: e.Version, At: e.At.UTC(), UID: e.Actor.UID, Actor: e.Actor.Name, Action: e.Action, Origin: e.Origin, Reason: e.Reason,
-			Name: e.Name, Changes: differences(e.Before, e.After), Before: nullable(e.Before), After: nullable(e.After)})
+		rows = append(rows, a.editionOf(e))
 	}
 	return list(rows), nil
 }
@@ -76,6 +81,12 @@ func nullable(text json.RawMessage) json.RawMessage {
 // historyDiff compares two versions: from is the one before to if it is not
 // said, to is the newest.
 func (a *api) historyDiff(r *http.Request) (any, error) {
+	if v, is, err := a.pastValue(r); is {
+		if err != nil {
+			return nil, err
+		}
+		return a.valueDiff(r, v)
+	}
 	d, x, err := a.past(r)
 	if err != nil {
 		return nil, err
@@ -128,6 +139,12 @@ type restoration struct {
 // restore puts an old version back, as a change of its own. A deleted object
 // comes back under its id.
 func (a *api) restore(r *http.Request) (any, error) {
+	if v, is, err := a.pastValue(r); is {
+		if err != nil {
+			return nil, err
+		}
+		return a.restoreValue(r, v)
+	}
 	d, x, err := a.past(r)
 	if err != nil {
 		return nil, err

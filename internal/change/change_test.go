@@ -357,3 +357,29 @@ func TestWhatSomebodyWasGivenSinceIsNotTakenFromThem(t *testing.T) {
 		t.Errorf("assignments are %v, %v", given, err)
 	}
 }
+
+// A list of mailboxes that was brought in goes with the switches that it set.
+func TestAnImportedListIsTakenBackWithItsSwitches(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		d := sit(t, dir)
+		defer d.s.Close()
+		off := false
+		p := d.try(time.Minute, func(tx *store.Tx) error {
+			cell := "False"
+			sheet := store.CASSheet{Name: "boxes.csv", Columns: []string{"ImapEnabled"}}
+			return errors.Join(tx.PutSwitch(store.Organization, "", "ImapEnabled", &off), tx.AddCASSheet(&sheet, []store.CASRow{{Mailbox: "line 2", Cells: []*string{&cell}}}))
+		})
+		time.Sleep(time.Until(p.Until) + time.Millisecond)
+		if _, err := d.Due(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		sheets, err := d.s.CASSheets(t.Context())
+		if err != nil || len(sheets) != 0 {
+			t.Errorf("%d lists are left, %v", len(sheets), err)
+		}
+		if set, err := d.s.Switches(t.Context()); err != nil || len(set) != 0 {
+			t.Errorf("set are %v, %v", set, err)
+		}
+	})
+}

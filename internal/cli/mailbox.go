@@ -259,6 +259,7 @@ change nothing. An empty cell leaves things as they are.`
 	c.Flags().BoolVar(&strict, "strict", false, "change nothing if a row cannot be taken")
 	c.Flags().BoolVar(&nulls, "null-inherits", false, "an empty cell means that the switch inherits")
 	spreadFlag(c, &spread)
+	a.confirmFlag(c)
 	return c
 }
 

@@ -17,6 +17,9 @@ type CASSheet struct {
 	Columns  []string
 }
 
+// sheetKind is what the audit calls a list.
+const sheetKind = "casSheet"
+
 // CASRow is one line of it; a nil cell is null, which is not the empty cell.
 type CASRow struct {
 	Mailbox string // id of the person, or the list's own name for a mailbox nobody has
@@ -78,7 +81,7 @@ func (tx *Tx) AddCASSheet(c *CASSheet, rows []CASRow) error {
 		}
 	}
 	tx.touched(CASMailboxes)
-	return tx.record("create", "casSheet", c.ID, c.Name, nil, map[string]int{"rows": len(rows)})
+	return tx.record("create", sheetKind, c.ID, c.Name, nil, map[string]int{"rows": len(rows)})
 }
 
 // DeleteCASSheet forgets an imported list.
@@ -91,5 +94,5 @@ func (tx *Tx) DeleteCASSheet(id string) error {
 		return fmt.Errorf("forgetting list %q: %w", c.Name, err)
 	}
 	tx.touched(CASMailboxes)
-	return tx.record("delete", "casSheet", c.ID, c.Name, map[string]int{"columns": len(c.Columns)}, nil)
+	return tx.record("delete", sheetKind, c.ID, c.Name, map[string]int{"columns": len(c.Columns)}, nil)
 }

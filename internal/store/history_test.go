@@ -98,3 +98,34 @@ func TestAnAuditFromBeforeThereWasAnOriginIsWhole(t *testing.T) {
 		t.Errorf("row %d does not fit, %v", n, err)
 	}
 }
+
+func TestAValueHasVersionsAndIsPutBack(t *testing.T) {
+	s := open(t, t.TempDir())
+	on, off := true, false
+	for _, v := range []*bool{&off, &on, nil} {
+		change(t, s, func(tx *Tx) error {
+			return errors.Join(tx.PutSwitch(Domain, "example.org", "ImapEnabled", v), tx.PutSwitch(Domain, "example.org", "PopEnabled", v))
+		})
+	}
+	v := SwitchValue(Domain, "example.org", "ImapEnabled")
+	all, err := s.ValueHistory(t.Context(), v, 10)
+	if err != nil || len(all) != 3 || all[0].Version != 3 || string(all[2].After) != "false" {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	for version, want := range map[int64]*bool{1: &off, 2: &on, 0: nil} {
+		var e Edition
+		if version > 0 {
+			if e, err = s.ValueEdition(t.Context(), v, version); err != nil {
+				t.Fatal(err)
+			}
+		}
+		change(t, s, func(tx *Tx) error { return tx.RestoreValue(v, &e) })
+		set, err := s.SwitchesOf(t.Context(), Domain, "example.org")
+		if err != nil || (len(set) == 1) != (want != nil) || want != nil && set[0].Value != *want {
+			t.Errorf("version %d: %v, %v", version, set, err)
+		}
+	}
+	if _, err := s.ValueEdition(t.Context(), v, 99); !errors.Is(err, ErrNotFound) {
+		t.Error(err)
+	}
+}

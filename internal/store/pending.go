@@ -112,7 +112,7 @@ func (tx *Tx) awaitable(p Pending) error {
 		return fmt.Errorf("%d changes wait to be confirmed, which is as many as may: %w", len(others), ErrAwaited)
 	}
 	for _, row := range rows {
-		if undoers[row.Kind] == nil {
+		if undoers[row.Kind] == nil || row.Kind == sheetKind && len(row.Before) > 0 {
 			return fmt.Errorf("a change of the kind %s %w", row.Kind, ErrNotUndoable)
 		}
 	}
@@ -214,7 +214,7 @@ func (tx *Tx) undo(row *Audit, change, end int64) (left string, err error) {
 // undoers put back what a row of the audit says was before.
 var undoers = map[string]func(*Tx, *Audit) error{
 	string(Policy): undoDocument, string(Location): undoDocument, string(Strength): undoDocument, string(AuthenticationPolicy): undoDocument,
-	"assignment": undoAssignment, "switch": undoSwitch, "setting": undoSetting,
+	"assignment": undoAssignment, "switch": undoSwitch, "setting": undoSetting, sheetKind: undoSheet,
 }
 
 func undoDocument(tx *Tx, row *Audit) error {
@@ -299,6 +299,15 @@ func undoSetting(tx *Tx, row *Audit) error {
 		}
 	}
 	return tx.PutSetting(row.Name, value)
+}
+
+// undoSheet forgets a list of mailboxes that a change brought in. One that was
+// forgotten is gone for good: its lines are not in the audit.
+func undoSheet(tx *Tx, row *Audit) error {
+	if len(row.Before) > 0 {
+		return ErrNotUndoable
+	}
+	return tx.DeleteCASSheet(row.Object)
 }
 
 // holder says ErrNotFound if the group or person is gone that something hung on.
