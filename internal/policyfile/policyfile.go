@@ -261,3 +261,10 @@ func (d *Document) Hide(text string) {
 
 // Name is the file's name as faults call it.
 func (d *Document) Name() string { return d.source.name }
+
+// JSON is a value as JSON, as Document.JSON writes the whole.
+func JSON(n *Node) []byte {
+	var b bytes.Buffer
+	n.write(&b)
+	return b.Bytes()
+}
