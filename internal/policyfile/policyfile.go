@@ -51,6 +51,8 @@ type Node struct {
 	Pos     Pos
 	Items   []*Node
 	Members []Member
+	// Flow says that a list or mapping is written in brackets or braces.
+	Flow bool
 }
 
 // Member is one member of an Object, in the file's order.
@@ -74,8 +76,9 @@ func (n *Node) Get(name string) *Node {
 type Document struct {
 	Root *Node
 
-	source *source
-	raw    []byte // what a JSON file said, to the byte
+	source   *source
+	raw      []byte // what a JSON file said, to the byte
+	anchored bool   // there are anchors in it
 }
 
 // source is a file's name and lines, for faults.

@@ -90,7 +90,7 @@ func parseDocument(s *source, before int, part []byte) (doc *Document, err error
 		if err != nil {
 			return nil, err
 		}
-		doc = &Document{Root: root, source: s}
+		doc = &Document{Root: root, source: s, anchored: len(r.anchors) > 0}
 	}
 	return doc, nil
 }
@@ -147,8 +147,11 @@ func (r *yamlReader) inFile(pos Pos) Pos {
 	return pos
 }
 
-// maxNodes bounds what aliases can unfold to.
-const maxNodes = 5_000_000
+const (
+	maxNodes = 5_000_000 // of a document; 10,000 policies have about a million
+	// maxAliased bounds what aliases unfold to: people write some, bombs are made of them.
+	maxAliased = 100_000
+)
 
 type yamlReader struct {
 	s       *source
@@ -156,6 +159,8 @@ type yamlReader struct {
 	anchors map[string]ast.Node
 	depth   int
 	nodes   int
+	aliases int // in one another, where we are
+	aliased int // nodes that stand there by an alias
 }
 
 // node reads one value. Its place is where it stands in the file; faults on
@@ -173,8 +178,16 @@ func (r *yamlReader) value(n ast.Node, pos Pos) (*Node, error) {
 	r.nodes++
 	r.depth++
 	defer func() { r.depth-- }()
-	if r.depth > maxDepth || r.nodes > maxNodes {
+	if r.aliases > 0 {
+		r.aliased++
+	}
+	switch {
+	case r.depth > maxDepth:
 		return nil, r.fault(pos, "nested too deeply")
+	case r.nodes > maxNodes:
+		return nil, r.fault(pos, fmt.Sprintf("a document has at most %d values", maxNodes))
+	case r.aliased > maxAliased:
+		return nil, r.fault(pos, fmt.Sprintf("the aliases unfold to more than %d values", maxAliased))
 	}
 	switch v := n.(type) {
 	case nil, *ast.NullNode:
@@ -192,7 +205,11 @@ func (r *yamlReader) value(n ast.Node, pos Pos) (*Node, error) {
 	case *ast.SequenceNode:
 		return r.list(v, pos)
 	case *ast.MappingNode:
-		return r.object(v.Values, pos)
+		n, err := r.object(v.Values, pos)
+		if err == nil {
+			n.Flow = v.IsFlowStyle
+		}
+		return n, err
 	case *ast.MappingValueNode:
 		return r.object([]*ast.MappingValueNode{v}, pos)
 	case *ast.AnchorNode:
@@ -221,7 +238,7 @@ func (r *yamlReader) float(v *ast.FloatNode, pos Pos) (*Node, error) {
 var jsonNumber = regexp.MustCompile(`^-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?$`)
 
 func (r *yamlReader) list(v *ast.SequenceNode, pos Pos) (*Node, error) {
-	n := &Node{Kind: List, Pos: pos}
+	n := &Node{Kind: List, Pos: pos, Flow: v.IsFlowStyle}
 	for _, item := range v.Values {
 		c, err := r.node(item)
 		if err != nil {
@@ -275,6 +292,8 @@ func (r *yamlReader) alias(v *ast.AliasNode, pos Pos) (*Node, error) {
 	if !ok {
 		return nil, r.fault(pos, fmt.Sprintf("no anchor &%s stands before this", name))
 	}
+	r.aliases++
+	defer func() { r.aliases-- }()
 	return r.value(target, place(target))
 }
 
