@@ -46,6 +46,16 @@ func (t *idTable[K, V]) find(hash uint64, key K) *V {
 	}
 }
 
+// all is everything said, in no order.
+func (t *idTable[K, V]) all() (all []V) {
+	for i := range t.slots {
+		if t.slots[i].hash != 0 {
+			all = append(all, t.slots[i].said)
+		}
+	}
+	return all
+}
+
 // taken is the mark of a hash, by which it is never 0.
 const taken = 1 << 63
 
