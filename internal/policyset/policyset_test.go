@@ -62,3 +62,19 @@ func TestAFolderOfEveryKind(t *testing.T) {
 		t.Errorf("%+v, %v", src, err)
 	}
 }
+
+func TestWhatIsWrittenIsReadAgain(t *testing.T) {
+	object := []byte(`{"id":"p1","@odata.type":"#x","displayName":"A: b","conditions":{"users":{"includeUsers":["All"]}},"list":[{"a":1,"b":null},{"c":[1]}],"deep":[[1,2],[]],"empty":{}}`)
+	out, err := Write(Policy, "p1", object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "kind: ConditionalAccessPolicy\nid: p1\nspec:\n  \"@odata.type\": \"#x\"\n  displayName: \"A: b\"\n  conditions:\n    users:\n      includeUsers: [All]\n  list:\n" +
+		"    - {a: 1, b: null}\n    - c: [1]\n  deep:\n    - [1, 2]\n    - []\n  empty: {}\n"
+	if string(out) != want {
+		t.Errorf("%s", out)
+	}
+	if again, err := Format("x.yaml", out); err != nil || string(again) != want {
+		t.Errorf("%s %v", again, err)
+	}
+}
