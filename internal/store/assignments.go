@@ -42,6 +42,9 @@ func (tx *Tx) PutAssignment(a Assignment) error {
 	if before.Policy == a.Policy {
 		return nil
 	}
+	if err := tx.mayChange(ValueAssignment, a.Subject, string(a.Scope)); err != nil {
+		return fmt.Errorf("assigning an authentication policy: %w", err)
+	}
 	if a.Policy == "" {
 		err = tx.exec(`DELETE FROM assignments WHERE scope = ? AND subject = ?`, a.Scope, a.Subject)
 	} else {

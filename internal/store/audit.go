@@ -36,6 +36,8 @@ type auditor struct {
 	reason string
 	origin string
 	at     time.Time
+	// override lets it change what is managed from files.
+	override bool
 }
 
 // The ways by which changes come.

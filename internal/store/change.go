@@ -92,11 +92,12 @@ func (s *Store) Change(ctx context.Context, who Actor, reason string, do func(*T
 		reason = reasonOf(ctx)
 	}
 	do = ifNotTakenBack(ctx, do)
+	origin := originOf(ctx, who)
 	for {
 		err := s.w.write(ctx, func(tx *Tx) error {
 			audited := *tx
 			audited.change = Change{} // its own, and not that of others who share the commit
-			audited.audit = &auditor{who: who, reason: reason, origin: originOf(ctx, who), at: time.Now()}
+			audited.audit = &auditor{who: who, reason: reason, origin: origin, at: time.Now(), override: mayOverride(ctx, origin)}
 			err := do(&audited)
 			tx.change.merge(audited.change)
 			return err

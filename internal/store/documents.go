@@ -106,6 +106,9 @@ func (tx *Tx) PutDocument(d *Document) error {
 	if tx.audit == nil {
 		return errUnaudited
 	}
+	if err := tx.mayChange(string(d.Kind), d.ID, ""); err != nil {
+		return fmt.Errorf("keeping %s %q: %w", d.Kind, d.Name, err)
+	}
 	d.Created, d.Modified, d.Version, d.Deleted = tx.audit.at, tx.audit.at, before.Version+1, time.Time{}
 	if isNew {
 		if err := tx.row([]any{&d.Position}, `SELECT coalesce(max(position), 0) + 1 FROM documents WHERE kind = ?`, d.Kind); err != nil {
@@ -137,6 +140,9 @@ func (tx *Tx) DeleteDocument(k DocumentKind, idOrName string) error {
 	}
 	if tx.audit == nil {
 		return errUnaudited
+	}
+	if err := tx.mayChange(string(k), d.ID, ""); err != nil {
+		return fmt.Errorf("deleting %s %q: %w", k, idOrName, err)
 	}
 	if err := tx.exec(`UPDATE documents SET deleted = ?, version = version + 1 WHERE id = ?`, nanos(tx.audit.at), d.ID); err != nil {
 		return fmt.Errorf("deleting %s %q: %w", k, idOrName, err)

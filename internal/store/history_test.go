@@ -129,3 +129,50 @@ func TestAValueHasVersionsAndIsPutBack(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What is managed from files is changed by the files, by what takes a change
+// back, and by who insists; nobody else.
+func TestWhatIsManagedFromFilesIsReadOnly(t *testing.T) {
+	s := open(t, t.TempDir())
+	ctx, amy := t.Context(), Actor{UID: 1001, Name: "amy"}
+	d := Document{Kind: Policy, Name: "p", JSON: json.RawMessage(`{"a":1}`)}
+	off := false
+	m := Managed{Kind: ValueSwitch, Name: "organization ImapEnabled", Word: "organization/ImapEnabled", File: "switches.yaml", Line: 3}
+	err := s.Change(WithOrigin(ctx, OriginFiles), amy, "", func(tx *Tx) error {
+		if err := errors.Join(tx.PutDocument(&d), tx.PutSwitch(Organization, "", "ImapEnabled", &off), tx.PutManaged(m)); err != nil {
+			return err
+		}
+		return tx.PutManaged(Managed{Kind: string(Policy), Object: d.ID, Word: "p", File: "a/p.yaml", Line: 1, Commit: "abc"})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	changes := map[string]func(*Tx) error{
+		"put":    func(tx *Tx) error { x := d; x.Version = 0; return tx.PutDocument(&x) },
+		"delete": func(tx *Tx) error { return tx.DeleteDocument(Policy, d.ID) },
+		"switch": func(tx *Tx) error { return tx.PutSwitch(Organization, "", "ImapEnabled", nil) },
+	}
+	errLater := errors.New("no")
+	for what, do := range changes {
+		var managed *ManagedError
+		if err := s.Change(ctx, amy, "", do); !errors.As(err, &managed) {
+			t.Errorf("%s: %v", what, err)
+		}
+		for way, ctx := range map[string]context.Context{"override": WithOverride(ctx), "files": WithOrigin(ctx, OriginFiles), "revert": WithOrigin(ctx, OriginRevert)} {
+			err := s.Change(ctx, amy, "", func(tx *Tx) error { return errors.Join(do(tx), errLater) })
+			if !errors.Is(err, errLater) || errors.As(err, &managed) {
+				t.Errorf("%s by %s: %v", what, way, err)
+			}
+		}
+	}
+	if err := s.Change(ctx, amy, "", func(tx *Tx) error { return tx.PutSwitch(Organization, "", "PopEnabled", &off) }); err != nil {
+		t.Errorf("what is not managed: %v", err)
+	}
+	change(t, s, func(tx *Tx) error { return tx.Release(string(Policy), d.ID, "") })
+	if err := s.Change(ctx, amy, "", changes["put"]); err != nil {
+		t.Errorf("released: %v", err)
+	}
+	if all, err := s.AllManaged(ctx); err != nil || len(all) != 1 || all[0].By != "amy" || all[0].Place() != "switches.yaml:3" {
+		t.Errorf("%+v, %v", all, err)
+	}
+}

@@ -70,6 +70,9 @@ func (tx *Tx) PutSetting(name, value string) error {
 	if before == value {
 		return nil
 	}
+	if err := tx.mayChange(ValueSetting, name, name); err != nil {
+		return fmt.Errorf("setting %s: %w", name, err)
+	}
 	if err := tx.setMeta(settingSpace+name, value); err != nil {
 		return fmt.Errorf("setting %s: %w", name, err)
 	}

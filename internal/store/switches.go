@@ -54,6 +54,11 @@ func (tx *Tx) PutSwitch(sc Scope, subject, name string, value *bool) error {
 		return fmt.Errorf("setting %s: %w", name, err)
 	case missing && value == nil, !missing && value != nil && *value == before.Value:
 		return nil
+	}
+	if err := tx.mayChange(ValueSwitch, subject, string(sc)+" "+name); err != nil {
+		return fmt.Errorf("setting %s: %w", name, err)
+	}
+	switch {
 	case value == nil:
 		err = tx.exec(`DELETE FROM switches WHERE scope = ? AND subject = ? AND name = ?`, sc, subject, name)
 	default:
