@@ -28,6 +28,7 @@ type Spec struct {
 	Now    time.Time // the first month ends and the second begins
 	// Hellos are the fingerprints of each program's TLS hello, by program.
 	Hellos map[string]string
+	Sample int // so many owners of the second month sign in over real connections too
 }
 
 // Month is how long each of the two is.

@@ -173,3 +173,17 @@ func (w *World) Neighbours(seed uint64) (neighbours, twins []SignIn) {
 	}
 	return neighbours, twins
 }
+
+// Sampled are sign-ins of the second month by that many different owners whose
+// programs, places and devices are all as they were.
+func (w *World) Sampled(seed uint64, people int) (numbers []int) {
+	r, taken := newRand(seed), map[int]bool{}
+	for len(numbers) < min(people, len(w.People)/2) {
+		n := r.IntN(len(w.Second))
+		if s := &w.Second[n]; s.Note == "" && !taken[s.Person] {
+			taken[s.Person] = true
+			numbers = append(numbers, n)
+		}
+	}
+	return numbers
+}

@@ -85,6 +85,19 @@ func (j *judging) count(spec *organisation.Spec, world *organisation.World, all 
 	return n
 }
 
+// alone says which of the sampled sign-ins are refused if the second month begins
+// with them: where a person's other programs have moved to is not known yet.
+func (j *judging) alone(spec *organisation.Spec, world *organisation.World) (out []int) {
+	for _, n := range world.Sampled(spec.Seed, spec.Sample) {
+		s := world.Second[n]
+		s.At = spec.Now.Add(time.Hour)
+		if !j.admits(spec, world, &s) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
 func (j *judging) Canonical(_, typed string) (string, error) { return typed, nil }
 
 func (j *judging) Delegated(_, _ string) (person, mailbox string, ok bool) { return "", "", false }

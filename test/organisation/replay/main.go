@@ -145,7 +145,7 @@ type Result struct {
 	SignIns, Pass int64
 	Approving     int64     // that pass if people do
 	Refused       []Refused // owners' sign-ins that nobody did anything about, alike ones together, most first
-	Out           []int     // the same sign-ins by their numbers
+	Alone         []int     // those of the sampled that are refused if nothing of the month came before, by their numbers
 	People        int       // with a refused sign-in
 	Thieves       int       // tries that were let in
 	Neighbours    int       // people who have a computer at home
@@ -173,7 +173,7 @@ func judge(ctx context.Context, db *store.Store, spec *organisation.Spec, world 
 	if err != nil {
 		return nil, err
 	}
-	r := &Result{}
+	r := &Result{Alone: g.alone(spec, world)}
 	r.unattended(g, spec, world, ids, windows)
 	for _, t := range world.Thefts {
 		for i := range t.Tries {
@@ -199,7 +199,6 @@ func (r *Result) unattended(g *judging, spec *organisation.Spec, world *organisa
 			continue
 		}
 		people[s.Person] = true
-		r.Out = append(r.Out, i)
 		what, do := windows.Advice(knock(spec, ids, s))
 		refused[Refused{Address: world.People[s.Person].Address, Program: s.Program, Note: s.Note, What: what, Do: do}]++
 	}
