@@ -26,7 +26,7 @@ import (
 const (
 	monthsSeed    = 7
 	sampledOwners = 120 // sign-ins of owners that are made over real connections too
-	connections   = 8  // at once
+	connections   = 8   // at once
 	replayTime    = 10 * time.Minute
 )
 
