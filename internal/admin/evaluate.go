@@ -124,7 +124,7 @@ func evaluatedPolicy(r *http.Request, d store.Document, told [][]policy.PolicyEx
 // reasonOf are Graph's words for conditions that do not hold.
 var reasonOf = map[string]string{"users": "users", "clientApplications": "workloadIdentities", "applications": "application", "clientAppTypes": "clientApps",
 	"platforms": "devicePlatform", "locations": "location", "devices": "devices", "authenticationFlows": "authenticationFlow",
-	"signInRiskLevels": "signInRisk", "userRiskLevels": "userRisk", "insiderRiskLevels": "insiderRisk", "portreeve.hours": "time",
+	"signInRiskLevels": "signInRisk", "userRiskLevels": "userRisk", "insiderRiskLevels": "insiderRisk", "portreeve.hours": "time", "portreeve.period": "time",
 	"portreeve.credentialKinds": "clientApps", "portreeve.programs": "clientApps", "portreeve.asns": "location", "portreeve.newClient": "location",
 	"portreeve.viaWebmail": "clientApps", "portreeve.share": "users"}
 

@@ -52,6 +52,8 @@ type Snapshot struct {
 	programs table[string]
 	shares   []set // by lot; empty if no policy asks
 	hours    []hourTable
+	periods  []timedRule
+	moments  []time.Time // when a period or an exclusion begins or ends, ascending
 
 	// Devices: policies with a rule, and those whose rule holds for an unregistered device.
 	filtered     set
@@ -128,6 +130,8 @@ func Compile(source Source) (*Snapshot, []Warning) {
 	s.compileUsers()
 	s.compileLocations()
 	s.compileRows()
+	s.compilePeriods()
+	s.compileMoments()
 	s.compileDemands()
 	s.compileDevices()
 	s.compileSettings(r)

@@ -41,6 +41,8 @@ func (s *Snapshot) Never(policy int, now time.Time) (conditions []string, is boo
 		return []string{r.device.name()}, true
 	case r.programs != nil && r.programs.nothing(), r.asns != nil && r.asns.nothing():
 		return r.emptyWords(), true
+	case r.period != nil && r.period.over(now):
+		return []string{r.period.name()}, true
 	case r.hours != nil && r.hours.noTime():
 		return []string{r.hours.name()}, true
 	}

@@ -78,10 +78,11 @@ func (c *cover) demands() {
 	}
 }
 
+// people leaves those for the same people and the same time: what no table has.
 func (c *cover) people(now time.Time) {
 	own := &c.s.rules[c.policy]
 	for _, i := range c.all() {
-		if r := &c.s.rules[i]; !r.users.covers(own.users, now) {
+		if r := &c.s.rules[i]; r.never() || !r.users.covers(own.users, now) || !r.period.covers(own.period, now) {
 			c.left[i/64] &^= 1 << (i % 64)
 		}
 	}
@@ -112,11 +113,6 @@ func (c *cover) rest() {
 	for i := range c.s.hours {
 		for _, r := range c.s.hours[i].rows {
 			c.row(r)
-		}
-	}
-	for i := range c.s.rules { // conditions that no table has
-		if r := &c.s.rules[i]; r.never() {
-			c.left[i/64] &^= 1 << (i % 64)
 		}
 	}
 }

@@ -48,7 +48,7 @@ func crowded(seed uint64) policy.Source {
 // change takes a condition away, or puts one in.
 func change(r *rand.Rand, p *policy.Policy) {
 	c, yes, share := &p.Conditions, r.IntN(2) == 0, r.IntN(100)
-	switch r.IntN(16) {
+	switch r.IntN(18) {
 	case 0:
 		c.Users.Include = policy.People{All: true}
 	case 1:
@@ -79,6 +79,9 @@ func change(r *rand.Rand, p *policy.Policy) {
 		p.Grant, p.Session = &policy.Grant{Any: true, Controls: policy.ControlBlock}, policy.Session{}
 	case 14:
 		p.Grant = &policy.Grant{Any: yes, Controls: policy.ControlMFA, Strength: &policy.Strength{ID: []string{policy.StrengthMFA, policy.StrengthPhishingResistant, "bound"}[r.IntN(3)]}}
+	case 16, 17:
+		begin := policytest.At.Add(time.Duration(r.IntN(240)-48) * time.Hour)
+		c.Portreeve.Period = []*policy.Period{{Start: begin}, {End: begin}, {Start: begin, End: begin.Add(time.Duration(r.IntN(72)) * time.Hour)}}[r.IntN(3)]
 	case 15:
 		p.Session.Frequency = &policy.Frequency{Every: time.Duration(1+r.IntN(24)) * time.Hour, EveryTime: yes}
 	}

@@ -8,6 +8,7 @@ type scratch struct {
 
 	// clocks are beside the snapshot's hours.
 	clocks []clock
+	period span
 	// answered are the last answers, by a hash of what they hang on; answer is the one in use.
 	answered [64]answers
 	answer   *answers

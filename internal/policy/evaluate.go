@@ -83,6 +83,12 @@ func (s *Snapshot) narrow(f *Facts, w *scratch, more, stillMore set) []uint64 {
 			and(in, hour, s.all, s.all, s.all)
 		}
 	}
+	if len(s.periods) > 0 && !f.At.IsZero() {
+		over := w.period.at(s, f.At)[:n]
+		for i := range in {
+			in[i] &^= over[i]
+		}
+	}
 	client := s.clients[index(f.KnownNetwork)][index(f.ViaWebmail)][:n]
 	asn, program, share, hour, more, stillMore = asn[:n], program[:n], share[:n], hour[:n], more[:n], stillMore[:n]
 	for i := range in {
@@ -206,10 +212,12 @@ func (t *table[K]) row(hash uint64, k K) set {
 	return t.other
 }
 
-func (h *hourTable) row(minute int) set {
+func (h *hourTable) row(minute int) set { return h.rows[h.index(minute)] }
+
+func (h *hourTable) index(minute int) int {
 	at := h.byHour[minute/60]
 	for at+1 < len(h.borders) && h.borders[at+1] <= minute {
 		at++
 	}
-	return h.rows[at]
+	return at
 }

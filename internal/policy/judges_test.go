@@ -162,6 +162,12 @@ func drawOwn(t *rapid.T, o *policy.Own) {
 	if maybe1(t, "share", 6) {
 		o.Share = new(rapid.IntRange(0, 100).Draw(t, "share"))
 	}
+	if maybe1(t, "period", 6) {
+		moment := rapid.Custom(func(t *rapid.T) time.Time {
+			return pick1(t, "moment", time.Time{}, drawAt, drawAt.Add(-48*time.Hour), drawAt.Add(time.Duration(rapid.IntRange(-10000, 10000).Draw(t, "minutes"))*time.Minute))
+		})
+		o.Period = &policy.Period{Start: moment.Draw(t, "start"), End: moment.Draw(t, "end")}
+	}
 }
 
 func drawGrant(t *rapid.T, p *policy.Policy) {

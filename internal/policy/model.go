@@ -149,7 +149,12 @@ type Own struct {
 	ViaWebmail *bool
 	// Share is a percentage of people, the same ones every time.
 	Share *int
+	// Period is from when until when the policy is.
+	Period *Period
 }
+
+// Period is from a moment, included, up to another, not included; a zero one is unset.
+type Period struct{ Start, End time.Time }
 
 // Words is an include and an exclude list; an empty include list includes all.
 // The word "unknown" matches what is not known, and no other word does.

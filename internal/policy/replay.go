@@ -103,9 +103,9 @@ func (s *Snapshot) OnDevices() bool {
 }
 
 // TimeMatters says that a verdict may hang on when a sign-in happens: hours,
-// exclusions that end, proofs that age.
+// periods, exclusions that end, proofs that age.
 func (s *Snapshot) TimeMatters() bool {
-	return len(s.hours) > 0 || len(s.paces) > 0 || slices.ContainsFunc(s.policies, func(p Policy) bool {
+	return len(s.hours) > 0 || len(s.periods) > 0 || len(s.paces) > 0 || slices.ContainsFunc(s.policies, func(p Policy) bool {
 		return slices.ContainsFunc(p.Exclusions, func(x Exclusion) bool { return !x.Expires.IsZero() })
 	})
 }

@@ -28,6 +28,9 @@ func (r *resolver) own(out *rule, c *Own) {
 	if c.Hours != nil {
 		out.hours = &hoursCondition{*c.Hours, r.zone(c.Hours.Zone)}
 	}
+	if c.Period != nil {
+		out.period = &periodCondition{*c.Period}
+	}
 	if c.NewClient != nil {
 		out.newClient = &newClientCondition{*c.NewClient}
 	}

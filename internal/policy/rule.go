@@ -32,6 +32,7 @@ type rule struct {
 	newClient *newClientCondition
 	webmail   *webmailCondition
 	share     *shareCondition
+	period    *periodCondition
 	asked     asked
 }
 
@@ -58,6 +59,7 @@ func (r *rule) conditions() []condition {
 	add(r.programs != nil, r.programs)
 	add(r.newClient != nil, r.newClient)
 	add(r.asns != nil, r.asns)
+	add(r.period != nil, r.period)
 	add(r.hours != nil, r.hours)
 	add(r.share != nil, r.share)
 	add(r.webmail != nil, r.webmail)
@@ -80,5 +82,5 @@ func (r *rule) never() bool {
 // own says that the policy has conditions that only Portreeve has, besides the
 // kind of credential.
 func (r *rule) own() bool {
-	return r.programs != nil || r.asns != nil || r.hours != nil || r.newClient != nil || r.webmail != nil || r.share != nil
+	return r.programs != nil || r.asns != nil || r.hours != nil || r.newClient != nil || r.webmail != nil || r.share != nil || r.period != nil
 }

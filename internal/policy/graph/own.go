@@ -16,6 +16,7 @@ import (
 //	  "programs":        {"include": [], "exclude": ["thunderbird"]},
 //	  "asns":            {"include": [64500]},
 //	  "hours":           {"include": [{"days": ["monday", "friday"], "from": "08:00", "to": "18:00"}], "timeZone": "Europe/Berlin"},
+//	  "period":          {"startDateTime": "2026-12-01T00:00:00Z", "endDateTime": "2027-01-01T00:00:00Z"},
 //	  "newClient": true, "viaWebmail": false, "share": 25
 //	}
 func (r *reader) own(conditions *Value) (out policy.Own) {
@@ -23,7 +24,7 @@ func (r *reader) own(conditions *Value) (out policy.Own) {
 	if v == nil {
 		return out
 	}
-	r.ownMembers(v, "credentialKinds", "programs", "newClient", "asns", "hours", "share", "viaWebmail")
+	r.ownMembers(v, "credentialKinds", "programs", "newClient", "asns", "hours", "period", "share", "viaWebmail")
 	sides := func(name string) *policy.Words {
 		w := r.object(v, name)
 		if w == nil {
@@ -41,7 +42,7 @@ func (r *reader) own(conditions *Value) (out policy.Own) {
 		r.ownMembers(n, "include", "exclude")
 		out.ASNs = &policy.Numbers{Include: r.numbers(n, "include"), Exclude: r.numbers(n, "exclude")}
 	}
-	out.Hours = r.hours(v)
+	out.Hours, out.Period = r.hours(v), r.period(v)
 	out.NewClient, out.ViaWebmail = r.flag(v, "newClient"), r.flag(v, "viaWebmail")
 	out.Share = r.integer(v, "share", 0, 100)
 	return out
@@ -81,6 +82,21 @@ func (r *reader) hours(v *Value) *policy.Hours {
 	}
 	r.ownMembers(h, "include", "exclude", "timeZone")
 	return &policy.Hours{Zone: r.text(h, "timeZone"), Include: r.spans(h, "include"), Exclude: r.spans(h, "exclude")}
+}
+
+// period reads from when until when a policy is: times, or dates, which begin at
+// midnight UTC. One of the two may be missing.
+func (r *reader) period(v *Value) *policy.Period {
+	p := r.object(v, "period")
+	if p == nil {
+		return nil
+	}
+	r.ownMembers(p, "startDateTime", "endDateTime")
+	out := &policy.Period{Start: r.time(p, "startDateTime"), End: r.time(p, "endDateTime")}
+	if out.Empty() {
+		r.fault(p.Member("endDateTime"), "the period ends before it begins: endDateTime is after startDateTime")
+	}
+	return out
 }
 
 func (r *reader) spans(v *Value, name string) (all []policy.Span) {

@@ -37,7 +37,7 @@ func plainOwn(o *policy.Own, f *policy.Facts) bool {
 			asn = asn && n != f.ASN
 		}
 	}
-	return word(o.CredentialKinds, f.Credential.String()) && word(o.Programs, program) && asn && plainHours(o.Hours, f.At) &&
+	return word(o.CredentialKinds, f.Credential.String()) && word(o.Programs, program) && asn && plainHours(o.Hours, f.At) && plainPeriod(o.Period, f.At) &&
 		(o.NewClient == nil || *o.NewClient != f.KnownNetwork) && (o.ViaWebmail == nil || *o.ViaWebmail == f.ViaWebmail) &&
 		(o.Share == nil || plainLot(f.Person) < *o.Share)
 }
@@ -73,6 +73,15 @@ func zoneOf(name string) *time.Location {
 	}
 	zones.Store(name, z)
 	return z
+}
+
+func plainPeriod(p *policy.Period, at time.Time) bool {
+	if p == nil || at.IsZero() {
+		return true
+	}
+	begun := p.Start.IsZero() || at.Equal(p.Start) || at.After(p.Start)
+	ended := !p.End.IsZero() && (at.Equal(p.End) || at.After(p.End))
+	return begun && !ended
 }
 
 func plainHours(h *policy.Hours, at time.Time) bool {
