@@ -1,0 +1,313 @@
+package tenant
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// signInMembers are what is read of a signIn, v1.0 or beta.
+var signInMembers = func() wanted {
+	w := wanted{}
+	for _, name := range []string{"id", "createdDateTime", "userPrincipalName", "userId", "appId", "appDisplayName", "resourceId", "resourceDisplayName",
+		"clientAppUsed", "userAgent", "ipAddress", "conditionalAccessStatus", "authenticationRequirement", "authenticationProtocol", "isInteractive",
+		"signInEventTypes", "servicePrincipalId", "autonomousSystemNumber", "correlationId", "category", "signInIdentifier"} {
+		w[name] = nil
+		w[strings.ToUpper(name[:1])+name[1:]] = nil
+	}
+	status := wanted{"errorCode": nil, "ErrorCode": nil}
+	place := wanted{"countryOrRegion": nil, "CountryOrRegion": nil}
+	device := wanted{"operatingSystem": nil, "OperatingSystem": nil, "deviceId": nil, "DeviceId": nil}
+	w["status"], w["Status"], w["location"], w["Location"], w["deviceDetail"], w["DeviceDetail"] = status, status, place, place, device, device
+	w["properties"] = w // Azure Monitor's wrapping
+	return w
+}()
+
+// signIn maps a row of Graph's log or of the portal's CSV.
+func (r *reader) signIn(v *value, _ string, line int) bool {
+	if inner := v.get("properties"); inner.kind == object && !v.has("createdDateTime") {
+		v = inner
+	}
+	s := SignIn{File: r.file.Path, Line: line}
+	if v.hasAny("createdDateTime") {
+		r.graphSignIn(v, &s)
+	} else {
+		r.portalSignIn(v, &s)
+	}
+	if s.Time.IsZero() {
+		r.note(line, s.UPN, "this sign-in has no readable time and was left out")
+		return false
+	}
+	r.t.SignIns.Add(&s)
+	return true
+}
+
+func (r *reader) graphSignIn(v *value, s *SignIn) {
+	at := v.get("createdDateTime")
+	s.Time = parseTime(at.text, r.dates)
+	s.ID, s.CorrelationID = v.get("id").text, v.get("correlationId").text
+	s.UserID, s.UPN = v.get("userId").text, lower(v.get("userPrincipalName").text)
+	if s.UPN == "" {
+		s.UPN = lower(v.get("signInIdentifier").text)
+	}
+	s.AppID, s.App = lower(v.get("appId").text), v.get("appDisplayName").text
+	s.ResourceID, s.Resource = lower(v.get("resourceId").text), v.get("resourceDisplayName").text
+	s.ClientApp, s.UserAgent = v.get("clientAppUsed").text, v.get("userAgent").text
+	s.Address = address(v.get("ipAddress").text)
+	s.Requirement, s.ConditionalAccess = v.get("authenticationRequirement").text, v.get("conditionalAccessStatus").text
+	s.Protocol = v.get("authenticationProtocol").text
+	s.Country = v.get("location").get("countryOrRegion").text
+	device := v.get("deviceDetail")
+	s.OS, s.DeviceID = device.get("operatingSystem").text, device.get("deviceId").text
+	s.ASN = asn(v.get("autonomousSystemNumber").text)
+	s.code(v.get("status").get("errorCode").text, "")
+	for _, e := range v.get("signInEventTypes").items {
+		s.Event = e.text
+	}
+	if s.Event == "" {
+		s.Event = r.eventOf(v.get("isInteractive").truth())
+	}
+	s.ServicePrincipal = s.Event == "servicePrincipal" || s.Event == "managedIdentity" || s.UPN == "" && s.UserID == "" && v.get("servicePrincipalId").text != ""
+}
+
+// eventOf is the kind of log a row comes from, as the row or its file's name says.
+func (r *reader) eventOf(interactive *bool) string {
+	name := strings.ToLower(r.file.Path)
+	switch {
+	case strings.Contains(name, "noninteractive"), interactive != nil && !*interactive:
+		return "nonInteractiveUser"
+	case strings.Contains(name, "applicationsignins"), strings.Contains(name, "serviceprincipal"):
+		return "servicePrincipal"
+	case strings.Contains(name, "msisignins"), strings.Contains(name, "managedidentity"):
+		return "managedIdentity"
+	case interactive != nil, strings.Contains(name, "interactivesignins"):
+		return "interactiveUser"
+	}
+	return ""
+}
+
+// portalSignIn maps a row of the CSV that the portal downloads. Its headers
+// changed over the years; some end in a space.
+func (r *reader) portalSignIn(v *value, s *SignIn) {
+	cell := func(names ...string) string {
+		for _, n := range names {
+			if m, ok := v.find(n); ok && m.kind == text && m.text != "" {
+				return strings.TrimSpace(m.text)
+			}
+		}
+		return ""
+	}
+	s.Time = parseTime(cell("Date (UTC)", "Date", "CreatedDateTime"), r.dates)
+	s.ID, s.CorrelationID = cell("Request ID"), cell("Correlation ID")
+	s.UserID, s.UPN = cell("User ID"), lower(cell("Username", "User principal name", "Sign-in identifier"))
+	s.AppID, s.App = lower(cell("Application ID", "App ID")), cell("Application", "App")
+	s.ResourceID, s.Resource = lower(cell("Resource ID")), cell("Resource")
+	s.ClientApp, s.UserAgent = cell("Client app"), cell("User agent")
+	s.Address = address(cell("IP address"))
+	s.Requirement, s.ConditionalAccess = portalWord(cell("Authentication requirement")), portalWord(cell("Conditional Access"))
+	s.Protocol = portalWord(cell("Authentication Protocol"))
+	if place := cell("Location"); place != "" {
+		if country := strings.TrimSpace(place[strings.LastIndexByte(place, ',')+1:]); len(country) == 2 {
+			s.Country = strings.ToUpper(country)
+		}
+	}
+	s.OS, s.DeviceID = cell("Operating System"), cell("Device ID")
+	s.ASN = asn(cell("Autonomous system number", "Autonomous system  number"))
+	s.code(cell("Sign-in error code"), cell("Status"))
+	s.Event = r.eventOf(nil)
+	s.ServicePrincipal = s.Event == "servicePrincipal" || s.Event == "managedIdentity" || s.UPN == "" && s.UserID == "" && v.hasAny("Service principal ID", "Service principal name")
+}
+
+// code takes the error code, and the portal's word where there is no code. A
+// word that speaks against the code's 0 counts: better a failure too many.
+func (s *SignIn) code(code, word string) {
+	n, err := strconv.Atoi(strings.TrimSpace(code))
+	switch known := err == nil; {
+	case known && n != 0:
+		s.ErrorCode, s.Outcome = n, Failure
+		if strings.EqualFold(word, "Interrupted") {
+			s.Outcome = Interrupted
+		}
+	case strings.EqualFold(word, "Success"), known && word == "":
+		s.Outcome = Success
+	case strings.EqualFold(word, "Failure"):
+		s.Outcome = Failure
+	case strings.EqualFold(word, "Interrupted"):
+		s.Outcome = Interrupted
+	case known:
+		s.Outcome = Success
+	}
+}
+
+// portalWords are Graph's words for the portal's.
+var portalWords = map[string]string{
+	"single-factor authentication": "singleFactorAuthentication", "singlefactorauthentication": "singleFactorAuthentication", "single factor authentication": "singleFactorAuthentication",
+	"multifactor authentication": "multiFactorAuthentication", "multi-factor authentication": "multiFactorAuthentication", "multifactorauthentication": "multiFactorAuthentication",
+	"success": "success", "failure": "failure", "not applied": "notApplied", "notapplied": "notApplied", "none": "none",
+	"ropc": "ropc", "oauth 2.0": "oAuth2", "oauth2": "oAuth2", "device code": "deviceCode", "saml 2.0": "saml20", "ws-federation": "wsFederation",
+}
+
+func portalWord(s string) string {
+	if w, ok := portalWords[strings.ToLower(s)]; ok {
+		return w
+	}
+	return s
+}
+
+// lower is strings.ToLower without a copy where nothing changes.
+func lower(s string) string { return strings.ToLower(s) }
+
+func address(s string) netip.Addr {
+	a, err := netip.ParseAddr(strings.TrimSpace(s))
+	if err != nil {
+		if ap, err := netip.ParseAddrPort(strings.TrimSpace(s)); err == nil {
+			return ap.Addr().Unmap().WithZone("")
+		}
+		return netip.Addr{}
+	}
+	return a.Unmap().WithZone("")
+}
+
+func asn(s string) uint32 {
+	n, err := strconv.ParseUint(s, 10, 32)
+	if err != nil {
+		return 0
+	}
+	return uint32(n)
+}
+
+// dateOrder is how 9/11/2026 is meant in a file.
+type dateOrder uint8
+
+const (
+	monthFirst dateOrder = iota
+	dayFirst
+)
+
+var (
+	isoLayouts   = []string{time.RFC3339Nano, "2006-01-02T15:04:05.9999999", "2006-01-02 15:04:05", "2006-01-02 15:04:05Z07:00", "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly}
+	clockLayouts = []string{"15:04:05", "15:04", "3:04:05 PM", "3:04 PM", "15.04.05", "15.04"}
+)
+
+// parseTime reads a time of Graph, of .NET's JSON, or of a culture; zero if it
+// is none. Times without a zone are taken as UTC, as the portal writes them.
+func parseTime(s string, order dateOrder) time.Time {
+	s = strings.TrimSpace(strings.Map(func(r rune) rune { // .NET separates AM and PM with a narrow no-break space
+		if r == '\u202f' || r == '\u00a0' {
+			return ' '
+		}
+		return r
+	}, s))
+	if millis, ok := strings.CutPrefix(strings.ReplaceAll(s, `\/`, "/"), "/Date("); ok {
+		millis, _, _ = strings.Cut(millis, ")")
+		if n, err := strconv.ParseInt(millis, 10, 64); err == nil && inRange(time.UnixMilli(n)) {
+			return time.UnixMilli(n).UTC()
+		}
+		return time.Time{}
+	}
+	for _, layout := range isoLayouts {
+		if t, err := time.Parse(layout, s); err == nil && inRange(t) {
+			return t.UTC()
+		}
+	}
+	day, clock, _ := strings.Cut(strings.Replace(s, ", ", " ", 1), " ")
+	a, b, year, ok := dateParts(day)
+	if !ok {
+		return time.Time{}
+	}
+	month, dayOfMonth := a, b
+	if order == dayFirst || a > 12 {
+		month, dayOfMonth = b, a
+	}
+	if month < 1 || month > 12 || dayOfMonth < 1 || dayOfMonth > 31 {
+		return time.Time{}
+	}
+	t := time.Date(year, time.Month(month), dayOfMonth, 0, 0, 0, 0, time.UTC)
+	for _, layout := range clockLayouts {
+		if c, err := time.Parse(layout, strings.ToUpper(strings.TrimSpace(clock))); err == nil {
+			return t.Add(time.Duration(c.Hour())*time.Hour + time.Duration(c.Minute())*time.Minute + time.Duration(c.Second())*time.Second)
+		}
+	}
+	if clock != "" {
+		return time.Time{}
+	}
+	return t
+}
+
+// inRange keeps to times that nanoseconds since 1970 can tell.
+func inRange(t time.Time) bool { return t.Year() > 1970 && t.Year() < 2200 }
+
+// dateParts cuts 9/14/2026, 14.09.2026 or 14-9-26 in three numbers.
+func dateParts(s string) (a, b, year int, ok bool) {
+	parts := strings.FieldsFunc(s, func(r rune) bool { return r == '/' || r == '.' || r == '-' })
+	if len(parts) != 3 {
+		return
+	}
+	var n [3]int
+	for i, p := range parts {
+		var err error
+		if n[i], err = strconv.Atoi(p); err != nil {
+			return 0, 0, 0, false
+		}
+	}
+	if n[2] < 100 {
+		n[2] += 2000
+	}
+	if n[2] <= 1970 || n[2] >= 2200 {
+		return 0, 0, 0, false
+	}
+	return n[0], n[1], n[2], true
+}
+
+// datesOf finds out whether the day or the month comes first in the dates of
+// this file, before a row of it is taken: by a number above 12 in one of the
+// two places; failing that by dots and by AM and PM.
+func (r *reader) datesOf(header []string) (dateOrder, error) {
+	column := -1
+	for i, name := range header {
+		if column < 0 && (strings.EqualFold(name, "Date (UTC)") || strings.EqualFold(name, "Date") || strings.EqualFold(name, "createdDateTime")) {
+			column = i
+		}
+	}
+	f, err := r.fsys.Open(r.file.Path)
+	if err != nil || column < 0 {
+		return monthFirst, err
+	}
+	defer f.Close()
+	c, err := newCSVStream(utf8Text(f))
+	if err != nil {
+		return monthFirst, err
+	}
+	const looked = 200_000 // rows; a log that is ambiguous for that long is told
+	guess, ambiguous := monthFirst, 0
+	for range looked {
+		line, err := c.next()
+		if err != nil {
+			if _, bad := err.(*rowError); bad {
+				continue
+			}
+			break
+		}
+		day, clock, _ := strings.Cut(strings.Replace(c.cells[column], ", ", " ", 1), " ")
+		a, b, _, ok := dateParts(day)
+		switch {
+		case !ok:
+			continue
+		case a > 12:
+			return dayFirst, nil
+		case b > 12:
+			return monthFirst, nil
+		}
+		if ambiguous == 0 {
+			ambiguous = line
+			if strings.ContainsRune(day, '.') || c.delimiter == ';' && !strings.ContainsAny(clock, "MAPmap") {
+				guess = dayFirst
+			}
+		}
+	}
+	if ambiguous > 0 {
+		r.note(ambiguous, "", "no date of this file tells whether the day or the month comes first: the %s was taken to", map[dateOrder]string{monthFirst: "month", dayFirst: "day"}[guess])
+	}
+	return guess, nil
+}
