@@ -29,7 +29,7 @@ type Report struct {
 // can no longer be opened.
 func (r *Registry) Install(s *policy.Snapshot) {
 	r.mu.Lock()
-	r.version, r.snapshot = s.Version(), s
+	r.version, r.snapshot, r.judged = s.Version(), s, time.Now()
 	r.mu.Unlock()
 }
 
@@ -45,6 +45,9 @@ func (r *Registry) RecheckOf(people map[string]bool, s *policy.Snapshot, now tim
 	r.mu.Lock()
 	if s.Version() > r.version {
 		r.version, r.snapshot = s.Version(), s
+	}
+	if people == nil {
+		r.judged = now
 	}
 	open := r.all()
 	r.mu.Unlock()
@@ -152,8 +155,9 @@ func (s *Session) Learn(change func(*policy.Facts)) {
 // sweepEvery is how late the end of a session whose time has come may be.
 const sweepEvery = time.Second
 
-// Run ends sessions whose time has come (sign-in frequency, proof run out)
-// until ctx ends.
+// Run ends sessions whose time has come (sign-in frequency, proof run out), and
+// judges all of them again when the time itself changes which policies apply (a
+// period, an hour or an exclusion begins or ends), until ctx ends.
 func (r *Registry) Run(ctx context.Context, refresh Refresh) error {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
@@ -169,7 +173,7 @@ func (r *Registry) Run(ctx context.Context, refresh Refresh) error {
 
 func (r *Registry) sweep(now time.Time, refresh Refresh) {
 	r.mu.Lock()
-	snap := r.snapshot
+	snap, judged := r.snapshot, r.judged
 	var due []*Session
 	for _, s := range r.open {
 		if u := s.until.Load(); u != 0 && u <= now.UnixNano() {
@@ -177,6 +181,9 @@ func (r *Registry) sweep(now time.Time, refresh Refresh) {
 		}
 	}
 	r.mu.Unlock()
+	if snap != nil && !slices.Equal(snap.Phase(judged), snap.Phase(now)) {
+		r.Recheck(snap, now, 0, refresh)
+	}
 	for _, s := range due {
 		if snap == nil {
 			s.finish(signin.SessionExpired, "ran out")

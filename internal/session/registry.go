@@ -73,6 +73,7 @@ type Registry struct {
 	mu       sync.Mutex
 	version  uint64
 	snapshot *policy.Snapshot
+	judged   time.Time // when everybody was last judged by it
 	open     map[signin.ID]*Session
 	orders   []order // to end sessions, the oldest first
 }

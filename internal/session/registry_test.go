@@ -267,3 +267,60 @@ func TestLearningAndRecheckingTogetherLoseNothing(t *testing.T) {
 		s.Done()
 	}
 }
+
+// What begins and ends by itself reaches open connections as a change does.
+func TestWhatBeginsByTheClockReachesOpenSessionsWithinASecond(t *testing.T) {
+	everybody := policy.People{All: true}
+	daily := [7]bool{true, true, true, true, true, true, true}
+	for name, conditions := range map[string]func(begin time.Time) (policy.Conditions, []policy.Exclusion){
+		"a period": func(begin time.Time) (policy.Conditions, []policy.Exclusion) {
+			return policy.Conditions{Portreeve: policy.Own{Period: &policy.Period{Start: begin}}}, nil
+		},
+		"an hour": func(begin time.Time) (policy.Conditions, []policy.Exclusion) {
+			minute := begin.UTC().Hour()*60 + begin.UTC().Minute()
+			return policy.Conditions{Portreeve: policy.Own{Hours: &policy.Hours{Include: []policy.Span{{Days: daily, From: minute, To: minute + 60}}}}}, nil
+		},
+		"the end of an exclusion": func(begin time.Time) (policy.Conditions, []policy.Exclusion) {
+			return policy.Conditions{Users: &policy.Users{Include: everybody, Exclude: policy.People{Users: []string{"mary"}}}}, []policy.Exclusion{{ID: "mary", Expires: begin}}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				begin := time.Now().Truncate(time.Hour).Add(2 * time.Hour)
+				p := policy.Policy{ID: "p", DisplayName: name, Grant: &policy.Grant{Controls: policy.ControlBlock}}
+				p.Conditions, p.Exclusions = conditions(begin)
+				s, _ := policy.Compile(policy.Source{Version: 1, Policies: []policy.Policy{p}})
+				endsBetween(t, s, time.Until(begin)-1, sweepEvery+1)
+			})
+		})
+	}
+}
+
+// endsBetween opens a session that must still be there after one time, and be
+// ended once another has passed.
+func endsBetween(t *testing.T, s *policy.Snapshot, early, more time.Duration) {
+	t.Helper()
+	var r Registry
+	r.Install(s)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() { _ = r.Run(ctx, nil) }()
+	o := outcome("mary", 1, s)
+	if !o.Verdict.Allowed() {
+		t.Fatal("refused before it begins")
+	}
+	var why atomic.Int64
+	if _, ok := r.Open(o, "", func(c signin.Code, _ string) { why.Store(int64(c)) }); !ok {
+		t.Fatal("not opened")
+	}
+	time.Sleep(early)
+	synctest.Wait()
+	if why.Load() != 0 {
+		t.Error("ended early")
+	}
+	time.Sleep(more)
+	synctest.Wait()
+	if signin.Code(why.Load()) != signin.SessionPolicyChanged {
+		t.Errorf("ended with %v", signin.Code(why.Load()))
+	}
+}
