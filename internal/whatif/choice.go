@@ -176,12 +176,25 @@ func deviceChoices(s *policy.Snapshot) (all []Choice) {
 }
 
 func timeChoices(s *policy.Snapshot, at time.Time) (all []Choice) {
+	add := func(t time.Time, layout string) {
+		all = append(all, Choice{t.Format(layout), func(f *policy.Facts) { f.AuthTime, f.At = f.AuthTime.Add(t.Sub(f.At)), t }})
+	}
+	const most = 100 // of what periods begin and end by
+	for _, p := range s.Policies() {
+		if q := p.Conditions.Portreeve.Period; q != nil && p.State != policy.Disabled && len(all) < most {
+			for _, border := range []time.Time{q.Start, q.End} {
+				if !border.IsZero() {
+					add(border.Add(-time.Second).UTC(), time.RFC3339)
+					add(border.UTC(), time.RFC3339)
+				}
+			}
+		}
+	}
 	if !slices.ContainsFunc(s.Policies(), func(p policy.Policy) bool { return p.Conditions.Portreeve.Hours != nil }) {
-		return nil
+		return all
 	}
 	for h := range 7 * 24 {
-		t := at.Add(time.Duration(h) * time.Hour)
-		all = append(all, Choice{t.Format("Mon 15:04 MST"), func(f *policy.Facts) { f.AuthTime, f.At = f.AuthTime.Add(t.Sub(f.At)), t }})
+		add(at.Add(time.Duration(h)*time.Hour), "Mon 15:04 MST")
 	}
 	return all
 }
