@@ -1,9 +1,11 @@
-// Package admin is the interface of administrators: REST over the local socket,
-// in Microsoft Graph's shapes where Graph has one (/v1.0, /beta) and in ours
-// beside it (/portreeve/v1). The command line is a client of it and no more.
+// Package admin is the interface of administrators: REST over the local socket
+// and, where configured, HTTPS, in Microsoft Graph's shapes where Graph has one
+// (/v1.0, /beta) and in ours beside it (/portreeve/v1). The command line is a
+// client of it and no more.
 //
-// Who asks is known from the kernel: the peer's uid. Root and the members of
-// the socket's group administer. Every change is one transaction with its
+// Over the socket the kernel says who asks: the peer's uid. Root and the members
+// of the socket's group administer. Over HTTPS it is a token, and each route
+// names the scope that it needs (resources). Every change is one transaction with its
 // audit row, and is in force, on open sessions too, before the answer leaves.
 package admin
 
@@ -18,6 +20,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/portreeve/portreeve/internal/admintoken"
 	"github.com/portreeve/portreeve/internal/approval"
 	"github.com/portreeve/portreeve/internal/change"
 	"github.com/portreeve/portreeve/internal/directory"
@@ -62,6 +65,8 @@ type Options struct {
 	Approvals    *approval.Service
 	Changes      *change.Service
 	Factors      *factor.Service
+	// Tokens are administrators' tokens, for the interface over HTTPS.
+	Tokens *admintoken.Service
 	// Directories are the sources of people; TestDirectory tries one that is
 	// somebody else's, or all of them, with what is found of a user.
 	Directories   func() []directory.State
@@ -93,15 +98,24 @@ type api struct {
 	classes *classKeeper
 }
 
-// New makes the handler.
-func New(o Options) http.Handler {
+// Interface is what administrators speak to: as it is over the socket, by
+// Remote over HTTPS.
+type Interface struct {
+	http.Handler
+	api *api
+}
+
+// New makes the interface.
+func New(o Options) *Interface {
 	a := &api{o, &classKeeper{}}
 	mux := http.NewServeMux()
-	a.routes(func(pattern string, h handler) { mux.Handle(pattern, a.wrap(h)) })
-	mux.Handle("/", a.wrap(func(r *http.Request) (any, error) {
-		return nil, &Error{Status: http.StatusNotFound, Code: "ResourceNotFound", Message: "there is no " + r.Method + " " + r.URL.Path}
-	}))
-	return mux
+	a.routes(func(prefix, pattern string, h handler) { mux.Handle(at(prefix, pattern), a.wrap(pattern, h)) })
+	mux.Handle("/", a.wrap("", func(r *http.Request) (any, error) { return nil, notThere(r) }))
+	return &Interface{mux, a}
+}
+
+func notThere(r *http.Request) *Error {
+	return &Error{Status: http.StatusNotFound, Code: "ResourceNotFound", Message: "there is no " + r.Method + " " + r.URL.Path}
 }
 
 // handler answers a request with a value that becomes JSON, or with an error.
@@ -147,8 +161,14 @@ type created struct{ body any }
 // streamed writes its own answer.
 type streamed func(http.ResponseWriter)
 
-func (a *api) wrap(h handler) http.Handler {
+// wrap serves a route; "" is what there is none for.
+func (a *api) wrap(pattern string, h handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		identify(w, r)
+		if err := a.permit(r, pattern); pattern != "" && err != nil {
+			a.fail(w, r, err)
+			return
+		}
 		limit := int64(maxBody)
 		if strings.HasSuffix(r.URL.Path, "/signIns/import") {
 			limit = maxLog
@@ -164,6 +184,8 @@ func (a *api) wrap(h handler) http.Handler {
 		switch v := out.(type) {
 		case nil:
 			w.WriteHeader(http.StatusNoContent)
+		case tagged:
+			v.answer(a, w, r)
 		case raw:
 			w.Header().Set("Content-Type", v.kind)
 			_, _ = w.Write(v.body)
@@ -208,7 +230,9 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 		a.Log.Error("administration failed", "path", r.URL.Path, "err", err)
 		e = &Error{Status: http.StatusInternalServerError, Code: "InternalServerError", Message: err.Error()}
 	}
-	a.json(w, e.Status, map[string]any{"error": body(e)})
+	b := body(e)
+	b["innerError"] = innerError(w.Header(), time.Now().UTC().Format("2006-01-02T15:04:05"))
+	a.json(w, e.Status, map[string]any{"error": b})
 }
 
 func body(e *Error) map[string]any {

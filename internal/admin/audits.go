@@ -16,13 +16,13 @@ import (
 
 // auditKinds are the kinds of objects that the audit speaks of; a test holds
 // them to what the program writes.
-var auditKinds = []string{"administrator", "alias", "appPassword", "assignment", string(store.AuthenticationPolicy), "casSheet", "change", "database", "delegation", "denial", "factor",
+var auditKinds = []string{"administrator", "adminToken", "alias", "appPassword", "assignment", string(store.AuthenticationPolicy), "casSheet", "change", "database", "delegation", "denial", "factor",
 	"group", "key", string(store.Location), "member", "pass", "password", "person", string(store.Policy), "recoveryCodes", "request", "revocation", "session",
 	"setting", "signIn", string(store.Strength), "switch", "window", "windows"}
 
 // auditNouns are what the commands call some of them.
 var auditNouns = map[string]string{"user": "person", "mailbox": "switch", "apppw": "appPassword", "mfa": "factor", "delegate": "delegation",
-	"authpolicy": string(store.AuthenticationPolicy), "signins": "signIn", "admin": "administrator", "db": "database"}
+	"authpolicy": string(store.AuthenticationPolicy), "signins": "signIn", "admin": "administrator", "token": "adminToken", "db": "database"}
 
 // auditKind finds a kind in any spelling, or by its command.
 func auditKind(typed string) (string, error) {

@@ -82,12 +82,11 @@ func (d documents) imported(all []arrival, sessions json.RawMessage, inForce boo
 		}
 	}
 	for i, a := range all {
-		answer, err := d.answer(a.text, joined(warnings[a.doc.ID], a.notes), nil)
+		text, err := d.answer(a.text, joined(warnings[a.doc.ID], a.notes), nil)
 		if err != nil {
 			return nil, err
 		}
-		text, ok := answer.(json.RawMessage)
-		if ok && sessions != nil && i == len(all)-1 {
+		if sessions != nil && i == len(all)-1 {
 			if text, err = setMember(text, "@portreeve.sessions", sessions); err != nil {
 				return nil, err
 			}

@@ -38,62 +38,77 @@ const odataRoot = "https://graph.microsoft.com/v1.0/$metadata#"
 var documentSchema = filter.NewSchema([]filter.Property{
 	{Name: "id", Kind: filter.KindString},
 	{Name: "displayName", Kind: filter.KindString, Aliases: []string{"name"}},
+	{Name: "description", Kind: filter.KindString},
 	{Name: "state", Kind: filter.KindString, Values: []string{"enabled", "disabled", "enabledForReportingButNotEnforced"}},
+	{Name: "templateId", Kind: filter.KindString},
 	{Name: "createdDateTime", Kind: filter.KindTime},
 	{Name: "modifiedDateTime", Kind: filter.KindTime},
 	{Name: "isTrusted", Kind: filter.KindBool},
 	{Name: "policyType", Kind: filter.KindString},
+	{Name: "countriesAndRegions", Kind: filter.KindList},
+	{Name: "allowedCombinations", Kind: filter.KindList},
+	{Name: "conditions/clientAppTypes", Kind: filter.KindList},
+	{Name: "conditions/users/includeUsers", Kind: filter.KindList},
+	{Name: "conditions/users/excludeUsers", Kind: filter.KindList},
+	{Name: "conditions/users/includeGroups", Kind: filter.KindList},
+	{Name: "conditions/users/excludeGroups", Kind: filter.KindList},
+	{Name: "conditions/applications/includeApplications", Kind: filter.KindList},
+	{Name: "conditions/locations/includeLocations", Kind: filter.KindList},
+	{Name: "conditions/locations/excludeLocations", Kind: filter.KindList},
+	{Name: "grantControls/builtInControls", Kind: filter.KindList},
 }, "displayName", "id", "state")
 
-// list answers GET on the collection with $filter, $select, $orderby, $top and $skip.
+var documentOrders = []string{"displayName", "createdDateTime", "modifiedDateTime", "state", "id"}
+
+// list answers GET on the collection.
 func (d documents) list(r *http.Request) (any, error) {
+	q, err := readPage(r.URL.Query(), documentSchema, documentOrders)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := d.rows(r)
+	if err != nil {
+		return nil, err
+	}
+	return q.answer(r, rows, words[d.kind].context)
+}
+
+// rows are all objects of the kind, built-in ones first.
+func (d documents) rows(r *http.Request) (rows []row, err error) {
 	all, err := d.Store.Documents(r.Context(), d.kind)
 	if err != nil {
 		return nil, err
 	}
-	v := r.URL.Query()
-	if text := v.Get("$filter"); text != "" {
-		e, err := filter.Parse(filter.OData, text, documentSchema)
-		if err != nil {
-			return nil, badFilter("$filter", err, documentSchema)
-		}
-		all = slices.DeleteFunc(all, func(x store.Document) bool { return !e.Match(documentLookup(&x)) })
+	if d.kind == store.Strength {
+		all = append(slices.Clone(builtIns), all...)
 	}
-	if err := order(all, v.Get("$orderby")); err != nil {
+	for i := range all {
+		rows = append(rows, row{documentLookup(&all[i]), all[i].JSON})
+	}
+	return rows, nil
+}
+
+// count answers GET on the collection's $count: a number as text.
+func (d documents) count(r *http.Request) (any, error) {
+	q, err := readPage(r.URL.Query(), documentSchema, documentOrders)
+	if err != nil {
 		return nil, err
 	}
-	top, err := number(v.Get("$top"), maxPage, 1, maxPage)
+	rows, err := d.rows(r)
 	if err != nil {
-		return nil, bad("$top", "%v", err)
+		return nil, err
 	}
-	skip, err := number(first(v, "$skiptoken", "$skip"), 0, 0, 1<<30)
-	if err != nil {
-		return nil, bad("$skip", "%v", err)
-	}
-	rows := []json.RawMessage{}
-	for _, x := range all[min(skip, len(all)):min(skip+top, len(all))] {
-		raw, err := hidden(r, x.JSON)
-		if err != nil {
-			return nil, err
+	n := 0
+	for _, x := range rows {
+		if q.where == nil || q.where.Match(x.look) {
+			n++
 		}
-		if s := v.Get("$select"); s != "" {
-			if raw, err = chosen(raw, strings.Split(s, ",")); err != nil {
-				return nil, err
-			}
-		}
-		rows = append(rows, raw)
 	}
-	out := list(rows)
-	out["@odata.context"] = odataRoot + words[d.kind].context
-	if skip+top < len(all) {
-		v.Del("$skip")
-		v.Set("$skiptoken", strconv.Itoa(skip+top))
-		out["@odata.nextLink"] = link(r, v)
-	}
-	return out, nil
+	return raw{"text/plain", []byte(strconv.Itoa(n))}, nil
 }
 
 func documentLookup(x *store.Document) filter.Lookup {
+	member := memberLookup(x.JSON)
 	return func(name string) filter.Value {
 		switch name {
 		case "id":
@@ -105,40 +120,8 @@ func documentLookup(x *store.Document) filter.Lookup {
 		case "modifiedDateTime":
 			return filter.Time(x.Modified)
 		}
-		var m map[string]any
-		if json.Unmarshal(x.JSON, &m) != nil {
-			return filter.NotKnown
-		}
-		switch value := m[name].(type) {
-		case string:
-			return filter.String(value)
-		case bool:
-			return filter.Bool(value)
-		}
-		return filter.Null
+		return member(name)
 	}
-}
-
-func order(all []store.Document, by string) error {
-	field, direction, _ := strings.Cut(strings.TrimSpace(by), " ")
-	compare := map[string]func(x, y store.Document) int{
-		"displayName": func(x, y store.Document) int {
-			return strings.Compare(strings.ToLower(x.Name), strings.ToLower(y.Name))
-		},
-		"createdDateTime":  func(x, y store.Document) int { return x.Created.Compare(y.Created) },
-		"modifiedDateTime": func(x, y store.Document) int { return x.Modified.Compare(y.Modified) },
-	}[field]
-	switch {
-	case by == "":
-		return nil
-	case compare == nil || direction != "" && direction != "asc" && direction != "desc":
-		return bad("$orderby", "lists are sorted by displayName, createdDateTime or modifiedDateTime, asc or desc")
-	}
-	slices.SortStableFunc(all, compare)
-	if direction == "desc" {
-		slices.Reverse(all)
-	}
-	return nil
 }
 
 // get finds an object by id or name.
@@ -164,20 +147,25 @@ func (a *api) namesOf(r *http.Request, kind store.DocumentKind) []string {
 }
 
 func (d documents) show(r *http.Request) (any, error) {
-	x, err := d.get(r)
-	if err != nil {
-		return nil, err
+	x, builtIn := d.builtIn(r.PathValue("id"))
+	if !builtIn {
+		var err error
+		if x, err = d.get(r); err != nil {
+			return nil, err
+		}
 	}
 	body, err := hidden(r, x.JSON)
 	if err != nil {
 		return nil, err
 	}
-	if s := r.URL.Query().Get("$select"); s != "" {
-		if body, err = chosen(body, strings.Split(s, ",")); err != nil {
-			return nil, err
-		}
+	fields, err := readSelect(r.URL.Query().Get("$select"))
+	if err == nil && fields != nil {
+		body, err = chosen(body, fields)
 	}
-	return raw{"application/json", body}, nil
+	if err != nil {
+		return nil, err
+	}
+	return tagged{body: body, tag: tagOf(x.Version)}, nil
 }
 
 // add makes an object. An id that comes with it is kept, so that an export can
@@ -188,6 +176,9 @@ func (d documents) add(r *http.Request) (any, error) {
 		return nil, err
 	}
 	x := store.Document{Kind: d.kind, ID: textMember(text, "id")}
+	if err := d.fixed(x.ID); err != nil {
+		return nil, err
+	}
 	if x.ID != "" {
 		if _, err := d.Store.Document(r.Context(), d.kind, x.ID); err == nil {
 			return nil, &Error{Status: http.StatusConflict, Code: "Conflict", Target: "/id", Message: fmt.Sprintf("there is a %s with the id %s already", words[d.kind].name, x.ID)}
@@ -197,7 +188,16 @@ func (d documents) add(r *http.Request) (any, error) {
 		return nil, err
 	}
 	answer, err := d.keep(r, &x, text)
-	return created{answer}, err
+	return createdAs(answer), err
+}
+
+// createdAs is an answer about an object that was made.
+func createdAs(answer any) any {
+	if t, ok := answer.(tagged); ok {
+		t.status = http.StatusCreated
+		return t
+	}
+	return created{answer}
 }
 
 // put makes or replaces an object as a whole, byte by byte as it comes: what
@@ -207,8 +207,14 @@ func (d documents) put(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := d.fixed(r.PathValue("id")); err != nil {
+		return nil, err
+	}
 	x, err := d.Store.Document(r.Context(), d.kind, r.PathValue("id"))
 	isNew := errors.Is(err, store.ErrNotFound)
+	if err := unchanged(r, !isNew, x.Version); err != nil {
+		return nil, err
+	}
 	switch id := textMember(text, "id"); {
 	case err != nil && !isNew:
 		return nil, err
@@ -225,14 +231,20 @@ func (d documents) put(r *http.Request) (any, error) {
 	}
 	answer, err := d.keep(r, &x, text)
 	if isNew {
-		return created{answer}, err
+		return createdAs(answer), err
 	}
 	return answer, err
 }
 
 // patch changes the members named and leaves every other byte as it is.
 func (d documents) patch(r *http.Request) (any, error) {
+	if err := d.fixed(r.PathValue("id")); err != nil {
+		return nil, err
+	}
 	x, err := d.get(r)
+	if err == nil {
+		err = unchanged(r, true, x.Version)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -256,11 +268,26 @@ func (d documents) patch(r *http.Request) (any, error) {
 }
 
 func (d documents) delete(r *http.Request) (any, error) {
+	if err := d.fixed(r.PathValue("id")); err != nil {
+		return nil, err
+	}
 	x, err := d.get(r)
+	if err == nil {
+		err = unchanged(r, true, x.Version)
+	}
 	if err != nil {
 		return nil, err
 	}
-	report, err := d.change(r, func(tx *store.Tx) error { return tx.DeleteDocument(d.kind, x.ID) })
+	report, err := d.change(r, func(tx *store.Tx) error {
+		now, err := tx.Document(d.kind, x.ID)
+		if err == nil && now.Version != x.Version && len(r.Header.Values("If-Match")) > 0 {
+			err = store.ErrConflict // changed since the client's version was compared
+		}
+		if err != nil {
+			return fmt.Errorf("deleting %s %q: %w", d.kind, x.Name, err)
+		}
+		return tx.DeleteDocument(d.kind, x.ID)
+	})
 	if err != nil || r.Header.Get("Prefer") != "return=representation" {
 		return nil, err
 	}
@@ -325,11 +352,15 @@ func (d documents) keep(r *http.Request, x *store.Document, text []byte) (any, e
 		}
 		return nil, err
 	}
-	return d.answer(text, d.warningsOf(x.ID, notes), &report)
+	answer, err := d.answer(text, d.warningsOf(x.ID, notes), &report)
+	if err != nil {
+		return nil, err
+	}
+	return tagged{body: answer, tag: tagOf(x.Version)}, nil
 }
 
 // answer is the object as it is kept, and beside it what is to be said of it.
-func (d documents) answer(text []byte, warnings []policy.Warning, report *session.Report) (any, error) {
+func (d documents) answer(text []byte, warnings []policy.Warning, report *session.Report) (json.RawMessage, error) {
 	var err error
 	if warnings == nil {
 		warnings = []policy.Warning{}
@@ -349,7 +380,7 @@ func (d documents) answer(text []byte, warnings []policy.Warning, report *sessio
 			return nil, err
 		}
 	}
-	return json.RawMessage(text), nil
+	return text, nil
 }
 
 // judged says what a change did to open sessions.

@@ -3,11 +3,11 @@ package admin
 import "github.com/portreeve/portreeve/internal/store"
 
 // routes lists every resource. Graph's stand under both of its versions.
-func (a *api) routes(handle func(pattern string, h handler)) {
+func (a *api) routes(handle func(prefix, pattern string, h handler)) {
 	for _, version := range []string{"/v1.0", "/beta"} {
-		a.graphRoutes(func(pattern string, h handler) { handle(at(version, pattern), h) })
+		a.graphRoutes(func(pattern string, h handler) { handle(version, pattern, h) })
 	}
-	ours := func(pattern string, h handler) { handle(at("/portreeve/v1", pattern), h) }
+	ours := func(pattern string, h handler) { handle("", at("/portreeve/v1", pattern), h) }
 	ours("GET /status", a.status)
 	ours("GET /warnings", a.warnings)
 	ours("GET /settings", a.settings)
@@ -21,6 +21,9 @@ func (a *api) routes(handle func(pattern string, h handler)) {
 	ours("GET /administrators", a.administrators)
 	ours("PUT /administrators/{id}", a.addAdministrator)
 	ours("DELETE /administrators/{id}", a.deleteAdministrator)
+	ours("GET /adminTokens", a.adminTokens)
+	ours("POST /adminTokens", a.issueAdminToken)
+	ours("DELETE /adminTokens/{id}", a.revokeAdminToken)
 	ours("GET /explain/{what}", a.explain)
 	ours("GET /guard", a.guard)
 	ours("GET /backends/check", a.checkBackends)
@@ -100,22 +103,44 @@ func (a *api) routes(handle func(pattern string, h handler)) {
 	ours("PATCH /switches", a.setSwitches)
 }
 
+// documentPaths are Graph's paths to the objects that are kept as JSON.
+var documentPaths = map[string]store.DocumentKind{
+	"/identity/conditionalAccess/policies":                        store.Policy,
+	"/identity/conditionalAccess/namedLocations":                  store.Location,
+	"/identity/conditionalAccess/authenticationStrength/policies": store.Strength,
+	"/policies/authenticationStrengthPolicies":                    store.Strength,
+}
+
+// deletedPaths are Graph's paths to those of them that were deleted.
+var deletedPaths = map[string]store.DocumentKind{
+	"/identity/conditionalAccess/deletedItems/policies":       store.Policy,
+	"/identity/conditionalAccess/deletedItems/namedLocations": store.Location,
+}
+
 func (a *api) graphRoutes(handle func(pattern string, h handler)) {
-	for path, kind := range map[string]store.DocumentKind{
-		"/identity/conditionalAccess/policies":                        store.Policy,
-		"/identity/conditionalAccess/namedLocations":                  store.Location,
-		"/identity/conditionalAccess/authenticationStrength/policies": store.Strength,
-		"/policies/authenticationStrengthPolicies":                    store.Strength,
-	} {
+	for path, kind := range documentPaths {
 		d := documents{a, kind}
 		handle("GET "+path, d.list)
+		handle("GET "+path+"/$count", d.count)
 		handle("POST "+path, d.add)
 		handle("POST "+path+"/import", d.imports)
 		handle("GET "+path+"/{id}", d.show)
 		handle("PUT "+path+"/{id}", d.put)
 		handle("PATCH "+path+"/{id}", d.patch)
 		handle("DELETE "+path+"/{id}", d.delete)
+		if kind == store.Strength {
+			handle("POST "+path+"/{id}/updateAllowedCombinations", d.updateAllowedCombinations)
+			handle("GET "+path+"/{id}/usage", d.usage)
+		}
 	}
+	for path, kind := range deletedPaths {
+		d := documents{a, kind}
+		handle("GET "+path, d.listDeleted)
+		handle("GET "+path+"/{id}", d.showDeleted)
+		handle("POST "+path+"/{id}/restore", d.restoreDeleted)
+	}
+	handle("GET /auditLogs/directoryAudits", a.directoryAudits)
+	handle("GET /auditLogs/directoryAudits/{id}", a.directoryAudit)
 	handle("POST /identity/conditionalAccess/evaluate", a.evaluate)
 	handle("GET /auditLogs/signIns", a.signIns)
 	handle("GET /auditLogs/signIns/{id}", a.signIn)

@@ -87,11 +87,7 @@ func first(v url.Values, names ...string) string {
 
 // link is this resource with other parameters, as Graph's nextLink.
 func link(r *http.Request, v url.Values) string {
-	host := r.Host
-	if host == "" {
-		host = "portreeve"
-	}
-	return "http://" + host + r.URL.Path + "?" + v.Encode()
+	return base(r) + r.URL.EscapedPath() + "?" + v.Encode()
 }
 
 // noteReading audits that somebody reads other people's sign-ins.

@@ -9,7 +9,7 @@ import (
 )
 
 func (a *app) admin() *cobra.Command {
-	return noun("admin", "Administrators", a.adminAdd(), a.adminRemove(), a.adminList(), a.adminRecover())
+	return noun("admin", "Administrators", a.adminAdd(), a.adminRemove(), a.adminList(), a.adminToken(), a.adminRecover())
 }
 
 func (a *app) adminRecover() *cobra.Command {

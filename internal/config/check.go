@@ -47,6 +47,7 @@ func (c *Config) Check() []Problem {
 	k.found = append(k.found, c.problems...)
 	k.listeners()
 	k.public()
+	k.administration()
 	k.approval()
 	k.languages()
 	k.notices()

@@ -143,6 +143,9 @@ func (k *checker) certificates() {
 	if k.c.Public.Address.IsValid() && k.c.Public.TLS != "none" {
 		k.wrong("/public", "this listener needs a certificate: give tls")
 	}
+	if k.c.Admin.Address.IsValid() {
+		k.wrong("/admin", "the listener for administrators needs a certificate: give tls")
+	}
 	for i, l := range k.c.Listeners {
 		if l.TLS != "none" {
 			k.wrong(fmt.Sprintf("/listeners/%d", i), "this listener needs a certificate: give tls, a list of {certificate, key}")

@@ -96,7 +96,8 @@ type Config struct {
 	// is made there at the first start (0600), which protects backups of the
 	// database, but nothing from whoever reads the folder.
 	MasterKey Secret `yaml:"master_key"`
-	// Admin is the socket that the command line speaks to.
+	// Admin is where administrators are heard: the socket that the command line
+	// speaks to, and an HTTPS listener for scripts if it has an address.
 	Admin Admin `yaml:"admin"`
 
 	doc      *policyfile.Document
@@ -308,11 +309,20 @@ type Log struct {
 	Unrecorded string `yaml:"unrecorded" oneof:"refuse,allow"`
 }
 
-// Admin is the socket that the command line speaks to.
+// Admin is where administrators are heard.
 type Admin struct {
 	// Socket is its path. Root and the group may use it; who they are is in the
 	// audit log.
 	Socket Path `yaml:"socket"`
 	// Group owns it (0660).
 	Group string `yaml:"group"`
+	// Address is where to listen for the same interface over HTTPS, such as
+	// 192.0.2.1:8443, with the certificates of tls. Who asks there shows a token
+	// (`portreeve admin token new`, docs/api.md). Without an address there is none.
+	Address netip.AddrPort `yaml:"address"`
+	// Names are the host names that requests over HTTPS may be for; others are
+	// refused. Without them any name will do.
+	Names []string `yaml:"names"`
+	// From are the networks that may connect there; without them all.
+	From []netip.Prefix `yaml:"from"`
 }

@@ -61,6 +61,9 @@ func (s *Server) openDoors(ctx context.Context) (err error) {
 		}
 		s.observer = &dovecot.Handler{Observer: s.gate, Listener: observer, Key: []byte(s.Config.Observe.Key.Reveal())}
 	}
+	if err := s.openAdministration(ctx); err != nil {
+		return err
+	}
 	return s.openPublic(ctx)
 }
 

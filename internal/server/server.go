@@ -19,6 +19,7 @@ import (
 
 	"github.com/portreeve/portreeve/internal/admin"
 	"github.com/portreeve/portreeve/internal/adminlog"
+	"github.com/portreeve/portreeve/internal/admintoken"
 	"github.com/portreeve/portreeve/internal/apppassword"
 	"github.com/portreeve/portreeve/internal/approval"
 	"github.com/portreeve/portreeve/internal/authn"
@@ -85,6 +86,7 @@ type Server struct {
 	forwarders []*proxy.Forwarder
 
 	admin   net.Listener
+	remote  net.Listener // administrators over HTTPS; nil unless configured
 	public  net.Listener
 	observe net.Listener
 	doors   []door
@@ -93,6 +95,7 @@ type Server struct {
 	factors      *factor.Service
 	approvals    *approval.Service
 	changes      *change.Service
+	adminTokens  *admintoken.Service
 	delegates    *delegate.Rights
 	languages    *web.Languages
 	readers      readers
@@ -215,6 +218,7 @@ func (s *Server) openIdentity(ctx context.Context) (err error) {
 		return err
 	}
 	s.guard = lockout.New(lockout.Options{})
+	s.adminTokens = admintoken.New(admintoken.Options{Store: s.store, Box: s.box, Guard: tokenGuard{s.guard}})
 	return inOrder(ctx, s.openDirectories, s.openClientCAs, s.openAppPasswords, s.openFactors, s.openApprovals, s.openDelegates, s.openNotices,
 		s.openUpstream, s.openIssuers)
 }
@@ -331,7 +335,11 @@ func (s *Server) carry(ctx context.Context) error {
 
 // fronts are the listeners that are no doors for mail programs.
 func (s *Server) fronts() []func(context.Context) error {
-	fronts := []func(context.Context) error{func(ctx context.Context) error { return admin.Serve(ctx, s.admin, s.adminHandler()) }}
+	administration := s.adminHandler()
+	fronts := []func(context.Context) error{func(ctx context.Context) error { return admin.Serve(ctx, s.admin, administration) }}
+	if s.remote != nil {
+		fronts = append(fronts, s.serveAdministrators(administration.Remote(s.Config.Admin.Names)))
+	}
 	if s.observe != nil {
 		fronts = append(fronts, s.serveHTTP(s.observe, s.observer))
 	}

@@ -154,11 +154,11 @@ func descriptors() Descriptors {
 }
 
 // adminHandler is the administrators' interface.
-func (s *Server) adminHandler() http.Handler {
+func (s *Server) adminHandler() *admin.Interface {
 	return admin.New(admin.Options{Store: s.store, Changes: s.changes, Events: s.events, Gate: s.gate, Sessions: s.sessions, Log: s.Log,
 		Apply: s.keeper.apply, Would: s.keeper.would, Warnings: s.keeper.named, SnapshotAt: s.keeper.at, Guard: s.guard.List, Status: s.status,
 		CheckBackends: s.checkBackends, ExportKeys: s.exportKeys, RotateKeys: s.rotateKeys,
-		AppPasswords: s.appPasswords, Factors: s.factors, Approvals: s.approvals,
+		AppPasswords: s.appPasswords, Tokens: s.adminTokens, Factors: s.factors, Approvals: s.approvals,
 		Canonical:    func(typed string) (string, error) { return s.names.Canonical("", typed) },
 		HashPassword: func(p []byte) (string, error) { return secret.Hash(p), nil },
 		CheckHash:    func(h string) error { _, err := secret.Import(h, false); return err },
