@@ -1,0 +1,417 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/portreeve/portreeve/internal/policy"
+	"github.com/portreeve/portreeve/internal/policy/graph"
+	"github.com/portreeve/portreeve/internal/policyset"
+	"github.com/portreeve/portreeve/internal/store"
+)
+
+// plannedChange is what a plan does to one object.
+type plannedChange struct {
+	Action   string       `json:"action"` // add, change, remove
+	Kind     string       `json:"kind"`
+	ID       string       `json:"id"`
+	Name     string       `json:"name"`
+	File     string       `json:"file"`
+	Line     int          `json:"line,omitempty"`
+	Sentence string       `json:"sentence"` // what it comes to
+	Words    []string     `json:"words"`    // more of it: whom, from where, what is asked for
+	Changes  []difference `json:"changes"`
+	// Since tells who changed it here since the folder was applied, by another way.
+	Since string `json:"changedHereBy,omitempty"`
+}
+
+// takenOver is an object that is on the server already as the folder has it, and
+// is managed from its file from now on.
+type takenOver struct {
+	Kind string `json:"kind"`
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	File string `json:"file"`
+}
+
+// planStep is one change and how it is carried out.
+type planStep struct {
+	plannedChange
+	do func(*store.Tx) error
+}
+
+// planner works out inside a transaction what makes the server say what a
+// folder says.
+type planner struct {
+	a      *api
+	ctx    context.Context // of the request it lives for
+	tx     *store.Tx
+	set    *policyset.Set
+	commit string
+
+	docs    map[store.DocumentKind][]store.Document
+	managed map[managedKey]store.Managed
+	seen    map[managedKey]bool
+	ids     map[*policyset.Object]string
+	refs    map[policyset.Kind]map[string]string // words in files to ids here
+
+	removals, puts, policies []planStep // in the order in which they are carried out
+	adopts                   []takenOver
+	keep                     []store.Managed // where what is takenOver comes from
+	forget                   []store.Managed // managed still, though it is gone
+	notes                    []string
+}
+
+type managedKey struct{ kind, object, name string }
+
+func keyOf(m *store.Managed) managedKey { return managedKey{m.Kind, m.Object, m.Name} }
+
+// plan works everything out.
+func (a *api) planIn(ctx context.Context, tx *store.Tx, set *policyset.Set, commit string) (*planner, error) {
+	p := &planner{a: a, ctx: ctx, tx: tx, set: set, commit: commit, docs: map[store.DocumentKind][]store.Document{}, managed: map[managedKey]store.Managed{},
+		seen: map[managedKey]bool{}, ids: map[*policyset.Object]string{}, refs: map[policyset.Kind]map[string]string{}}
+	if err := p.read(); err != nil {
+		return nil, err
+	}
+	if err := p.identify(); err != nil {
+		return nil, err
+	}
+	for _, kind := range policyset.Kinds {
+		if kind == policyset.Switches {
+			if err := p.values(); err != nil {
+				return nil, err
+			}
+		}
+		for _, o := range set.Of(kind) {
+			if _, document := kinds[kind]; !document {
+				continue
+			}
+			if err := p.document(o); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return p, p.gone()
+}
+
+func (p *planner) read() error {
+	all, err := p.tx.AllManaged()
+	if err != nil {
+		return err
+	}
+	for _, m := range all {
+		p.managed[keyOf(&m)] = m
+	}
+	for _, kind := range kinds {
+		if p.docs[kind], err = p.tx.View().Documents(p.ctx, kind); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// live finds an object that is there, by its id.
+func (p *planner) live(kind store.DocumentKind, id string) *store.Document {
+	i := slices.IndexFunc(p.docs[kind], func(d store.Document) bool { return strings.EqualFold(d.ID, id) })
+	if i < 0 {
+		return nil
+	}
+	return &p.docs[kind][i]
+}
+
+func (p *planner) named(kind store.DocumentKind, name string) *store.Document {
+	i := slices.IndexFunc(p.docs[kind], func(d store.Document) bool { return strings.EqualFold(d.Name, name) })
+	if i < 0 {
+		return nil
+	}
+	return &p.docs[kind][i]
+}
+
+// identify finds which object here each of the folder's is: the one that the
+// folder managed by that word before, else the one with its id, else the one
+// with its name; else it is new.
+func (p *planner) identify() error {
+	byWord := map[string]string{}
+	for _, m := range p.managed {
+		byWord[m.Kind+"\x00"+strings.ToLower(m.Word)] = m.Object
+	}
+	taken := map[string]*policyset.Object{}
+	for _, o := range p.set.Objects {
+		kind, document := kinds[o.Kind]
+		if !document {
+			continue
+		}
+		id, known := byWord[string(kind)+"\x00"+strings.ToLower(o.Key())]
+		if !known {
+			id = p.idOf(kind, o)
+		}
+		if other := taken[id]; other != nil {
+			return faulted(o, "", "this and %s are one object here, %s %q", other.Place(), o.Kind.Word(), other.Name)
+		}
+		taken[id], p.ids[o] = o, id
+		if o.ID != "" && !strings.EqualFold(o.ID, o.Name) {
+			if p.refs[o.Kind] == nil {
+				p.refs[o.Kind] = map[string]string{}
+			}
+			p.refs[o.Kind][strings.ToLower(o.ID)] = id
+		}
+	}
+	return nil
+}
+
+func (p *planner) idOf(kind store.DocumentKind, o *policyset.Object) string {
+	if isID(o.ID) {
+		if d := p.live(kind, o.ID); d != nil {
+			return d.ID
+		}
+		return o.ID
+	}
+	if d := p.named(kind, o.Name); d != nil && o.Name != "" {
+		if _, other := p.managed[managedKey{string(kind), d.ID, ""}]; !other {
+			return d.ID
+		}
+	}
+	return idFor(kind, o.Key())
+}
+
+// document plans one object that has a text.
+func (p *planner) document(o *policyset.Object) error {
+	kind, id := kinds[o.Kind], p.ids[o]
+	text, err := desired(o, id, p.refs)
+	if err != nil {
+		return faulted(o, "", "%v", err)
+	}
+	d := store.Document{ID: id, Kind: kind, Name: o.Name, JSON: text}
+	if o.Name == "" {
+		return faulted(o, "", "a %s needs a %s", o.Kind.Word(), map[bool]string{true: "Name", false: "displayName"}[kind == store.AuthenticationPolicy])
+	}
+	if kind == store.Policy {
+		x, err := graph.Policy(text)
+		if err != nil {
+			return faulted(o, "", "%v", err)
+		}
+		d.State = x.State.String()
+	}
+	if other := p.named(kind, d.Name); other != nil && other.ID != id && !p.leaves(other) {
+		return faulted(o, "", "there is another %s named %q here, with the id %s", o.Kind.Word(), d.Name, other.ID)
+	}
+	m := store.Managed{Kind: string(kind), Object: id, Word: o.Key(), File: o.File, Line: o.Line, Commit: p.commit}
+	p.seen[keyOf(&m)] = true
+	before := p.live(kind, id)
+	change := plannedChange{Action: "add", Kind: string(kind), ID: id, Name: d.Name, File: o.File, Line: o.Line, Words: []string{}}
+	if before == nil {
+		change.Changes = essentials(nil, text)
+		change.Sentence = fmt.Sprintf("the %s %q is made", o.Kind.Word(), d.Name)
+		if kind == store.Policy {
+			change.Sentence += ", " + stateWord(d.State)
+		}
+	} else {
+		change.Action, change.Changes = "change", essentials(before.JSON, text)
+		if len(change.Changes) == 0 && strings.EqualFold(before.Name, d.Name) {
+			return p.adopt(m, d.Name)
+		}
+		if change.Since, err = p.since(keyOf(&m)); err != nil {
+			return err
+		}
+		change.Sentence = changeSentence(o.Kind.Word(), before, &d, change.Changes)
+	}
+	s := planStep{change, func(tx *store.Tx) error {
+		x := d
+		var was json.RawMessage
+		if before != nil {
+			was = before.JSON
+		}
+		var err error
+		if x.Kind != store.AuthenticationPolicy {
+			if x.JSON, err = dated(x.JSON, was, time.Now().UTC().Format(time.RFC3339)); err != nil {
+				return err
+			}
+		}
+		if err := tx.PutDocument(&x); err != nil {
+			if errors.Is(err, store.ErrExists) {
+				return faulted(o, "", "there is another %s named %q here", o.Kind.Word(), x.Name)
+			}
+			return err
+		}
+		return tx.PutManaged(m)
+	}}
+	if kind == store.Policy {
+		p.policies = append(p.policies, s)
+	} else {
+		p.puts = append(p.puts, s)
+	}
+	return nil
+}
+
+// leaves says that an object goes or is called otherwise by this very plan.
+func (p *planner) leaves(d *store.Document) bool {
+	for o, id := range p.ids {
+		if id == d.ID {
+			return !strings.EqualFold(o.Name, d.Name)
+		}
+	}
+	_, managed := p.managed[managedKey{string(d.Kind), d.ID, ""}]
+	return managed
+}
+
+// adopt notes what is here already as the folder has it.
+func (p *planner) adopt(m store.Managed, name string) error {
+	was, managed := p.managed[keyOf(&m)]
+	if managed && was.Word == m.Word && was.File == m.File {
+		return nil
+	}
+	p.adopts = append(p.adopts, takenOver{m.Kind, m.Object, name, m.File})
+	p.keep = append(p.keep, m)
+	return nil
+}
+
+// since tells who changed something managed by another way than the files.
+func (p *planner) since(k managedKey) (string, error) {
+	if _, managed := p.managed[k]; !managed {
+		return "", nil
+	}
+	last, err := p.tx.LastChange(k.kind, k.object, k.name)
+	if errors.Is(err, store.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil || last.Origin == store.OriginFiles {
+		return "", err
+	}
+	return fmt.Sprintf("%s at %s", last.Actor.Name, last.At.UTC().Format(time.RFC3339)), nil
+}
+
+// gone plans the end of what the folder managed and has no more.
+func (p *planner) gone() error {
+	for _, m := range sortedManaged(p.managed) {
+		if p.seen[keyOf(&m)] {
+			continue
+		}
+		change := plannedChange{Action: "remove", Kind: m.Kind, ID: m.Object, Name: m.Name, File: m.File, Words: []string{}}
+		kind := store.DocumentKind(m.Kind)
+		if _, document := words[kind]; !document {
+			if err := p.goneValue(m, change); err != nil {
+				return err
+			}
+			continue
+		}
+		d := p.live(kind, m.Object)
+		if d == nil {
+			p.forget = append(p.forget, m)
+			continue
+		}
+		var err error
+		if change.Since, err = p.since(keyOf(&m)); err != nil {
+			return err
+		}
+		change.Name, change.Changes = d.Name, essentials(d.JSON, nil)
+		change.Sentence = fmt.Sprintf("the %s %q is deleted: %s has it no more", words[kind].name, d.Name, m.File)
+		p.removals = append(p.removals, planStep{change, func(tx *store.Tx) error {
+			if err := tx.DeleteDocument(kind, m.Object); err != nil {
+				return err
+			}
+			return tx.Release(m.Kind, m.Object, m.Name)
+		}})
+	}
+	return nil
+}
+
+func sortedManaged(all map[managedKey]store.Managed) []store.Managed {
+	var list []store.Managed
+	for _, m := range all {
+		list = append(list, m)
+	}
+	rank := []string{string(store.Policy), store.ValueAssignment, store.ValueSwitch, store.ValueSetting, string(store.AuthenticationPolicy), string(store.Strength), string(store.Location)}
+	slices.SortFunc(list, func(x, y store.Managed) int {
+		if d := slices.Index(rank, x.Kind) - slices.Index(rank, y.Kind); d != 0 {
+			return d
+		}
+		return strings.Compare(x.File+"\x00"+x.Object+"\x00"+x.Name, y.File+"\x00"+y.Object+"\x00"+y.Name)
+	})
+	return list
+}
+
+// steps are all, in the order in which they are carried out: what goes gives its
+// name free, and what is named is there before what names it.
+func (p *planner) steps() []planStep { return slices.Concat(p.removals, p.puts, p.policies) }
+
+// carryOut makes all of it.
+func (p *planner) carryOut() error {
+	for _, s := range p.steps() {
+		if err := s.do(p.tx); err != nil {
+			return err
+		}
+	}
+	for _, m := range p.keep {
+		if err := p.tx.PutManaged(m); err != nil {
+			return err
+		}
+	}
+	for _, m := range p.forget {
+		if err := p.tx.Release(m.Kind, m.Object, m.Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// nothing says that the server is as the folder has it.
+func (p *planner) nothing() bool { return len(p.removals)+len(p.puts)+len(p.policies) == 0 }
+
+// changes are told with policies first, since they are what people ask about.
+func (p *planner) changes() []plannedChange {
+	all := []plannedChange{}
+	for _, s := range slices.Concat(p.policies, p.puts, p.removals) {
+		all = append(all, s.plannedChange)
+	}
+	return all
+}
+
+// id names the plan: it changes with what would be done, and with any change of
+// the rules here.
+func (p *planner) id() (string, int64, error) {
+	version, err := p.tx.RulesVersion()
+	if err != nil {
+		return "", 0, err
+	}
+	id, err := digest(version, p.changes(), p.adopts)
+	return id, version, err
+}
+
+func stateWord(state string) string {
+	s, ok := policy.ParseState(state)
+	if !ok {
+		return state
+	}
+	return map[policy.State]string{policy.Enabled: "on", policy.Disabled: "off", policy.ReportOnly: "report-only"}[s]
+}
+
+// changeSentence says in one sentence what becomes of an object.
+func changeSentence(word string, before, after *store.Document, all []difference) string {
+	var parts []string
+	if before.Name != after.Name {
+		parts = append(parts, fmt.Sprintf("is called %q", after.Name))
+	}
+	if before.State != after.State {
+		parts = append(parts, fmt.Sprintf("goes from %s to %s", stateWord(before.State), stateWord(after.State)))
+	}
+	var members []string
+	for _, d := range all {
+		if m := strings.TrimPrefix(d.Pointer, "/"); m != "state" && m != "displayName" && m != "Name" {
+			members = append(members, strings.ReplaceAll(m, "/", "."))
+		}
+	}
+	if len(members) > 0 {
+		const most = 4
+		more := ""
+		if len(members) > most {
+			more = fmt.Sprintf(" and %d more", len(members)-most)
+		}
+		parts = append(parts, "changes "+strings.Join(members[:min(most, len(members))], ", ")+more)
+	}
+	return fmt.Sprintf("the %s %q %s", word, before.Name, strings.Join(parts, " and "))
+}
