@@ -8,7 +8,7 @@ import (
 )
 
 // acts is how many there are.
-const acts = 9
+const acts = 10
 
 // story is the story while it is told.
 type story struct {
@@ -46,6 +46,7 @@ func tell(ctx context.Context, w *world, s *screen, ready time.Duration, slack i
 		{"A stolen password opens nothing, and no phone stops.", true, t.phonesGoOn},
 		{"A new program that knows only a password is approved.", true, t.newProgramIsApproved},
 		{"A printer gets a password that can only send.", true, t.printerSends},
+		{"A draft is tried on the month; made, it takes itself back.", true, t.draftTakesItselfBack},
 		{"The log has all of it.", false, t.logHasIt},
 	} {
 		if err := s.title(ctx, i+1, act.title, act.ask); err != nil {
@@ -109,17 +110,22 @@ func (t *story) thunderbird(p *program, version string, signIn func() (answer, e
 
 // hermesIsConnected opens, off the stage, a connection that no change of
 // policy should touch.
-func (t *story) hermesIsConnected(ctx context.Context) (err error) {
+func (t *story) hermesIsConnected(ctx context.Context) error {
+	in, err := t.hermesConnects(ctx)
+	t.s.claim(err == nil && in, "Hermes is connected too: his program signed in with a token")
+	return err
+}
+
+func (t *story) hermesConnects(ctx context.Context) (in bool, err error) {
 	if t.other, err = t.connect(ctx, loopback, true, nil); err != nil {
-		return err
+		return false, err
 	}
 	token, err := t.issuer.token(address("hermes"))
 	if err != nil {
-		return err
+		return false, err
 	}
 	a, err := t.thunderbird(t.other, "140.4.0", func() (answer, error) { return t.other.bearer("hermes", token) })
-	t.s.claim(err == nil && a.ok, "Hermes is connected too: his program signed in with a token")
-	return err
+	return a.ok, err
 }
 
 // show says how to see an entry of the log.
