@@ -16,9 +16,6 @@ func (r *reader) mailbox(v *value, _ string, line int) bool {
 		return false
 	}
 	who := cmpOr(m.Address, cmpOr(m.UPN, cmpOr(m.Name, m.DisplayName)))
-	if !r.once(CASMailboxes, cmpOr(m.GUID, cmpOr(m.Address, m.UPN)), line) {
-		return false
-	}
 	for i, s := range exchange.Switches() {
 		if s.Kind != exchange.OnOff || i >= len(m.Settings) {
 			continue
@@ -28,8 +25,82 @@ func (r *reader) mailbox(v *value, _ string, line int) bool {
 			r.note(line, who, "%s is %q, neither True, False nor nothing: it is taken as not known", s.Name, brief(v.get(s.Name).word()))
 		}
 	}
+	return r.addMailbox(m, who)
+}
+
+// addMailbox joins what several files say of one mailbox: an export of one
+// column beside an export of the others is frequent.
+func (r *reader) addMailbox(m Mailbox, who string) bool {
+	keys := m.keys()
+	for _, key := range keys {
+		at, met := r.mailboxes[key]
+		switch {
+		case !met || at < 0:
+			continue
+		case key[0] == 'd' && (r.t.Mailboxes[at].Source.File == m.Source.File || !m.bare() && !r.t.Mailboxes[at].bare()):
+			r.mailboxes[key] = -1 // people may share a name: it tells nobody apart
+			continue
+		case r.t.Mailboxes[at].Source.File == m.Source.File:
+			r.note(m.Source.Line, who, "this mailbox stands in line %d already: this row was left out", r.t.Mailboxes[at].Source.Line)
+			return false
+		}
+		r.join(&r.t.Mailboxes[at], &m, who)
+		return true
+	}
+	for _, key := range keys {
+		if _, met := r.mailboxes[key]; !met {
+			r.mailboxes[key] = len(r.t.Mailboxes)
+		}
+	}
 	r.t.Mailboxes = append(r.t.Mailboxes, m)
 	return true
+}
+
+// keys are what tells this mailbox from others, best first. Its display name
+// does only where there is nothing else; files in ASCII have ? for what ASCII
+// has not.
+func (m *Mailbox) keys() []string {
+	var all []string
+	for _, k := range [][2]string{{"g", m.GUID}, {"o", m.ObjectID}, {"a", m.Address}, {"a", m.UPN}} {
+		if k[1] != "" {
+			all = append(all, k[0]+strings.ToLower(k[1]))
+		}
+	}
+	name := func(r rune) rune {
+		if r > 0x7e {
+			return '?'
+		}
+		return r
+	}
+	for _, n := range []string{m.Name, m.DisplayName} {
+		if n != "" {
+			all = append(all, "d"+strings.Map(name, strings.ToLower(n)))
+		}
+	}
+	return all
+}
+
+// bare says that nothing but a name tells whose mailbox it is.
+func (m *Mailbox) bare() bool {
+	return m.GUID == "" && m.ObjectID == "" && m.Address == "" && m.UPN == ""
+}
+
+// join adds to a mailbox what only the other row says.
+func (r *reader) join(to, from *Mailbox, who string) {
+	for _, x := range [][2]*string{{&to.Name, &from.Name}, {&to.DisplayName, &from.DisplayName}, {&to.Identity, &from.Identity},
+		{&to.Address, &from.Address}, {&to.UPN, &from.UPN}, {&to.GUID, &from.GUID}, {&to.ObjectID, &from.ObjectID}} {
+		if *x[0] == "" {
+			*x[0] = *x[1]
+		}
+	}
+	for i := range to.Settings {
+		switch was, is := to.Settings[i], from.Settings[i]; {
+		case was == exchange.Absent:
+			to.Settings[i] = is
+		case is != exchange.Absent && is != was:
+			r.note(from.Source.Line, who, "%s is %s here, but %s in %s: that counts", exchange.Switches()[i].Name, is, was, to.Source.File)
+		}
+	}
 }
 
 // brief shortens what is shown of a stranger's text.

@@ -22,7 +22,7 @@ const (
 // Read reads every file of a folder and of the folders in it. The error is one
 // of the folder itself: what single files have wrong with them are notes.
 func Read(fsys fs.FS) (*Tenant, error) {
-	r := &reader{t: &Tenant{SignIns: NewSignInLog()}, fsys: fsys, seen: map[string]Source{}, texts: map[string]string{}}
+	r := &reader{t: &Tenant{SignIns: NewSignInLog()}, fsys: fsys, seen: map[string]Source{}, texts: map[string]string{}, mailboxes: map[string]int{}}
 	if err := r.folder(); err != nil {
 		return nil, err
 	}
@@ -31,14 +31,15 @@ func Read(fsys fs.FS) (*Tenant, error) {
 }
 
 type reader struct {
-	t     *Tenant
-	fsys  fs.FS
-	file  *File // that is being read
-	noted int   // notes of that file
-	seen  map[string]Source
-	texts map[string]string // of which there are few, kept once
-	pages []string          // files whose last page says that there is another
-	dates dateOrder
+	t         *Tenant
+	fsys      fs.FS
+	file      *File // that is being read
+	noted     int   // notes of that file
+	seen      map[string]Source
+	texts     map[string]string // of which there are few, kept once
+	mailboxes map[string]int    // place in t.Mailboxes by what tells them apart; -1: by nothing
+	pages     []string          // files whose last page says that there is another
+	dates     dateOrder
 }
 
 func (r *reader) folder() error {
