@@ -210,6 +210,7 @@ func (a *api) json(w http.ResponseWriter, status int, v any) {
 // fail answers with an error; what is nobody's fault but ours is logged.
 func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var e *Error
+	var managed *store.ManagedError
 	switch {
 	case errors.As(err, &e):
 	case errors.As(err, new(*http.MaxBytesError)):
@@ -220,6 +221,8 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 		e = thereAlready(err)
 	case errors.Is(err, store.ErrAwaited), errors.Is(err, store.ErrNotUndoable):
 		e = notAwaited(err)
+	case errors.As(err, &managed):
+		e = a.readOnly(r, managed)
 	case errors.Is(err, store.ErrMirrored):
 		e = &Error{Status: http.StatusConflict, Code: "Conflict", Message: err.Error()}
 	case errors.Is(err, store.ErrConflict):
@@ -300,6 +303,7 @@ func list[T any](rows []T) map[string]any {
 
 // change carries out an administrator's change and puts it in force.
 func (a *api) change(r *http.Request, do func(*store.Tx) error) (session.Report, error) {
+	r = overriding(r)
 	spread, err := spreadOf(r)
 	if err != nil {
 		return session.Report{}, err
