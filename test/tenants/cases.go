@@ -1,0 +1,49 @@
+package tenants
+
+// pair plants a hole and beside it a near miss.
+type pair func(b *builder)
+
+// plant plants every disguise, or in a small tenant as many as there is room
+// for, in an order of the seed's.
+func (b *builder) plant() {
+	pairs := []pair{}
+	for _, kind := range [][]pair{passwordCases, mfaCases, registrationCases, placeCases, logCases, phoneCases, rpcCases, exclusionCases, reportCases, referenceCases} {
+		pairs = append(pairs, kind...)
+	}
+	if b.options.Mailboxes < roomForAll {
+		b.r.Shuffle(len(pairs), func(i, j int) { pairs[i], pairs[j] = pairs[j], pairs[i] })
+	}
+	for _, p := range pairs {
+		p(b)
+		if b.options.Mailboxes < roomForAll && len(b.people) > b.options.Mailboxes*4/5 {
+			return
+		}
+	}
+}
+
+// roomForAll is the number of mailboxes from which on all disguises are planted.
+const roomForAll = 400
+
+// open makes a department open to passwords over the protocols but for what its
+// own policies do: the guarding policies only ask it for MFA.
+func (b *builder) open(disguise string, protocols ...string) *dept {
+	b.disguise = disguise
+	d := b.staff(disguise).forMFA()
+	b.leave(d, protocols...)
+	return d
+}
+
+// some is a mix of protocols; SMTP is always one, which every organisation may
+// leave open.
+func (b *builder) some() []string {
+	mix := []string{"smtp"}
+	for _, p := range []string{"imap", "pop", "ews", "mapi", "rpc"} {
+		if b.chance(0.5) {
+			mix = append(mix, p)
+		}
+	}
+	return mix
+}
+
+// somePhones is such a mix with ActiveSync.
+func (b *builder) somePhones() []string { return append(b.some(), "activesync") }
