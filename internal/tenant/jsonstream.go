@@ -174,12 +174,20 @@ func (j *jsonStream) space() (byte, error) {
 	}
 }
 
+// structural are the bytes that matter within a value that is skipped.
+var structural = [256]bool{'"': true, '{': true, '[': true, '}': true, ']': true, '\n': true}
+
 // skip goes behind one value.
 func (j *jsonStream) skip() error {
 	depth := 0
 	for {
 		for j.at < len(j.buf) {
-			switch c := j.buf[j.at]; c {
+			c := j.buf[j.at]
+			if depth > 0 && !structural[c] {
+				j.at++
+				continue
+			}
+			switch c {
 			case '"':
 				if err := j.quoted(); err != nil {
 					return err
@@ -231,29 +239,27 @@ func (j *jsonStream) scalar() error {
 	}
 }
 
-// quoted goes behind a text in quotes.
+// quoted goes behind a text in quotes. Most of a log lies in such texts, so
+// they are searched for their end and not looked at byte by byte.
 func (j *jsonStream) quoted() error {
 	j.at++
-	for {
-		for j.at < len(j.buf) {
-			switch j.buf[j.at] {
-			case '"':
-				j.at++
-				return nil
-			case '\\':
-				if j.at+1 == len(j.buf) {
-					if err := j.fill(); err != nil {
-						return err
-					}
-				}
-				j.at++
-			case '\n':
-				j.line++
+	for start := j.at - j.mark; ; {
+		i := bytes.IndexByte(j.buf[j.at:], '"')
+		if i < 0 {
+			j.at = len(j.buf)
+			if err := j.fill(); err != nil {
+				return err
 			}
-			j.at++
+			continue
 		}
-		if err := j.fill(); err != nil {
-			return err
+		j.at += i
+		bars := 0
+		for at := j.at - 1; at >= j.mark+start && j.buf[at] == '\\'; at-- {
+			bars++
+		}
+		j.at++
+		if bars%2 == 0 {
+			return nil
 		}
 	}
 }

@@ -176,17 +176,23 @@ func (p *jsonParser) skip() error {
 }
 
 func (p *jsonParser) pastQuotes() error {
-	for p.at++; p.at < len(p.s); p.at++ {
-		switch p.s[p.at] {
-		case '\\':
-			p.at++
-		case '"':
-			p.at++
+	p.at++
+	for start := p.at; ; {
+		i := strings.IndexByte(p.s[p.at:], '"')
+		if i < 0 {
+			p.at = len(p.s)
+			return p.fault("the quote that opens this text is never closed")
+		}
+		p.at += i
+		bars := 0
+		for at := p.at - 1; at >= start && p.s[at] == '\\'; at-- {
+			bars++
+		}
+		p.at++
+		if bars%2 == 0 {
 			return nil
 		}
 	}
-	p.at = len(p.s)
-	return p.fault("the quote that opens this text is never closed")
 }
 
 func (p *jsonParser) quoted() (string, error) {
