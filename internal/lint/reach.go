@@ -3,7 +3,6 @@ package lint
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/portreeve/portreeve/internal/policy"
 )
@@ -62,17 +61,21 @@ func (c *checker) waits(p *policy.Policy) {
 }
 
 // narrowing are conditions that quietly take sign-ins out of a policy for
-// everybody, and what may be said against each.
-func narrowing(c *policy.Conditions, now time.Time) (found [][2]string) {
+// everybody, and what is to be said of each. A place that is left out, a share
+// and a period are not among them: such a policy says so itself.
+type narrowing struct {
+	condition, why string
+	forged         bool // whoever wants to pass it by says something else
+}
+
+func narrowings(c *policy.Conditions) (found []narrowing) {
 	add := func(is bool, name, why string) {
 		if is {
-			found = append(found, [2]string{name, why})
+			found = append(found, narrowing{name, why, why == forged})
 		}
 	}
-	const forged = "which is what the program says of itself"
 	add(c.Platforms != nil && !(c.Platforms.AllIncluded && len(c.Platforms.Exclude) == 0 && !c.Platforms.AllExcluded), "platforms", forged)
 	add(c.DeviceFilter != nil, "devices", "which a program with a password has none of")
-	add(c.TransferMethods != 0, "authenticationFlows", "which few sign-ins come by")
 	add(c.Locations != nil && !includes(c.Locations.Include, "All"), "locations", "which leaves every other place out")
 	add(c.Portreeve.Programs != nil, "portreeve.programs", forged)
 	add(c.Portreeve.ASNs != nil, "portreeve.asns", "which leaves every other network out")
@@ -91,21 +94,27 @@ func includes(list []string, word string) bool {
 	return false
 }
 
+const forged = "which is what the program says of itself"
+
 // narrowed finds a policy in force that reads like one of the well-known ones
 // for everybody (legacy authentication blocked, a second factor asked), and
 // holds only where one more condition does. Audits that look at users, clients
 // and controls pass it.
 func (c *checker) narrowed(i int, p *policy.Policy) {
 	u := p.Conditions.Users
-	if p.State != policy.Enabled || u != nil && !u.Include.All || p.Grant == nil || !guards(p.Grant) {
+	if p.State != policy.Enabled || u != nil && !u.Include.All || !guards(p) {
 		return
 	}
-	more := narrowing(&p.Conditions, c.Now)
+	more := narrowings(&p.Conditions)
 	if len(more) != 1 {
 		return // none, or a policy that is plainly for something of its own
 	}
-	f := Finding{ID: Narrowed, Severity: Warning, Object: about(p), Pointer: pointerOf(more[0][0]),
-		Sentence: fmt.Sprintf("The policy is for everybody, but holds only where %s does, %s; every other sign-in passes it by", more[0][0], more[0][1]),
+	severity := Note
+	if more[0].forged {
+		severity = Warning
+	}
+	f := Finding{ID: Narrowed, Severity: severity, Object: about(p), Pointer: pointerOf(more[0].condition),
+		Sentence: fmt.Sprintf("The policy is for everybody, but holds only where %s does, %s; every other sign-in passes it by", more[0].condition, more[0].why),
 		Fix:      Fix{Text: "take the condition out, or add a policy for the rest"}}
 	widened := c.widened(i)
 	f.count = func(f *policy.Facts) bool { return widened.applies(f) && !widened.now(f) }
@@ -115,9 +124,17 @@ func (c *checker) narrowed(i int, p *policy.Policy) {
 	c.add(f)
 }
 
-// guards says that a policy blocks or asks for a second factor.
-func guards(g *policy.Grant) bool {
-	return g.Controls&(policy.ControlBlock|policy.ControlMFA) != 0 || g.Strength != nil
+// guards says that a policy asks for a second factor, or blocks programs that
+// can show none. A block of something else is meant for that alone.
+func guards(p *policy.Policy) bool {
+	const legacy = policy.ClientAppExchangeActiveSync | policy.ClientAppOther
+	switch {
+	case p.Grant == nil:
+		return false
+	case p.Grant.Controls&policy.ControlBlock != 0:
+		return p.Conditions.ClientAppTypes == legacy || p.Conditions.ClientAppTypes == policy.ClientAppOther
+	}
+	return p.Grant.Controls&policy.ControlMFA != 0 || p.Grant.Strength != nil
 }
 
 // without is a policy in force alone, as it is and with the one condition taken out.
