@@ -125,6 +125,8 @@ func (o *Object) check() []error {
 		_, err = o.AuthenticationPolicy()
 	case Switches:
 		_, err = o.Settings()
+	case Test:
+		_, err = o.Suite()
 	}
 	var all Errors
 	if errors.As(err, &all) {

@@ -1,9 +1,14 @@
 package policyset
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/portreeve/portreeve/internal/policy"
+	"github.com/portreeve/portreeve/internal/policycheck"
+	"github.com/portreeve/portreeve/internal/policyfile"
+	"github.com/portreeve/portreeve/internal/spelling"
 )
 
 // Source is what the folder's objects are compiled of. People and groups are
@@ -36,4 +41,105 @@ func (s *Set) Source() (policy.Source, error) {
 		}
 	}
 	return src, faults.err()
+}
+
+// Suite reads a PolicyTest.
+func (o *Object) Suite() (*policycheck.Suite, error) {
+	suite, err := policycheck.ReadSuite(o.Place(), o.Spec)
+	return suite, o.placed(err)
+}
+
+// Suites are the folder's tests, held to the rules that they are to be run
+// under: those of the folder, or what they would make of a server's. The
+// number of a suite is that of its object in Of(Test).
+func (s *Set) Suites(src *policy.Source) (all []*policycheck.Suite, err error) {
+	var faults Errors
+	for _, o := range s.Of(Test) {
+		suite, err := o.Suite()
+		if err == nil {
+			err = o.placed(suite.Check(src))
+		}
+		if err != nil {
+			faults.add(err)
+			continue
+		}
+		all = append(all, suite)
+	}
+	return all, faults.err()
+}
+
+// Warning is something in a folder that was read and will not be enforced as it stands.
+type Warning struct {
+	Object *Object
+	Fault  *policyfile.Fault
+}
+
+// Warnings compiles the folder by itself. People and groups are a server's,
+// and references to them are not looked at.
+func (s *Set) Warnings() ([]Warning, error) {
+	src, err := s.Source()
+	if err != nil {
+		return nil, err
+	}
+	kinds := map[string]Kind{"policy": Policy, "location": Location, "strength": Strength, "authenticationPolicy": AuthenticationPolicy}
+	_, told := policy.Compile(src)
+	at := s.index()
+	var all []Warning
+	for _, w := range told {
+		o := at[place{kinds[w.Object], strings.ToLower(w.ID)}]
+		if o == nil {
+			o = at[place{kinds[w.Object], strings.ToLower(w.Name)}]
+		}
+		if o == nil { // the organisation's
+			if o = s.first(Switches); o == nil {
+				continue
+			}
+			all = append(all, Warning{o, o.Fault("", "%s", w.Text)})
+			continue
+		}
+		all = append(all, Warning{o, o.Fault(w.Pointer, "%s%s", w.Text, meant(w))})
+	}
+	return all, nil
+}
+
+// place is how a warning names an object.
+type place struct {
+	kind Kind
+	word string
+}
+
+func (s *Set) index() map[place]*Object {
+	at := map[place]*Object{}
+	for _, o := range s.Objects {
+		for _, word := range []string{strings.ToLower(o.Name), strings.ToLower(o.ID)} {
+			if word != "" {
+				at[place{o.Kind, word}] = o
+			}
+		}
+	}
+	return at
+}
+
+func (s *Set) first(k Kind) *Object {
+	for _, o := range s.Objects {
+		if o.Kind == k {
+			return o
+		}
+	}
+	return nil
+}
+
+// graphMembers are the members of policies that are likely to be mistyped.
+var graphMembers = []string{"displayName", "state", "conditions", "grantControls", "sessionControls", "users", "includeUsers", "excludeUsers", "includeGroups", "excludeGroups",
+	"includeRoles", "excludeRoles", "includeGuestsOrExternalUsers", "excludeGuestsOrExternalUsers", "applications", "includeApplications", "excludeApplications", "includeUserActions",
+	"clientAppTypes", "platforms", "includePlatforms", "excludePlatforms", "locations", "includeLocations", "excludeLocations", "devices", "deviceFilter", "authenticationFlows",
+	"signInRiskLevels", "userRiskLevels", "operator", "builtInControls", "authenticationStrength", "termsOfUse", "signInFrequency", "secureSignInSession", "persistentBrowser"}
+
+// meant guesses at a member that is not known.
+func meant(w policy.Warning) string {
+	member := w.Pointer[strings.LastIndexByte(w.Pointer, '/')+1:]
+	if !strings.Contains(w.Text, "not known here") && !strings.Contains(w.Text, "is not enforced and is read") || slices.Contains(graphMembers, member) {
+		return ""
+	}
+	return spelling.DidYouMean(member, graphMembers)
 }

@@ -198,3 +198,6 @@ func timeChoices(s *policy.Snapshot, at time.Time) (all []Choice) {
 	}
 	return all
 }
+
+// Set gives the facts this value.
+func (c Choice) Set(f *policy.Facts) { c.set(f) }
