@@ -83,6 +83,9 @@ func (b *builder) guest() *person {
 // exempt, in the other by groups, each in another way.
 func (b *builder) guard() {
 	b.disguise = "guarding policies"
+	if b.draw.defaults {
+		return // which are enough, and suffer no policies beside them
+	}
 	if b.draw.everybody {
 		b.guardAll()
 	} else {

@@ -35,8 +35,10 @@ type draw struct {
 	mapiHTTP      bool   // OrganizationConfig's
 	ews           string // OrganizationConfig's: "", "True", "False"
 	easDefault    string // what an unknown device gets
+	easModel      bool   // but a rule lets a model in, and a thief may claim to be one
 	popRule       string // a client access rule about POP3: "", "deny", "disabled", "allowed first"
 	strictDefault bool   // the organisation's default authentication policy blocks
+	defaults      bool   // security defaults instead of policies
 	everybody     bool   // the guarding policies name All and except a group; otherwise they name groups
 }
 
@@ -80,25 +82,27 @@ func newBuilder(o Options) *builder {
 		b.copies = 2
 	}
 	d := &b.draw
-	d.organisation = pick(b, online, ours, ours, hybrid, unknown)
+	d.organisation = pick(b, online, online, ours, ours, hybrid, unknown)
 	d.log = pick(b, logV1, logBeta, logBeta, logPortal)
 	d.domain = pick(b, "contoso.example", "fabrikam.example", "nordwind.example", "tailspin.example")
 	d.other = pick(b, "mail."+d.domain, "post.example", d.domain)
 	d.smtpOff = b.chance(0.5)
 	d.mapiHTTP = d.organisation == online || b.chance(0.3)
 	d.ews = pick(b, "", "", "True", "False")
-	d.easDefault = pick(b, "Allow", "Allow", "Allow", "Block")
+	d.easDefault = pick(b, "Allow", "Allow", "Allow", "Block", "Quarantine")
+	d.easModel = b.chance(0.3)
 	d.popRule = pick(b, "", "", "deny", "disabled", "allowed first")
 	d.strictDefault = b.chance(0.5)
 	d.everybody = b.chance(0.5)
+	d.defaults = b.chance(0.1)
 	b.premises()
 	return b
 }
 
 func (b *builder) about() string {
 	d := b.draw
-	return fmt.Sprintf("seed %d, %d mailboxes: %s, log %s, SMTP off by default %v, MAPI/HTTP by default %v, EWS %q, unknown devices %s, POP rule %q, strict default authentication policy %v, guarding policies for All %v",
-		b.options.Seed, b.options.Mailboxes, d.organisation, d.log, d.smtpOff, d.mapiHTTP, d.ews, d.easDefault, d.popRule, d.strictDefault, d.everybody)
+	return fmt.Sprintf("seed %d, %d mailboxes: %s, log %s, SMTP off by default %v, MAPI/HTTP by default %v, EWS %q, unknown devices %s (a model let in: %v), POP rule %q, strict default authentication policy %v, guarding policies for All %v, security defaults %v",
+		b.options.Seed, b.options.Mailboxes, d.organisation, d.log, d.smtpOff, d.mapiHTTP, d.ews, d.easDefault, d.easModel, d.popRule, d.strictDefault, d.everybody, d.defaults)
 }
 
 func pick[T any](b *builder, of ...T) T { return of[b.r.IntN(len(of))] }
@@ -133,7 +137,7 @@ func (b *builder) basic(protocols ...string) []string {
 	var left []string
 	for _, p := range protocols {
 		closed := b.draw.organisation == online && p != "smtp" ||
-			p == "activesync" && b.draw.easDefault == "Block" ||
+			p == "activesync" && b.draw.easDefault != "Allow" && !b.draw.easModel ||
 			p == "ews" && b.draw.ews == "False" ||
 			p == "pop" && b.draw.popRule == "deny"
 		if !closed {

@@ -1,5 +1,7 @@
 package tenants
 
+import "slices"
+
 // pair plants a hole and beside it a near miss.
 type pair func(b *builder)
 
@@ -9,6 +11,9 @@ func (b *builder) plant() {
 	pairs := []pair{}
 	for _, kind := range [][]pair{passwordCases, mfaCases, registrationCases, placeCases, logCases, phoneCases, rpcCases, exclusionCases, reportCases, referenceCases} {
 		pairs = append(pairs, kind...)
+	}
+	if b.draw.defaults {
+		pairs = slices.Concat(defaultsCases, logCases, phoneCases, rpcCases)
 	}
 	if b.options.Mailboxes < roomForAll {
 		b.r.Shuffle(len(pairs), func(i, j int) { pairs[i], pairs[j] = pairs[j], pairs[i] })
@@ -23,6 +28,20 @@ func (b *builder) plant() {
 
 // roomForAll is the number of mailboxes from which on all disguises are planted.
 const roomForAll = 400
+
+// defaultsCases are of a tenant under security defaults, which block legacy
+// clients and ask everybody for MFA.
+var defaultsCases = []pair{
+	func(b *builder) {
+		for _, name := range []string{"never registered, under security defaults", "a newcomer, under security defaults", "a scanner's account, under security defaults"} {
+			b.all(b.asked(name), "unregistered")
+		}
+		d := b.open("all protocols, under security defaults", everyProtocol...)
+		b.none(d, "password-only", "security defaults block legacy clients")
+		b.none(d, "no-mfa", "security defaults ask for MFA")
+		b.none(d, "unregistered", "registered")
+	},
+}
 
 // open makes a department open to passwords over the protocols but for what its
 // own policies do: the guarding policies only ask it for MFA.

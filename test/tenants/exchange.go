@@ -43,7 +43,7 @@ func (b *builder) casMailboxes() table {
 			c := p.cas
 			row := []any{p.alias, p.display, p.mail, b.id(), c.eas.cell(), "Default", []string{}, "", false, true, c.pop.cell(), true, c.imap.cell(), true, c.mapi.cell(), c.blockRPC.cell(),
 				c.mapiHTTP.cell(), c.ews.cell(), nil, nil, true, c.smtpOff.cell(), true, cloud, "9/14/2026 6:30:02 AM"}
-			if b.draw.easDefault == "Block" {
+			if b.draw.easDefault != "Allow" {
 				row[6] = "" // nobody has a phone that is allowed by name
 			}
 			if !yield(row) {
@@ -170,10 +170,14 @@ func (b *builder) deviceSettings() table {
 		columns: []string{"Name", "DefaultAccessLevel", "UserMailInsert", "AllowAccessForUnSupportedPlatform"}, rows: listOf([]any{"Mobile Mailbox Settings", b.draw.easDefault, "Bitte beim Support melden: „Neues Gerät“", false})}
 }
 
-// deviceRules block models; a thief claims another.
+// deviceRules block models, which changes nothing: a thief claims another. Where
+// a rule lets a model in, a thief claims to be one.
 func (b *builder) deviceRules() table {
-	return table{noun: "ActiveSyncDeviceAccessRule", class: "Microsoft.Exchange.Data.Directory.SystemConfiguration.ActiveSyncDeviceAccessRule", columns: []string{"Name", "Characteristic", "QueryString", "AccessLevel"},
-		rows: listOf([]any{"iPad2C1 (DeviceModel)", "DeviceModel", "iPad2C1", "Block"}, []any{"WP8 (DeviceType)", "DeviceType", "WP8", "Quarantine"})}
+	rows := [][]any{{"iPad2C1 (DeviceModel)", "DeviceModel", "iPad2C1", "Block"}, {"WP8 (DeviceType)", "DeviceType", "WP8", "Quarantine"}}
+	if b.draw.easModel {
+		rows = append(rows, []any{"iPhone (DeviceType)", "DeviceType", "iPhone", "Allow"})
+	}
+	return table{noun: "ActiveSyncDeviceAccessRule", class: "Microsoft.Exchange.Data.Directory.SystemConfiguration.ActiveSyncDeviceAccessRule", columns: []string{"Name", "Characteristic", "QueryString", "AccessLevel"}, rows: listOf(rows...)}
 }
 
 // accessRules are client access rules: one about POP3, among such as change

@@ -63,7 +63,7 @@ func (b *builder) writeGraph(l layout) error {
 		}
 	}
 	defaults := map[string]any{"@odata.context": graphRoot + "policies/identitySecurityDefaultsEnforcementPolicy/$entity", "id": "00000000-0000-0000-0000-000000000005",
-		"displayName": "Security Defaults", "isEnabled": false}
+		"displayName": "Security Defaults", "isEnabled": b.draw.defaults}
 	text, err := json.MarshalIndent(defaults, "", "    ")
 	if err != nil {
 		return err
