@@ -24,5 +24,5 @@ func (a *app) audit() *cobra.Command {
 	list.Flags().StringVar(&until, "until", "", "up to this time, written likewise; a day is part of it")
 	list.Flags().StringVar(&kind, "kind", "", "of this kind of object, such as policy, person, appPassword, factor, pass")
 	list.Flags().IntVar(&limit, "limit", 100, "at most so many; 0 is all")
-	return noun("audit", "What administrators did", list)
+	return noun("audit", "What administrators did, and what stands open", list, a.auditTenant())
 }

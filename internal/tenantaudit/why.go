@@ -1,0 +1,227 @@
+package tenantaudit
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/portreeve/portreeve/internal/filter"
+	"github.com/portreeve/portreeve/internal/location"
+	"github.com/portreeve/portreeve/internal/policy"
+	"github.com/portreeve/portreeve/internal/tenant"
+)
+
+// mostReasons bounds how many policies a witness names.
+const mostReasons = 12
+
+// reasons say of the policies in force that could have stopped a sign-in why
+// they did not, those that come nearest to it first. let names the nearest.
+func (a *audit) reasons(p *person, f policy.Facts, modern bool) (rungs []Rung, let string) {
+	type reason struct {
+		depth int // how many conditions held before one did not
+		rung  Rung
+	}
+	var all []reason
+	for i := range a.t.Policies {
+		x := &a.t.Policies[i]
+		if x.State == policy.Disabled || !aims(x.Conditions.Applications, exchangeID) || x.Conditions.ClientApplications {
+			continue
+		}
+		force := a.forceOf(&x.Policy)
+		if !modern && !force.legacy || modern && !force.modern && !force.legacy {
+			continue
+		}
+		depth, why := a.whyNot(p, &f, x, modern, force)
+		if why != "" {
+			all = append(all, reason{depth, Rung{"conditional access", "open", quoted(x.DisplayName) + " " + why}})
+		}
+	}
+	slices.SortStableFunc(all, func(x, y reason) int { return y.depth - x.depth })
+	for i := range all {
+		if i == mostReasons {
+			break
+		}
+		rungs = append(rungs, all[i].rung)
+	}
+	if len(all) > 0 {
+		return rungs, "policy " + all[0].rung.Object
+	}
+	return rungs, ""
+}
+
+// whyNot says which condition of a policy leaves a sign-in out.
+func (a *audit) whyNot(p *person, f *policy.Facts, x *tenant.Policy, modern bool, force force) (depth int, why string) {
+	c := &x.Conditions
+	steps := []func() string{
+		func() string { return a.usersWhy(p, c.Users) },
+		func() string {
+			if c.ClientAppTypes != 0 && c.ClientAppTypes&policy.ClientAppTypeOf(f) == 0 {
+				return "is for " + strings.Join(c.ClientAppTypes.Names(), ", ") + ", not for " + strings.Join(policy.ClientAppTypeOf(f).Names(), ", ")
+			}
+			return ""
+		},
+		func() string {
+			if len(c.Risks) > 0 {
+				return "waits for a risk (" + c.Risks[0].Name + "), which is not counted on"
+			}
+			if c.TransferMethods != 0 {
+				return "is for device code flow or authentication transfer only"
+			}
+			return ""
+		},
+		func() string { return deviceWhy(c.DeviceFilter) },
+		func() string { return platformWhy(f, c.Platforms) },
+		func() string { return a.placeWhy(f, c.Locations) },
+		func() string {
+			if why := unsure(&x.Policy); why != "" {
+				return "is not counted on: " + why
+			}
+			if modern && !force.modern {
+				return "asks for nothing that a thief cannot give (terms of use, one of several controls, a strength with a single factor)"
+			}
+			return ""
+		},
+		func() string {
+			if x.State == policy.ReportOnly {
+				return "is report-only: it enforces nothing"
+			}
+			return ""
+		},
+	}
+	for depth, step := range steps {
+		if why := step(); why != "" {
+			return depth, why
+		}
+	}
+	return len(steps), ""
+}
+
+// usersWhy says why a policy is not for somebody.
+func (a *audit) usersWhy(p *person, u *policy.Users) string {
+	if u == nil {
+		return ""
+	}
+	e := &u.Exclude
+	if slices.Contains(lowerAll(e.Users), p.id) && p.id != "" {
+		return "excludes them by name"
+	}
+	for _, g := range lowerAll(e.Groups) {
+		if slices.Contains(p.groups, g) {
+			name := g
+			if a.groups[g] != nil {
+				name = a.groups[g].DisplayName
+			}
+			return "excludes the group " + quoted(name)
+		}
+	}
+	for _, r := range lowerAll(e.Roles) {
+		if slices.Contains(p.roles, r) {
+			return "excludes their role " + r
+		}
+	}
+	for _, g := range e.Guests {
+		if g.Types&p.guestType != 0 {
+			return "excludes guests"
+		}
+	}
+	i := lowered(&u.Include, false)
+	among := func(list, mine []string) bool {
+		return slices.ContainsFunc(list, func(s string) bool { return slices.Contains(mine, s) })
+	}
+	if i.All || among(i.Users, []string{p.id}) || among(i.Groups, p.groups) || among(i.Roles, p.roles) ||
+		slices.ContainsFunc(i.Guests, func(g policy.Guests) bool { return g.Types&p.guestType != 0 }) {
+		return ""
+	}
+	return "is not for them"
+}
+
+func deviceWhy(d *policy.DeviceFilter) string {
+	if d == nil {
+		return ""
+	}
+	rule, err := filter.ParseDevice(d.Rule)
+	if err == nil && rule.Match(func(string) filter.Value { return filter.Null }) == d.Exclude {
+		return "leaves out devices that are not registered (its device filter)"
+	}
+	return ""
+}
+
+func platformWhy(f *policy.Facts, p *policy.Platforms) string {
+	if p == nil {
+		return ""
+	}
+	known := f.Platform != policy.PlatformUnknown
+	included := p.AllIncluded || known && slices.Contains(p.Include, f.Platform)
+	excluded := p.AllExcluded || known && slices.Contains(p.Exclude, f.Platform)
+	if included && !excluded {
+		return ""
+	}
+	if !known {
+		return "is for some platforms only, and a program that names none is none of them"
+	}
+	return "leaves out the platform " + f.Platform.String() + ", which any program can claim"
+}
+
+func (a *audit) placeWhy(f *policy.Facts, l *policy.Locations) string {
+	if l == nil {
+		return ""
+	}
+	has := func(list []string) (name string, found bool) {
+		for _, s := range list {
+			switch lower(s) {
+			case "all":
+				return "everywhere", true
+			default:
+				for i := range a.t.Locations {
+					n := &a.t.Locations[i].Named
+					if (lower(n.ID) == lower(s) || lower(s) == "alltrusted" && n.Trusted) && a.inPlace(i, f) {
+						return quoted(n.DisplayName), true
+					}
+				}
+			}
+		}
+		return "", false
+	}
+	if name, out := has(l.Exclude); out {
+		return "leaves out " + name
+	}
+	if _, in := has(l.Include); !in {
+		return "is for other places"
+	}
+	return ""
+}
+
+func (a *audit) inPlace(i int, f *policy.Facts) bool {
+	return i < len(a.thief.places) && a.thief.places[i].Contains(f.Addr, f.Country)
+}
+
+// where is a place as a person reads it.
+func (a *audit) where(w way) string {
+	var names []string
+	for i := range a.t.Locations {
+		if n := &a.thief.places[i]; n.Kind == location.Networks && n.Contains(w.address, "") {
+			names = append(names, a.t.Locations[i].DisplayName)
+		}
+	}
+	country := w.country
+	if country == "" {
+		country = "a country that nobody can tell"
+	}
+	if len(names) > 0 {
+		return strings.Join(names, ", ") + ", in " + country
+	}
+	return "anywhere, such as in " + country
+}
+
+func (a *audit) witness(p *person, program string, w way) *Witness {
+	x := &Witness{Person: p.upn, Name: p.name, Program: program, Place: a.where(w), Country: w.country, Platform: w.platform.String()}
+	if w.address.IsValid() {
+		x.Address = w.address.String()
+	}
+	if w.platform == policy.PlatformUnknown {
+		x.Platform = "none claimed"
+	}
+	return x
+}
+
+func quoted(s string) string { return fmt.Sprintf("%q", shorten(s, 80)) }
