@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 
 	"github.com/portreeve/portreeve/internal/name"
 	"github.com/portreeve/portreeve/internal/policy/exchange"
 	"github.com/portreeve/portreeve/internal/store"
+	"github.com/portreeve/portreeve/internal/tenant"
 )
 
 // Authentication policies are kept as PowerShell prints them, with every
@@ -21,9 +23,17 @@ func (a *api) authPolicies(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	managed, err := a.managedDocuments(r, store.AuthenticationPolicy)
+	if err != nil {
+		return nil, err
+	}
 	rows := []json.RawMessage{}
 	for _, d := range docs {
-		rows = append(rows, json.RawMessage(d.JSON))
+		text, err := withManaged(d.JSON, d.ID, managed)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, text)
 	}
 	return list(rows), nil
 }
@@ -41,13 +51,39 @@ func (a *api) authPolicy(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return raw{"application/json", d.JSON}, nil
+	managed, err := a.managedDocuments(r, store.AuthenticationPolicy)
+	if err != nil {
+		return nil, err
+	}
+	body, err := withManaged(d.JSON, d.ID, managed)
+	return raw{"application/json", body}, err
 }
 
-// importAuthPolicies makes or replaces the policies of a file: one object or a
-// list as JSON, or what Export-Csv writes.
+// readAuthPolicies reads a file of policies: one object or a list as JSON, what
+// Export-Csv writes, and what these are wrapped in besides (CLIXML, Graph's
+// pages, lines).
+func readAuthPolicies(file []byte) ([]*exchange.AuthenticationPolicy, error) {
+	all, err := exchange.ReadAuthenticationPolicies(bytes.NewReader(file))
+	if err == nil {
+		return all, nil
+	}
+	sheet, other, wrapped := tenant.AsCSV(file)
+	if !other || wrapped != nil {
+		return nil, err
+	}
+	if all, wrapped = exchange.ReadAuthenticationPolicies(bytes.NewReader(sheet)); wrapped != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+// importAuthPolicies makes or replaces the policies of a file.
 func (a *api) importAuthPolicies(r *http.Request) (any, error) {
-	all, err := exchange.ReadAuthenticationPolicies(r.Body)
+	file, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	all, err := readAuthPolicies(file)
 	if err != nil {
 		return nil, badFile(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/policy/exchange"
 	"github.com/portreeve/portreeve/internal/store"
+	"github.com/portreeve/portreeve/internal/tenant"
 )
 
 // sheetFormat keeps an imported list as it came, so that it can be written
@@ -50,7 +51,8 @@ type mailboxSwitch struct {
 	value        *bool
 }
 
-// importMailboxes takes what Get-CASMailbox | Export-Csv writes. Rows for
+// importMailboxes takes what Get-CASMailbox writes through Export-Csv,
+// ConvertTo-Json or Export-Clixml. Rows for
 // mailboxes that nobody has are reported and change nothing; with strict they
 // stop the import. An empty cell leaves things as they are, unless
 // nullInherits says that null is meant.
@@ -58,6 +60,9 @@ func (a *api) importMailboxes(r *http.Request) (any, error) {
 	text, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err
+	}
+	if text, _, err = tenant.AsCSV(text); err != nil {
+		return nil, badFile(err)
 	}
 	file, err := exchange.ReadCSV(bytes.NewReader(text))
 	if err != nil {

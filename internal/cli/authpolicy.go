@@ -182,7 +182,7 @@ func (a *app) changed(raw json.RawMessage, what string) error {
 
 func (a *app) authpolicyImport() *cobra.Command {
 	var dry bool
-	c := verb("import FILE…", "Make or replace policies of what Get-AuthenticationPolicy prints as JSON or CSV", cobra.MinimumNArgs(1), func(cmd *cobra.Command, args []string) error {
+	c := verb("import FILE…", "Make or replace policies of what Get-AuthenticationPolicy prints as JSON, CSV or CLIXML", cobra.MinimumNArgs(1), func(cmd *cobra.Command, args []string) error {
 		for _, name := range args {
 			in, err := a.readFile(name)
 			if err != nil {

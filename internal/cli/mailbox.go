@@ -233,7 +233,7 @@ those cells changed that changed since. --fresh writes all mailboxes in the usua
 func (a *app) mailboxImport() *cobra.Command {
 	var dry, strict, nulls bool
 	var spread string
-	c := verb("import FILE", "Set switches as a list says that Get-CASMailbox | Export-Csv wrote", cobra.ExactArgs(1), func(cmd *cobra.Command, args []string) error {
+	c := verb("import FILE", "Set switches as a list of Get-CASMailbox says: CSV, JSON or CLIXML", cobra.ExactArgs(1), func(cmd *cobra.Command, args []string) error {
 		file, err := a.readFile(args[0])
 		if err != nil {
 			return err
@@ -252,8 +252,9 @@ func (a *app) mailboxImport() *cobra.Command {
 		}
 		return a.tellImport(args[0], r.fields)
 	})
-	c.Long = `Set switches as a list says: comma, semicolon or tab, any encoding that PowerShell
-writes, with or without a #TYPE line. Rows for mailboxes that nobody has are reported and
+	c.Long = `Set switches as a list says that Get-CASMailbox wrote through Export-Csv (comma, semicolon
+or tab, any encoding that PowerShell writes, with or without a #TYPE line), ConvertTo-Json or
+Export-Clixml. Rows for mailboxes that nobody has are reported and
 change nothing. An empty cell leaves things as they are.`
 	c.Flags().BoolVar(&dry, "dry-run", false, "show what would change")
 	c.Flags().BoolVar(&strict, "strict", false, "change nothing if a row cannot be taken")

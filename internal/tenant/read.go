@@ -22,12 +22,19 @@ const (
 // Read reads every file of a folder and of the folders in it. The error is one
 // of the folder itself: what single files have wrong with them are notes.
 func Read(fsys fs.FS) (*Tenant, error) {
-	r := &reader{t: &Tenant{SignIns: NewSignInLog()}, fsys: fsys, seen: map[string]Source{}, texts: map[string]string{}, mailboxes: map[string]int{}}
+	r := newReader(fsys)
 	if err := r.folder(); err != nil {
 		return nil, err
 	}
 	r.finish()
 	return r.t, nil
+}
+
+func newReader(fsys fs.FS) *reader {
+	r := &reader{t: &Tenant{SignIns: NewSignInLog()}, fsys: fsys, seen: map[string]Source{}, texts: map[string]string{}, mailboxes: map[string]int{}}
+	r.keep = r.t.SignIns.Add
+	r.again = func() (io.Reader, error) { return fsys.Open(r.file.Path) }
+	return r
 }
 
 type reader struct {
@@ -40,6 +47,8 @@ type reader struct {
 	mailboxes map[string]int    // place in t.Mailboxes by what tells them apart; -1: by nothing
 	pages     []string          // files whose last page says that there is another
 	dates     dateOrder
+	keep      func(*SignIn)
+	again     func() (io.Reader, error) // the file once more, from its beginning
 }
 
 func (r *reader) folder() error {

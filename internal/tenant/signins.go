@@ -1,6 +1,10 @@
 package tenant
 
 import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -39,8 +43,44 @@ func (r *reader) signIn(v *value, _ string, line int) bool {
 		r.note(line, s.UPN, "this sign-in has no readable time and was left out")
 		return false
 	}
-	r.t.SignIns.Add(&s)
+	r.keep(&s)
 	return true
+}
+
+// ReadSignIns reads one log by itself, JSON or the portal's CSV, and calls with
+// each of its rows; what it could not read are the notes.
+func ReadSignIns(in io.Reader, keep func(*SignIn)) (notes []Note, err error) {
+	r := newReader(nil)
+	r.keep = keep
+	r.file = &File{Path: "signIns", Kind: SignIns}
+	const ahead = 1 << 20 // bytes in which the order of day and month is looked for
+	b := bufio.NewReaderSize(utf8Text(&bounded{r: in, left: maxUnpacked}), ahead)
+	r.again = func() (io.Reader, error) {
+		head, err := b.Peek(ahead)
+		if len(head) == 0 && err != nil {
+			return nil, err
+		}
+		return bytes.NewReader(bytes.Clone(head)), nil
+	}
+	switch form := formOf(b); form {
+	case formJSON:
+		err = r.readJSON(b)
+	case formCSV:
+		r.file.Kind = ""
+		err = r.readCSV(b)
+	default:
+		err = errors.New("this is neither JSON nor CSV")
+	}
+	var fault *jsonFault
+	switch {
+	case errors.Is(err, errNotRecognised):
+		return r.t.Notes, errors.New("this is no log of sign-ins: " + r.t.Notes[0].Text)
+	case errors.As(err, &fault):
+		r.noted = 0
+		r.note(fault.line, "", "%v; the rows before it were taken", fault)
+		err = nil
+	}
+	return r.t.Notes, err
 }
 
 func (r *reader) graphSignIn(v *value, s *SignIn) {
@@ -270,12 +310,17 @@ func (r *reader) datesOf(header []string) (dateOrder, error) {
 			column = i
 		}
 	}
-	f, err := r.fsys.Open(r.file.Path)
-	if err != nil || column < 0 {
+	if column < 0 {
+		return monthFirst, nil
+	}
+	in, err := r.again()
+	if err != nil {
 		return monthFirst, err
 	}
-	defer f.Close()
-	c, err := newCSVStream(utf8Text(f))
+	if f, ok := in.(io.Closer); ok {
+		defer f.Close()
+	}
+	c, err := newCSVStream(utf8Text(in))
 	if err != nil {
 		return monthFirst, err
 	}

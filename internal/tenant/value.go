@@ -72,7 +72,7 @@ func (v *value) word() string {
 		if v.text != "" {
 			return strings.TrimSpace(v.text)
 		}
-		for _, name := range []string{"DistinguishedName", "Name", "Value"} {
+		for _, name := range []string{"DistinguishedName", "Address", "Name", "Value"} {
 			if m, ok := v.find(name); ok && m.kind == text {
 				return strings.TrimSpace(m.text)
 			}
