@@ -15,6 +15,7 @@ import (
 // Replay is a test over recorded sign-ins: it needs a server.
 type Replay struct {
 	Days   int
+	Assume []Assumption // the suite's and the test's
 	Bounds []Bound
 }
 
@@ -48,7 +49,7 @@ const maxReplayDays = 3660
 
 func (r *reader) replay(v *graph.Value) *Replay {
 	m := v.Member("replay")
-	for _, name := range []string{"signin", "for", "because", "text", "except", "assume"} {
+	for _, name := range []string{"signin", "for", "because", "text", "except"} {
 		if x := v.Member(name); x != nil {
 			r.fault(x, "%s belongs to no replay", name)
 		}
@@ -123,7 +124,9 @@ func (w *world) replay(r Result, c *Case) Result {
 		r.Problems = []string{"it asks for recorded sign-ins, and no server was asked"}
 		return r
 	}
-	got, err := w.o.Recorded(c.Replay)
+	asked := *c.Replay
+	asked.Assume = slices.Concat(w.suite.Assume, c.Assume)
+	got, err := w.o.Recorded(&asked)
 	if err != nil {
 		r.Problems = []string{"recorded sign-ins: " + err.Error()}
 		return r

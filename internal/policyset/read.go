@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,20 +25,42 @@ const (
 	maxObjects = 50_000
 )
 
+// ReadPath reads a folder or a file by its path, which faults then show.
+func ReadPath(path string) (*Set, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		return read(os.DirFS(path), path)
+	}
+	r := reader{set: &Set{Files: []string{path}}}
+	text, err := r.file(os.DirFS(filepath.Dir(path)), filepath.Base(path))
+	if err != nil {
+		return nil, err
+	}
+	r.text(path, text)
+	return r.done()
+}
+
 // Read reads every .yaml, .yml and .json file of a folder and of those in it,
 // but for hidden ones. What is wrong with any of them is an Errors.
-func Read(folder fs.FS) (*Set, error) {
+func Read(folder fs.FS) (*Set, error) { return read(folder, "") }
+
+func read(folder fs.FS, under string) (*Set, error) {
 	names, err := List(folder)
 	if err != nil {
 		return nil, err
 	}
-	r := reader{set: &Set{Files: names}}
+	r := reader{set: &Set{}}
 	for _, name := range names {
 		text, err := r.file(folder, name)
 		if err != nil {
 			return nil, err
 		}
-		r.text(name, text)
+		shown := filepath.Join(under, name)
+		r.set.Files = append(r.set.Files, shown)
+		r.text(shown, text)
 	}
 	return r.done()
 }
