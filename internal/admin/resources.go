@@ -38,6 +38,11 @@ var ofTheServer = map[string]resource{
 	"GET /portreeve/v1/history/{kind}/{id}":          {admintoken.PolicyRead, "every version of an object"},
 	"GET /portreeve/v1/history/{kind}/{id}/diff":     {admintoken.PolicyRead, "what changed between two versions"},
 	"POST /portreeve/v1/history/{kind}/{id}/restore": {admintoken.PolicyWrite, "put an earlier version in force"},
+	"POST /portreeve/v1/plan":                        {admintoken.AuditRead, "what a folder of policy files would change, and whom it would hit"},
+	"POST /portreeve/v1/apply":                       {admintoken.PolicyWrite, "make the server say what a folder of policy files says"},
+	"POST /portreeve/v1/pull":                        {admintoken.PolicyRead, "the rules as policy files"},
+	"GET /portreeve/v1/managed":                      {admintoken.PolicyRead, "what is managed from files, and from which"},
+	"POST /portreeve/v1/managed/release":             {admintoken.PolicyWrite, "manage objects from files no longer"},
 	"GET /portreeve/v1/pending":                      {admintoken.PolicyRead, "changes that are taken back unless they are confirmed"},
 	"POST /portreeve/v1/pending/confirm":             {admintoken.PolicyWrite, "confirm changes by an administrator's sign-in"},
 	"GET /portreeve/v1/administrators":               {admintoken.AdministratorRead, "the people who are administrators"},
@@ -135,11 +140,13 @@ var ofMailboxes = map[string]resource{
 // ofGraph are Graph's resources, whose manual is Microsoft's.
 func ofGraph() map[string]resource {
 	all := map[string]resource{
-		"POST /identity/conditionalAccess/evaluate": {admintoken.PolicyRead, "What-If"},
-		"GET /auditLogs/signIns":                    {admintoken.AuditRead, "sign-ins"},
-		"GET /auditLogs/signIns/{id}":               {admintoken.AuditRead, "one sign-in"},
-		"GET /auditLogs/directoryAudits":            {admintoken.AuditRead, "administrative changes"},
-		"GET /auditLogs/directoryAudits/{id}":       {admintoken.AuditRead, "one administrative change"},
+		"POST /identity/conditionalAccess/evaluate":      {admintoken.PolicyRead, "What-If"},
+		"GET /identity/conditionalAccess/templates":      {admintoken.PolicyRead, "templates of policies"},
+		"GET /identity/conditionalAccess/templates/{id}": {admintoken.PolicyRead, "one template"},
+		"GET /auditLogs/signIns":                         {admintoken.AuditRead, "sign-ins"},
+		"GET /auditLogs/signIns/{id}":                    {admintoken.AuditRead, "one sign-in"},
+		"GET /auditLogs/directoryAudits":                 {admintoken.AuditRead, "administrative changes"},
+		"GET /auditLogs/directoryAudits/{id}":            {admintoken.AuditRead, "one administrative change"},
 	}
 	for path, kind := range documentPaths {
 		write := admintoken.PolicyWrite
@@ -147,6 +154,7 @@ func ofGraph() map[string]resource {
 			write = admintoken.StrengthWrite
 			all["POST "+path+"/{id}/updateAllowedCombinations"] = resource{write, "change what a strength allows"}
 			all["GET "+path+"/{id}/usage"] = resource{admintoken.PolicyRead, "which policies use a strength"}
+			all["GET "+path+"/{id}/usage()"] = all["GET "+path+"/{id}/usage"]
 		}
 		name := words[kind].name
 		all["GET "+path] = resource{admintoken.PolicyRead, "every " + name}

@@ -136,6 +136,7 @@ func (a *api) graphRoutes(handle func(pattern string, h handler)) {
 		if kind == store.Strength {
 			handle("POST "+path+"/{id}/updateAllowedCombinations", d.updateAllowedCombinations)
 			handle("GET "+path+"/{id}/usage", d.usage)
+			handle("GET "+path+"/{id}/usage()", d.usage) // a function is called with or without
 		}
 	}
 	for path, kind := range deletedPaths {
@@ -144,6 +145,8 @@ func (a *api) graphRoutes(handle func(pattern string, h handler)) {
 		handle("GET "+path+"/{id}", d.showDeleted)
 		handle("POST "+path+"/{id}/restore", d.restoreDeleted)
 	}
+	handle("GET /identity/conditionalAccess/templates", a.graphTemplates)
+	handle("GET /identity/conditionalAccess/templates/{id}", a.graphTemplate)
 	handle("GET /auditLogs/directoryAudits", a.directoryAudits)
 	handle("GET /auditLogs/directoryAudits/{id}", a.directoryAudit)
 	handle("POST /identity/conditionalAccess/evaluate", a.evaluate)

@@ -1,45 +1,40 @@
 package admin
 
 import (
+	"encoding/json"
+	"net/http"
+	"strings"
 	"testing"
-	"time"
-
-	"github.com/portreeve/portreeve/internal/policy"
-	"github.com/portreeve/portreeve/internal/protocol"
 )
 
-func TestAPasswordAloneOpensNothingByTheTemplate(t *testing.T) {
-	strength, rule, err := templates[0].documents("A password alone opens nothing")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if rule.State != "enabledForReportingButNotEnforced" {
-		t.Errorf("it begins as %s", rule.State)
-	}
-	snap, err := alone(strength.JSON, rule.JSON)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct {
-		what     string
-		protocol protocol.Protocol
-		kind     policy.CredentialKind
-		methods  policy.Methods
-		want     bool
-	}{
-		{"a password", protocol.IMAP, policy.CredentialPassword, policy.MethodPassword, false},
-		{"a password for sending", protocol.Submission, policy.CredentialPassword, policy.MethodPassword, false},
-		{"a password of a telephone", protocol.ActiveSync, policy.CredentialPassword, policy.MethodPassword, false},
-		{"a password and an approval", protocol.POP3, policy.CredentialPassword, policy.MethodPassword | policy.MethodApprovalWindow, true},
-		{"a password of a known program", protocol.IMAP, policy.CredentialPassword, policy.MethodPassword | policy.MethodKnownProgram, true},
-		{"an approval without its password", protocol.IMAP, policy.CredentialPassword, policy.MethodApprovalWindow, false},
-		{"an app password", protocol.IMAP, policy.CredentialAppPassword, policy.MethodBoundAppPassword, true},
-		{"a certificate of two factors", protocol.IMAP, policy.CredentialCertificate, policy.MethodX509MultiFactor, true},
-		{"a token, which is another policy's matter", protocol.IMAP, policy.CredentialBearer, policy.MethodPassword, true},
-	} {
-		f := policy.Facts{At: time.Now(), Person: "mary", Protocol: c.protocol, Credential: c.kind, Proven: true, Methods: c.methods}
-		if got := policy.Judge(snap, &f, nil).Allowed(); got != c.want {
-			t.Errorf("%s: allowed is %v, want %v", c.what, got, c.want)
+func TestGraphsTemplatesAreListedAndFound(t *testing.T) {
+	a := &api{}
+	ask := func(h handler, target, id string) (string, error) {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, target, nil)
+		if err != nil {
+			t.Fatal(err)
 		}
+		r.SetPathValue("id", id)
+		got, err := h(r)
+		if one, ok := got.(raw); ok {
+			return string(one.body), err
+		}
+		text, _ := json.Marshal(got)
+		return string(text), err
+	}
+	const path, legacy = "/v1.0/identity/conditionalAccess/templates", "0b2282f9-2862-4178-88b5-d79340b36cb8"
+	all, err := ask(a.graphTemplates, path+"?$filter=name%20eq%20'Block%20legacy%20authentication'&$select=id,name", "")
+	if err != nil || !strings.Contains(all, legacy) || strings.Contains(all, "details") || strings.Count(all, `"id"`) != 1 {
+		t.Errorf("%s, %v", all, err)
+	}
+	one, err := ask(a.graphTemplate, path+"/"+legacy, legacy)
+	if err != nil || !strings.Contains(one, `"scenarios":"secureFoundation,zeroTrust,remoteWork,protectAdmins"`) || !strings.Contains(one, "$entity") {
+		t.Errorf("%s, %v", one, err)
+	}
+	if _, err := ask(a.graphTemplate, path+"/nothing", "nothing"); err == nil {
+		t.Error("a template that is not there was found")
+	}
+	if _, err := ask(a.graphTemplates, path+"?$apply=x", ""); err == nil {
+		t.Error("an option that is not understood was taken")
 	}
 }

@@ -14,44 +14,83 @@ import (
 
 const templates = ours + "/templates"
 
+// making is how a template becomes a policy.
+type making struct {
+	template, display, seen string
+	set                     []string
+	dry                     bool
+}
+
 // policyNew makes a policy from a template; without one that is known it lists them.
 func (a *app) policyNew() *cobra.Command {
-	var name, display string
-	var dry bool
-	var seen string
+	var m making
+	var showAll bool
 	c := verb("new --template TEMPLATE", "Make a policy from a template, report-only at first, and say what it would have done", cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
 		known, err := a.client().rows(cmd.Context(), templates, nil, 0)
 		if err != nil {
 			return err
 		}
-		if !hasTemplate(known, name) {
-			return noTemplate(known, name)
+		if showAll {
+			return a.output().list(known, field("template", "id"), field("makes", "displayName"), of("takes", takes), field("origin", "origin"), field("what it does", "description"))
 		}
-		n, err := span.Days(seen)
-		if err != nil {
-			return usage("--seen: %v", err)
+		if !hasTemplate(known, m.template) {
+			return noTemplate(known, m.template)
 		}
-		var raw json.RawMessage
-		body := map[string]any{"displayName": display, "days": n, "dryRun": dry}
-		if err := a.client().do(cmd.Context(), http.MethodPost, path(templates, name), nil, body, &raw); err != nil {
-			return err
-		}
-		r, err := newRow(raw)
+		r, err := a.makePolicy(cmd, &m)
 		if err != nil {
 			return err
 		}
 		return a.output().object(r, func(w io.Writer) { a.tellTemplate(w, r.fields) })
 	})
-	c.Example = `  portreeve policy new --template password-alone-opens-nothing --dry-run
+	c.Example = `  portreeve policy new --list
+  portreeve policy new --template password-alone-opens-nothing --dry-run
   portreeve policy new --template password-alone-opens-nothing
+  portreeve policy new --template scanners-one-network --set group=scanners --set network=10.0.4.0/24
   portreeve policy enable "A password alone opens nothing"`
-	c.Flags().StringVar(&name, "template", "", "which one; without it they are listed")
-	c.Flags().StringVar(&display, "name", "", "the policy's name, if not the template's")
-	c.Flags().BoolVar(&dry, "dry-run", false, "make nothing, only say what it would have done")
-	c.Flags().StringVar(&seen, "seen", "30d", "how far back sign-ins are judged by it: 7d, 12w, 1y")
+	c.Flags().StringVar(&m.template, "template", "", "which one; without it they are listed")
+	c.Flags().BoolVar(&showAll, "list", false, "list the templates and what each takes")
+	c.Flags().StringArrayVar(&m.set, "set", nil, "a parameter of the template, such as group=scanners; several times for several values")
+	c.Flags().StringVar(&m.display, "name", "", "the policy's name, if not the template's")
+	c.Flags().BoolVar(&m.dry, "dry-run", false, "make nothing, only say what it would have done")
+	c.Flags().StringVar(&m.seen, "seen", "30d", "how far back sign-ins are judged by it: 7d, 12w, 1y")
 	a.confirmFlag(c)
 	a.liveFlag(c, "template", templates, "id")
 	return c
+}
+
+// makePolicy asks the server for what a template makes.
+func (a *app) makePolicy(cmd *cobra.Command, m *making) (row, error) {
+	n, err := span.Days(m.seen)
+	if err != nil {
+		return row{}, usage("--seen: %v", err)
+	}
+	set := map[string][]string{}
+	for _, s := range m.set {
+		name, value, ok := strings.Cut(s, "=")
+		if !ok || name == "" {
+			return row{}, usage("--set: %q is no parameter such as group=scanners", s)
+		}
+		set[name] = append(set[name], value)
+	}
+	var raw json.RawMessage
+	body := map[string]any{"displayName": m.display, "days": n, "dryRun": m.dry, "parameters": set}
+	if err := a.client().do(cmd.Context(), http.MethodPost, path(templates, m.template), nil, body, &raw); err != nil {
+		return row{}, err
+	}
+	return newRow(raw)
+}
+
+// takes are a template's parameters; those that may be left out in brackets.
+func takes(f map[string]any) string {
+	var all []string
+	for _, p := range items(f["parameters"]) {
+		s := text(p["name"])
+		if p["required"] != true {
+			s = "[" + s + "]"
+		}
+		all = append(all, s)
+	}
+	return strings.Join(all, " ")
 }
 
 func hasTemplate(known []row, name string) bool {
@@ -76,14 +115,13 @@ func noTemplate(known []row, name string) error {
 
 func (a *app) tellTemplate(w io.Writer, f map[string]any) {
 	s := sheet{w: w}
-	made := fmt.Sprintf("%q, report-only, and its authentication strength", text(at(f, "policy.displayName")))
-	if f["dryRun"] == true {
-		made = "nothing: this is a dry run"
-	}
-	s.line("Made", made)
+	s.line("Made", madeOf(f))
 	p, _ := f["preview"].(map[string]any)
 	s.line("Judged", looked(a.output(), p))
 	s.line("Would pass", share(p))
+	if n := number(p["asked"]); n > 0 {
+		s.line("Of those", fmt.Sprintf("%s would have been asked for more", counted(float64(n), "sign-in")))
+	}
 	rows := items(p["left"])
 	s.head(fmt.Sprintf("Would be refused if it were enforced: %d", len(rows)))
 	for _, x := range rows[:min(len(rows), listed)] {
@@ -94,6 +132,29 @@ func (a *app) tellTemplate(w io.Writer, f map[string]any) {
 	more(w, len(rows))
 	if f["dryRun"] != true {
 		s.head("Next")
-		s.text(fmt.Sprintf("Adopt what is in use (`portreeve approval adopt --dry-run`), then `portreeve policy enable %q`.", text(at(f, "policy.displayName"))))
+		next := fmt.Sprintf("`portreeve policy enable %q`", text(at(f, "policy.displayName")))
+		if f["authenticationStrength"] != nil {
+			next = "Adopt what is in use (`portreeve approval adopt --dry-run`), then " + next
+		}
+		s.text(next + ".")
 	}
+}
+
+// madeOf says what a template made.
+func madeOf(f map[string]any) string {
+	if f["dryRun"] == true {
+		return "nothing: this is a dry run"
+	}
+	var names []string
+	for _, p := range items(f["policies"]) {
+		names = append(names, fmt.Sprintf("%q", text(p["displayName"])))
+	}
+	made := strings.Join(names, ", ") + ", report-only"
+	if f["authenticationStrength"] != nil {
+		made += ", and its authentication strength"
+	}
+	if l := text(at(f, "namedLocation.displayName")); l != "" {
+		made += fmt.Sprintf(", and the location %q", l)
+	}
+	return made
 }
