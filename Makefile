@@ -4,7 +4,7 @@ GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS  = -s -w -X github.com/portreeve/portreeve/internal/cli.Version=$(VERSION)
 
-.PHONY: build demo test lint packages bench bench-quick clean
+.PHONY: build demo test msgraph lint packages bench bench-quick clean
 
 # One static binary.
 build:
@@ -17,6 +17,12 @@ demo: build
 # Every test, with the race detector, against the real programs.
 test: packages build lint
 	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
+	$(MAKE) msgraph
+
+# Microsoft's own Go SDK against the built program. It is a module of its own:
+# its models take a minute and a half and 5 GB of memory to build, once.
+msgraph: build
+	cd test/msgraph && PORTREEVE_BINARY=$(CURDIR)/bin/portreeve $(GO) test -p 1 -count=1 -timeout 20m ./...
 
 lint:
 	@test -z "$$(gofmt -l cmd internal test bench 2>/dev/null)" || { echo "gofmt would change:"; gofmt -l cmd internal test bench; exit 1; }

@@ -173,6 +173,10 @@ func (a *api) wrap(pattern string, h handler) http.Handler {
 		if strings.HasSuffix(r.URL.Path, "/signIns/import") {
 			limit = maxLog
 		}
+		if err := inflate(r); err != nil {
+			a.fail(w, r, err)
+			return
+		}
 		r.Body = http.MaxBytesReader(w, r.Body, limit)
 		r, promised := promising(r)
 		out, err := h(r)

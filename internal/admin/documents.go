@@ -82,8 +82,16 @@ func (d documents) rows(r *http.Request) (rows []row, err error) {
 	if d.kind == store.Strength {
 		all = append(slices.Clone(builtIns), all...)
 	}
+	managed, err := d.managedDocuments(r, d.kind)
+	if err != nil {
+		return nil, err
+	}
 	for i := range all {
-		rows = append(rows, row{documentLookup(&all[i]), all[i].JSON})
+		text, err := withManaged(all[i].JSON, all[i].ID, managed)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, row{documentLookup(&all[i]), text})
 	}
 	return rows, nil
 }
@@ -154,7 +162,14 @@ func (d documents) show(r *http.Request) (any, error) {
 			return nil, err
 		}
 	}
-	body, err := hidden(r, x.JSON)
+	managed, err := d.managedDocuments(r, d.kind)
+	if err != nil {
+		return nil, err
+	}
+	body, err := withManaged(x.JSON, x.ID, managed)
+	if err == nil {
+		body, err = hidden(r, body)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -319,10 +334,26 @@ func (d documents) identify(x *store.Document, text []byte) ([]byte, error) {
 	if err == nil && find(all, "createdDateTime") == nil {
 		text, err = prependMember(text, "createdDateTime", quoted(time.Now().UTC().Format(time.RFC3339)))
 	}
+	if t := typeOf(all); err == nil && d.kind == store.Location && t != "" {
+		text, err = prependMember(text, "@odata.type", quoted(t))
+	}
 	if err != nil {
 		return nil, bad("", "%v", err)
 	}
 	return prependMember(text, "id", quoted(x.ID))
+}
+
+// typeOf is the type of a named location that does not say it, by which
+// Microsoft's SDKs read it; empty if it does.
+func typeOf(all []jsonMember) string {
+	switch {
+	case find(all, "@odata.type") != nil:
+	case find(all, "ipRanges") != nil:
+		return "#microsoft.graph.ipNamedLocation"
+	case find(all, "countriesAndRegions") != nil:
+		return "#microsoft.graph.countryNamedLocation"
+	}
+	return ""
 }
 
 // keep checks an object and puts it in force. One that is broken never

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -38,9 +39,6 @@ func (i *Interface) Remote(names []string) http.Handler {
 	mux.HandleFunc("POST /{tenant}/oauth2/v2.0/token", o.token)
 	mux.HandleFunc("GET /{tenant}/v2.0/.well-known/openid-configuration", o.discovery)
 	mux.HandleFunc("GET /{tenant}/oauth2/v2.0/authorize", o.nobodySignsInHere)
-	for _, resources := range []string{"/v1.0/", "/beta/", "/portreeve/v1/"} {
-		mux.HandleFunc(resources, o.known)
-	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { o.api.fail(w, r, notThere(r)) })
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -52,9 +50,16 @@ func (i *Interface) Remote(names []string) http.Handler {
 			o.api.fail(w, r, &Error{Status: http.StatusMisdirectedRequest, Code: "BadRequest", Message: "this host name is none of ours"})
 			return
 		}
+		if resourcesOf.MatchString(r.URL.Path) {
+			o.known(w, r)
+			return
+		}
 		mux.ServeHTTP(w, r)
 	})
 }
+
+// resourcesOf are the paths for which a token is needed.
+var resourcesOf = regexp.MustCompile(`^/(v1\.0|beta|portreeve/v1)/`)
 
 // meant says that a request's host is one of the names.
 func (o *remote) meant(host string) bool {

@@ -26,9 +26,16 @@ func (a *api) signIns(r *http.Request) (any, error) {
 		return nil, err
 	}
 	v := r.URL.Query()
-	from, err := store.ParseCursor(v.Get("$skiptoken"))
+	read := a.newest
+	switch oldestFirst, err := signInOrder(v); {
+	case err != nil:
+		return nil, err
+	case oldestFirst:
+		read = a.oldest
+	}
+	fields, err := readSelect(v.Get("$select"))
 	if err != nil {
-		return nil, bad("$skiptoken", "%v", err)
+		return nil, err
 	}
 	top, err := number(first(v, "$top", "top"), defaultPage, 1, maxPage)
 	if err != nil {
@@ -39,7 +46,7 @@ func (a *api) signIns(r *http.Request) (any, error) {
 			return nil, err
 		}
 	}
-	events, next, err := a.page(r.Context(), &q, from, top)
+	events, next, err := read(r.Context(), &q, v.Get("$skiptoken"), top)
 	if err != nil {
 		return nil, err
 	}
@@ -48,6 +55,11 @@ func (a *api) signIns(r *http.Request) (any, error) {
 		rows[i] = a.row(r.Context(), &events[i], false)
 	}
 	out := list(rows)
+	if fields != nil {
+		if out["value"], err = selected(rows, fields); err != nil {
+			return nil, err
+		}
+	}
 	if len(rows) == 0 && v.Get("$skiptoken") == "" {
 		notes := a.unknownNames(r, &q)
 		if everything(v) {
@@ -58,8 +70,8 @@ func (a *api) signIns(r *http.Request) (any, error) {
 		}
 	}
 	out["@odata.context"] = "https://graph.microsoft.com/v1.0/$metadata#auditLogs/signIns"
-	if next != (store.Cursor{}) {
-		v.Set("$skiptoken", next.String())
+	if next != "" {
+		v.Set("$skiptoken", next)
 		out["@odata.nextLink"] = link(r, v)
 	}
 	return out, nil

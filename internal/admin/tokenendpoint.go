@@ -34,7 +34,7 @@ func (o *remote) token(w http.ResponseWriter, r *http.Request) {
 		refuseOAuth(w, http.StatusBadRequest, "unsupported_grant_type", "only client_credentials is known here")
 		return
 	}
-	if s := form.Get("scope"); !strings.HasSuffix(s, "/.default") || strings.ContainsAny(s, " \t") {
+	if !byDefault(form.Get("scope")) {
 		refuseOAuth(w, http.StatusBadRequest, "invalid_scope", "the scope is one that ends in /.default, such as https://graph.microsoft.com/.default")
 		return
 	}
@@ -54,6 +54,20 @@ func (o *remote) token(w http.ResponseWriter, r *http.Request) {
 	}
 	left := max(int(time.Until(ends).Seconds()), 1)
 	tell(w, http.StatusOK, map[string]any{"token_type": "Bearer", "expires_in": left, "ext_expires_in": left, "access_token": text})
+}
+
+// byDefault says that a scope asks for what the client has, which ends in
+// /.default. Microsoft's libraries ask for OpenID's beside it; nobody gets those.
+func byDefault(scope string) (is bool) {
+	for s := range strings.FieldsSeq(scope) {
+		switch {
+		case strings.HasSuffix(s, "/.default"):
+			is = true
+		case s != "openid" && s != "profile" && s != "offline_access":
+			return false
+		}
+	}
+	return is
 }
 
 // refuseClient says why a client gets no token.
