@@ -91,7 +91,7 @@ const changedMost = 20
 // says what came between and by whom.
 func (a *api) changedSince(ctx context.Context, f *folder, version int64) error {
 	e := &Error{Status: http.StatusConflict, Code: "PlanOutdated", Message: "this is not the plan that was made: the folder or the server changed since"}
-	if f.ServerVersion > 0 && f.ServerVersion < version {
+	if f.ServerVersion < version {
 		e.Message = "the server changed since the plan was made"
 		rows, err := a.Store.RulesSince(ctx, f.ServerVersion, changedMost)
 		if err != nil {

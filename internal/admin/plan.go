@@ -18,14 +18,14 @@ type planAnswer struct {
 	ID            string           `json:"id"` // of exactly this plan; apply takes it
 	ServerVersion int64            `json:"serverVersion"`
 	Changes       []plannedChange  `json:"changes"`
-	Adopts        []takenOver        `json:"adopts"` // as the folder has them already, managed from it once applied
+	Adopts        []takenOver      `json:"adopts"` // as the folder has them already, managed from it once applied
 	Add           int              `json:"add"`
 	Change        int              `json:"change"`
 	Remove        int              `json:"remove"`
 	Consequences  *consequences    `json:"consequences"` // null where no rule changes
 	KeepsOut      []string         `json:"keepsOut"`     // administrators, if it keeps all of them out
 	Warnings      []policy.Warning `json:"warnings"`     // what cannot be enforced as it stands, and is new
-	Findings      []lint.Finding        `json:"findings"`     // of lint, that are new
+	Findings      []lint.Finding   `json:"findings"`     // of lint, that are new
 	Tests         *tested          `json:"tests"`        // null: the folder has none
 	Notes         []string         `json:"notes"`
 }

@@ -89,7 +89,7 @@ func desired(o *policyset.Object, id string, refs map[policyset.Kind]map[string]
 	}
 	text, err := prependMember(o.JSON(), "id", quoted(id))
 	if err != nil || o.Kind != policyset.Policy {
-		return text, err
+		return typed(text, o.Kind == policyset.Location), err
 	}
 	for _, list := range []string{"includeLocations", "excludeLocations"} {
 		if text, err = within(text, []string{"conditions", "locations", list}, func(raw []byte) ([]byte, error) { return renamed(raw, refs[policyset.Location]) }); err != nil {
@@ -97,6 +97,18 @@ func desired(o *policyset.Object, id string, refs map[policyset.Kind]map[string]
 		}
 	}
 	return within(text, []string{"grantControls", "authenticationStrength", "id"}, func(raw []byte) ([]byte, error) { return renamed(raw, refs[policyset.Strength]) })
+}
+
+// typed gives a named location the type by which Graph's tools read it.
+func typed(text json.RawMessage, location bool) json.RawMessage {
+	all, err := membersOf(text)
+	if err != nil || !location || typeOf(all) == "" {
+		return text
+	}
+	if with, err := prependMember(text, "@odata.type", quoted(typeOf(all))); err == nil {
+		return with
+	}
+	return text
 }
 
 // within edits a member inside members, if it is there, and leaves every other

@@ -29,6 +29,7 @@ type client struct {
 	// within is in what time changes are to be confirmed; promised hears until when.
 	within   string
 	promised func(until string)
+	override bool // change what is managed from files, too
 }
 
 func newClient(socket, reason string) *client {
@@ -208,12 +209,17 @@ func (c *client) send(ctx context.Context, method, path string, query url.Values
 		}
 		r = bytes.NewReader(raw)
 	}
-	if c.within != "" && method != http.MethodGet {
+	if (c.within != "" || c.override) && method != http.MethodGet {
 		query = maps.Clone(query)
 		if query == nil {
 			query = url.Values{}
 		}
-		query.Set("confirmWithin", c.within)
+		if c.within != "" {
+			query.Set("confirmWithin", c.within)
+		}
+		if c.override {
+			query.Set("override", "true")
+		}
 	}
 	target := "http://portreeve" + path // names in it are escaped already
 	if len(query) > 0 {

@@ -13,6 +13,9 @@ import (
 // confirmFlag lets a command make a change that takes itself back.
 func (a *app) confirmFlag(c *cobra.Command) {
 	c.Flags().Var(&a.within, "confirm-within", "take it back by itself after this time, such as 10m, unless it is confirmed (portreeve policy confirm)")
+	if c.Name() != "apply" { // which is what the files are for
+		c.Flags().BoolVar(&a.override, "override", false, "change it though it is managed from files, until they are applied again")
+	}
 }
 
 // within is in what time a change is to be confirmed. A script's unset variable

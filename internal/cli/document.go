@@ -316,12 +316,12 @@ func (d objects) export() *cobra.Command {
 // chosen are the objects named, or all.
 func (d objects) chosen(ctx context.Context, names []string) ([]row, error) {
 	if len(names) == 0 {
-		return d.client().rows(ctx, d.resource, nil, 0)
+		return d.client().rows(ctx, d.resource, values("plain", "true"), 0)
 	}
 	var all []row
 	for _, n := range names {
 		var raw []byte
-		if err := d.client().do(ctx, http.MethodGet, path(d.resource, n), nil, nil, &raw); err != nil {
+		if err := d.client().do(ctx, http.MethodGet, path(d.resource, n), values("plain", "true"), nil, &raw); err != nil {
 			return nil, err
 		}
 		r, err := newRow(raw)
@@ -339,7 +339,7 @@ func (d objects) writeFiles(dir string, rows []row) error {
 	}
 	for _, r := range rows {
 		var raw []byte
-		if err := d.client().do(context.Background(), http.MethodGet, path(d.resource, text(r.fields["id"])), nil, nil, &raw); err != nil {
+		if err := d.client().do(context.Background(), http.MethodGet, path(d.resource, text(r.fields["id"])), values("plain", "true"), nil, &raw); err != nil {
 			return err
 		}
 		name := filepath.Join(dir, fileName(text(r.fields["displayName"]))+".json")

@@ -31,6 +31,11 @@ type failure struct {
 
 func (f *failure) Error() string { return f.what }
 
+// ended ends a command with a code of its own, without an error to tell.
+type ended struct{ exit int }
+
+func (s *ended) Error() string { return "" }
+
 func usage(format string, args ...any) error {
 	return &failure{exit: exitUsage, what: fmt.Sprintf(format, args...)}
 }
@@ -39,9 +44,12 @@ func usage(format string, args ...any) error {
 func report(w io.Writer, err error) int {
 	var f *failure
 	var api *apiError
+	var quiet *ended
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.As(err, &quiet):
+		return quiet.exit
 	case errors.As(err, &f):
 		fmt.Fprintf(w, "error: %s\n", strings.TrimRight(safeLines(f.what), "\n"))
 		if f.next != "" {

@@ -28,9 +28,11 @@ type app struct {
 	reason string
 	quiet  bool
 	within within // of --confirm-within
-	out    io.Writer
-	err    io.Writer
-	in     io.Reader
+	// override changes what is managed from files, too.
+	override bool
+	out      io.Writer
+	err      io.Writer
+	in       io.Reader
 }
 
 // Main runs the command line and returns the exit code.
@@ -99,7 +101,7 @@ func help() *cobra.Command {
 
 func (a *app) client() *client {
 	c := newClient(a.socket, a.reason)
-	c.note, c.within, c.promised = a.note, string(a.within), a.promised
+	c.note, c.within, c.promised, c.override = a.note, string(a.within), a.promised, a.override
 	return c
 }
 

@@ -1,0 +1,182 @@
+package admin_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+// A folder of every kind, as people write one.
+var folderFiles = map[string]string{
+	"locations/office.yaml": "kind: NamedLocation\nid: office\nspec:\n  \"@odata.type\": \"#microsoft.graph.ipNamedLocation\"\n  displayName: Head office\n  isTrusted: true\n  ipRanges: [{\"@odata.type\": \"#microsoft.graph.iPv4CidrRange\", cidrAddress: 192.0.2.0/24}]\n",
+	"retire.yaml": `kind: ConditionalAccessPolicy
+id: retire-passwords
+spec:
+  displayName: Retire passwords
+  state: enabledForReportingButNotEnforced
+  conditions:
+    clientAppTypes: [exchangeActiveSync, other]
+    users: {includeUsers: [All]}
+    applications: {includeApplications: [All]}
+    locations: {includeLocations: [All], excludeLocations: [office]}
+  grantControls: {operator: OR, builtInControls: [block]}
+`,
+	"auth.yaml":     "kind: AuthenticationPolicy\nspec: {Name: No basic, AllowBasicAuthPop: false}\n",
+	"switches.yaml": "kind: Switches\nspec:\n  organization: {PopEnabled: false, DefaultAuthenticationPolicy: No basic, mfaAlsoAccepts: [\"password,approvalWindow\"]}\n  mailboxes: {leela@example.org: {ImapEnabled: true, AuthenticationPolicy: No basic}, nobody@example.org: {ImapEnabled: false}}\n",
+}
+
+func folderBody(t *testing.T, files map[string]string, more map[string]any) string {
+	t.Helper()
+	body := map[string]any{"files": files}
+	for k, v := range more {
+		body[k] = v
+	}
+	b, err := json.Marshal(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func with(files map[string]string, pairs ...string) map[string]string {
+	out := map[string]string{}
+	for k, v := range files {
+		out[k] = v
+	}
+	for i := 0; i < len(pairs); i += 2 {
+		if out[pairs[i]] = pairs[i+1]; pairs[i+1] == "" {
+			delete(out, pairs[i])
+		}
+	}
+	return out
+}
+
+const (
+	planPath  = "/portreeve/v1/plan"
+	applyPath = "/portreeve/v1/apply"
+)
+
+func TestAFolderIsPlannedAppliedAndPulled(t *testing.T) {
+	o := open(t, "")
+	o.want(201, "POST", "/portreeve/v1/people", `{"address":"leela@example.org"}`)
+	p := o.want(200, "POST", planPath, folderBody(t, folderFiles, nil))
+	if p["add"] != 3.0 || p["change"] != 5.0 || p["remove"] != 0.0 {
+		t.Fatalf("plan %v", p)
+	}
+	if notes, _ := json.Marshal(p["notes"]); !strings.Contains(string(notes), `no mailbox \"nobody@example.org\"`) {
+		t.Errorf("notes %s", notes)
+	}
+	if len(values(o.want(200, "GET", policies, ""))) != 0 {
+		t.Fatal("a plan changed something")
+	}
+	done := o.want(200, "POST", applyPath, folderBody(t, folderFiles, map[string]any{"plan": p["id"], "serverVersion": p["serverVersion"], "commit": "3f2a1c"}))
+	if done["nothing"] != false || done["id"] != p["id"] {
+		t.Errorf("apply %v", done)
+	}
+	again := o.want(200, "POST", applyPath, folderBody(t, folderFiles, map[string]any{"plan": p["id"], "serverVersion": p["serverVersion"]}))
+	if again["nothing"] != true {
+		t.Errorf("applied twice: %v", again)
+	}
+
+	// References by the file's words hold by the server's ids.
+	rule := values(o.want(200, "GET", policies, ""))[0]
+	office := values(o.want(200, "GET", "/v1.0/identity/conditionalAccess/namedLocations", ""))[0]
+	if b, _ := json.Marshal(rule["conditions"]); !strings.Contains(string(b), `"excludeLocations":["`+office["id"].(string)+`"]`) {
+		t.Errorf("the reference is %s, the location %v", b, office["id"])
+	}
+	managed, _ := rule["@portreeve.managed"].(map[string]any)
+	if managed["file"] != "retire.yaml" || managed["commit"] != "3f2a1c" || managed["by"] == "" {
+		t.Errorf("origin %v", rule["@portreeve.managed"])
+	}
+
+	// Read-only by other ways, with the file to edit.
+	code, b := o.do("PATCH", policies+"/Retire%20passwords", `{"state":"enabled"}`)
+	if code != 409 || !strings.Contains(string(b), "ManagedFromFiles") || !strings.Contains(string(b), "retire.yaml:1") {
+		t.Errorf("%d %s", code, b)
+	}
+	for _, refused := range [][3]string{{"DELETE", policies + "/Retire%20passwords", ""}, {"PATCH", mailboxSwitches, `{"scope":"organization","switches":{"pop3":"on"}}`},
+		{"PUT", "/portreeve/v1/settings", `{"mfaAlsoAccepts":[]}`}, {"PUT", "/portreeve/v1/assignments", `{"scope":"organization","policy":""}`},
+		{"DELETE", "/portreeve/v1/authenticationPolicies/No%20basic", ""}} {
+		if code, b := o.do(refused[0], refused[1], refused[2]); code != 409 {
+			t.Errorf("%s %s: %d %s", refused[0], refused[1], code, b)
+		}
+	}
+	if code, b := o.do("PATCH", mailboxSwitches, `{"scope":"organization","switches":{"imap":"on"}}`); code != 200 {
+		t.Errorf("what no file has: %d %s", code, b)
+	}
+
+	// Who insists changes it, and the next plan says so.
+	o.want(200, "PATCH", policies+"/Retire%20passwords?override=true", `{"state":"enabled"}`)
+	p = o.want(200, "POST", planPath, folderBody(t, folderFiles, map[string]any{"days": -1}))
+	changes := p["changes"].([]any)
+	first := changes[0].(map[string]any)
+	if len(changes) != 1 || !strings.Contains(first["sentence"].(string), "goes from on to report-only") || first["changedHereBy"] == nil {
+		t.Errorf("drift %v", changes)
+	}
+	o.want(200, "POST", applyPath, folderBody(t, folderFiles, nil))
+
+	// Pulled into an empty folder and planned, nothing changes.
+	pulled := map[string]string{}
+	for _, f := range values(o.want(200, "POST", "/portreeve/v1/pull", `{"files":{}}`)) {
+		pulled[f["file"].(string)] = f["text"].(string)
+	}
+	if len(pulled) != 4 {
+		t.Fatalf("pulled %v", pulled)
+	}
+	p = o.want(200, "POST", planPath, folderBody(t, pulled, map[string]any{"days": -1}))
+	if len(p["changes"].([]any)) != 0 {
+		t.Errorf("after a pull there is to do: %v\n%v", p["changes"], pulled)
+	}
+	for _, f := range values(o.want(200, "POST", "/portreeve/v1/pull", folderBody(t, folderFiles, nil))) {
+		if f["status"] != map[bool]string{true: "differs", false: "same"}[f["kind"] == "Switches"] { // imap on was set beside it
+			t.Errorf("%v is %v", f["file"], f["status"])
+		}
+	}
+}
+
+func TestWhatAFolderHasNoMoreIsDeletedAndNothingElse(t *testing.T) {
+	o := open(t, "")
+	o.want(201, "POST", policies, `{"displayName":"By hand","state":"disabled","conditions":{"clientAppTypes":["all"],"users":{"includeUsers":["All"]},"applications":{"includeApplications":["All"]}},"grantControls":{"operator":"OR","builtInControls":["block"]}}`)
+	o.want(200, "POST", applyPath, folderBody(t, folderFiles, nil))
+	less := with(folderFiles, "retire.yaml", "", "switches.yaml", "kind: Switches\nspec: {organization: {DefaultAuthenticationPolicy: No basic}}\n")
+	p := o.want(200, "POST", planPath, folderBody(t, less, map[string]any{"days": -1}))
+	if p["remove"] != 3.0 || p["add"] != 0.0 || p["change"] != 0.0 { // the policy, a switch, the setting
+		t.Fatalf("plan %v", p)
+	}
+	o.want(200, "POST", applyPath, folderBody(t, less, nil))
+	left := values(o.want(200, "GET", policies, ""))
+	if len(left) != 1 || left[0]["displayName"] != "By hand" {
+		t.Errorf("left are %v", left)
+	}
+	o.want(200, "POST", "/portreeve/v1/history/policy/Retire%20passwords/restore", `{}`)
+	o.want(400, "POST", planPath, folderBody(t, map[string]string{"a.yaml": "# nothing\n"}, nil))
+	o.want(200, "POST", "/portreeve/v1/managed/release", `{"names":["office","No basic"]}`)
+	o.want(204, "DELETE", "/v1.0/identity/conditionalAccess/namedLocations/Head%20office", "")
+	o.want(404, "POST", "/portreeve/v1/managed/release", `{"names":["office"]}`)
+}
+
+func TestAPlanForAnotherStateIsRefused(t *testing.T) {
+	o := open(t, "")
+	p := o.want(200, "POST", planPath, folderBody(t, folderFiles, map[string]any{"days": -1}))
+	o.want(200, "PATCH", mailboxSwitches, `{"scope":"organization","switches":{"sieve":"off"}}`)
+	code, b := o.do("POST", applyPath, folderBody(t, folderFiles, map[string]any{"plan": p["id"], "serverVersion": p["serverVersion"]}))
+	if code != 409 || !strings.Contains(string(b), "PlanOutdated") || !strings.Contains(string(b), "SieveEnabled") {
+		t.Errorf("%d %s", code, b)
+	}
+	if len(values(o.want(200, "GET", policies, ""))) != 0 {
+		t.Error("it was applied all the same")
+	}
+	p = o.want(200, "POST", planPath, folderBody(t, folderFiles, map[string]any{"days": -1}))
+	other := with(folderFiles, "retire.yaml", strings.Replace(folderFiles["retire.yaml"], "enabledForReportingButNotEnforced", "enabled", 1))
+	if code, b := o.do("POST", applyPath, folderBody(t, other, map[string]any{"plan": p["id"], "serverVersion": p["serverVersion"]})); code != 409 {
+		t.Errorf("another folder than was planned: %d %s", code, b)
+	}
+	// One fault anywhere, and nothing is done.
+	broken := with(folderFiles, "switches.yaml", "kind: Switches\nspec: {organization: {DefaultAuthenticationPolicy: No such}}\n")
+	if code, b := o.do("POST", applyPath, folderBody(t, broken, nil)); code != 400 || !strings.Contains(string(b), "switches.yaml:2") {
+		t.Errorf("%d %s", code, b)
+	}
+	if len(values(o.want(200, "GET", policies, ""))) != 0 {
+		t.Error("half of it was applied")
+	}
+}
