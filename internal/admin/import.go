@@ -22,6 +22,7 @@ type imported struct {
 	Other      int          `json:"otherLines"`
 	Unreadable int          `json:"unreadable"`
 	First      []unreadable `json:"firstUnreadable"`
+	DryRun     bool         `json:"dryRun,omitempty"`
 	// WouldRefuse counts those let in that policy, as it is now, would refuse.
 	WouldRefuse int `json:"wouldRefuse"`
 	Unknown     int `json:"unknownPeople"`
@@ -33,21 +34,30 @@ type unreadable struct {
 	Reason  string `json:"reason"`
 }
 
-// importSignIns reads a mail server's past log into the sign-in log. Each
+// importSignIns reads a past log, a mail server's or another vendor's, into the sign-in log. Each
 // event keeps the id its line gave it, so a second import adds nothing.
 func (a *api) importSignIns(r *http.Request) (any, error) {
 	read, ok := importer.Sources[r.URL.Query().Get("from")]
 	if !ok {
-		return nil, bad("from", "from is dovecot or postfix, not %q", r.URL.Query().Get("from"))
+		return nil, bad("from", "from is %s, not %q", importer.SourceNames(), r.URL.Query().Get("from"))
 	}
 	o, err := a.importOptions(r)
 	if err != nil {
 		return nil, err
 	}
+	dry := r.URL.Query().Get("dryRun") == "true"
+	if dry {
+		return a.readPast(r, read(r.Body, o), func([]signin.Event) error { return nil })
+	}
 	if err := a.note(r, "import", "signIn", "", r.URL.Query().Get("name"), map[string]string{"from": r.URL.Query().Get("from")}); err != nil {
 		return nil, err
 	}
-	log := read(r.Body, o)
+	return a.readPast(r, read(r.Body, o), func(batch []signin.Event) error { return a.keepImported(r, batch) })
+}
+
+// readPast goes through a past log and hands its events on in batches, each
+// judged by today's policies.
+func (a *api) readPast(r *http.Request, log *importer.Log, keep func([]signin.Event) error) (any, error) {
 	var out imported
 	var batch []signin.Event
 	for e, err := range log.All() {
@@ -64,15 +74,16 @@ func (a *api) importSignIns(r *http.Request) (any, error) {
 			out.WouldRefuse++
 		}
 		if batch = append(batch, e); len(batch) == importBatch {
-			if err := a.keepImported(r, batch); err != nil {
+			if err := keep(batch); err != nil {
 				return nil, err
 			}
 			batch = nil
 		}
 	}
-	if err := a.keepImported(r, batch); err != nil {
+	if err := keep(batch); err != nil {
 		return nil, err
 	}
+	out.DryRun = r.URL.Query().Get("dryRun") == "true"
 	out.Lines, out.Events, out.Other, out.Unreadable, out.First = log.Lines, log.Events, log.Other, log.Unreadable, []unreadable{}
 	for _, u := range log.First {
 		out.First = append(out.First, unreadable(u))

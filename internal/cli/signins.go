@@ -226,27 +226,31 @@ func (a *app) signinsExport() *cobra.Command {
 func (a *app) signinsImport() *cobra.Command {
 	var from, zone string
 	var year int
-	c := verb("import --from dovecot|postfix FILE…", "Bring a mail server's past log into the sign-in log", cobra.MinimumNArgs(1), func(cmd *cobra.Command, args []string) error {
+	var dry bool
+	c := verb("import --from dovecot|postfix|entra|okta FILE…", "Bring the past log of a mail server or another vendor into the sign-in log", cobra.MinimumNArgs(1), func(cmd *cobra.Command, args []string) error {
 		for _, name := range args {
-			if err := a.importLog(cmd, name, from, zone, year); err != nil {
+			if err := a.importLog(cmd, name, from, zone, year, dry); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	c.Long = `Bring a mail server's past log into the sign-in log. Each sign-in is marked as
-observed and judged by today's policies, so that lists show what they would
-refuse. Importing a log again adds nothing. FILE may be -, for standard input.`
-	c.Flags().StringVar(&from, "from", "", "whose log it is: dovecot or postfix")
+	c.Long = `Bring a past log into the sign-in log: Dovecot's and Postfix's, Microsoft Entra's sign-ins
+(Graph's JSON, v1.0 or beta, or the portal's CSV), Okta's System Log (JSON). Each sign-in is
+marked as observed and judged by today's policies, so that lists show what they would refuse,
+and replay can try others on it. What a log does not tell is unknown. Importing a log again
+adds nothing. FILE may be -, for standard input.`
+	c.Flags().BoolVar(&dry, "dry-run", false, "read and judge only; keep nothing")
+	c.Flags().StringVar(&from, "from", "", "whose log it is: dovecot, postfix, entra or okta")
 	c.Flags().StringVar(&zone, "timezone", "", "where the log's clock stood, such as Europe/Lisbon; default UTC")
 	c.Flags().IntVar(&year, "year", 0, "the year of the first line, for logs without years")
 	_ = c.MarkFlagRequired("from")
-	complete(c, "from", "dovecot", "postfix")
+	complete(c, "from", "dovecot", "postfix", "entra", "okta")
 	return c
 }
 
-func (a *app) importLog(cmd *cobra.Command, name, from, zone string, year int) error {
-	q := values("from", from, "timezone", zone, "name", name)
+func (a *app) importLog(cmd *cobra.Command, name, from, zone string, year int, dry bool) error {
+	q := values("from", from, "timezone", zone, "name", name, "dryRun", truth(dry))
 	if year > 0 {
 		q.Set("year", strconv.Itoa(year))
 	}

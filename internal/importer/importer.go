@@ -1,7 +1,8 @@
-// Package importer turns the past logs of mail servers into events of the
-// sign-in log, so that policies can be tried on what really happened: Dovecot's
-// login lines and Postfix's SASL lines, from syslog, journalctl -o short-iso or
-// the servers' own files.
+// Package importer turns the past logs of mail servers and of other vendors'
+// sign-in services into events of the sign-in log, so that policies can be tried
+// on what really happened: Dovecot's login lines and Postfix's SASL lines, from
+// syslog, journalctl -o short-iso or the servers' own files; Entra's sign-ins
+// and Okta's System Log. It also turns other vendors' rules into policies.
 //
 // Each event is marked as observed and holds only what its line tells. Its id
 // comes from the line itself, so that importing a file twice adds nothing.
@@ -20,7 +21,9 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,8 +71,10 @@ type Log struct {
 	names  name.Rules
 	source string
 	parse  func(line) (*record, error)
-	stamp  string         // the time stamp of the lines just read
-	same   map[string]int // lines met under it, by their text
+	// records replaces the reading of lines for logs that have none.
+	records func(yield func(signin.Event, error) bool)
+	stamp   string         // the time stamp of the lines just read
+	same    map[string]int // lines met under it, by their text
 }
 
 // Unreadable is a line that could not be read.
@@ -113,11 +118,20 @@ func newLog(r io.Reader, o Options, source string, parse func(line) (*record, er
 }
 
 // Sources are the logs that can be read, by the name their events carry.
-var Sources = map[string]func(io.Reader, Options) *Log{"dovecot": Dovecot, "postfix": Postfix}
+var Sources = map[string]func(io.Reader, Options) *Log{"dovecot": Dovecot, "entra": Entra, "okta": Okta, "postfix": Postfix}
+
+// SourceNames lists them for people: "dovecot, entra, okta or postfix".
+func SourceNames() string {
+	all := slices.Sorted(maps.Keys(Sources))
+	return strings.Join(all[:len(all)-1], ", ") + " or " + all[len(all)-1]
+}
 
 // All yields the log's events in their order. Only a fault in reading the file
 // itself is yielded as an error, and is the last thing yielded.
 func (l *Log) All() iter.Seq2[signin.Event, error] {
+	if l.records != nil {
+		return l.records
+	}
 	return func(yield func(signin.Event, error) bool) {
 		for {
 			text, err := l.next()
@@ -178,11 +192,25 @@ func (l *Log) event(text string) (signin.Event, bool) {
 	return l.make(text, head, at, r), true
 }
 
-func (l *Log) unreadable(text, reason string) {
+func (l *Log) unreadable(text, reason string) { l.unreadableAt(l.Lines, text, reason) }
+
+func (l *Log) unreadableAt(line int, text, reason string) {
 	l.Unreadable++
 	if len(l.First) < maxShown {
-		l.First = append(l.First, Unreadable{l.Lines, excerpt(text), reason})
+		l.First = append(l.First, Unreadable{line, excerpt(text), reason})
 	}
+}
+
+// past is an event of a log that keeps records: whose, when, and marked as
+// observed. What tells it from others makes its id, so that it comes in once.
+func (l *Log) past(what string, at time.Time, typed string) signin.Event {
+	typed = clip(typed)
+	e := signin.Event{ID: hashed(at, l.source, what), At: at, Last: at, Count: 1, Source: l.source, Observed: true, Typed: typed}
+	e.Facts.At = at
+	if a, err := l.names.Canonical(typed); err == nil {
+		e.Facts.Address, e.Facts.Domain = a.Full, a.Domain
+	}
+	return e
 }
 
 func excerpt(s string) string {

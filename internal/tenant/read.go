@@ -206,9 +206,6 @@ func (r *reader) readJSON(b *bufio.Reader) error {
 
 func (r *reader) readCLIXML(b *bufio.Reader) error {
 	return newCLIXMLStream(b).records(func(v *value, class string, line int) error {
-		if v.kind == text && strings.HasPrefix(strings.TrimSpace(v.text), "{") {
-			return nil // a text that holds JSON is somebody's own
-		}
 		if err := r.kindOf(v, class, line); err != nil {
 			return err
 		}

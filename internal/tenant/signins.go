@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net/netip"
 	"strconv"
@@ -52,7 +53,7 @@ func (r *reader) signIn(v *value, _ string, line int) bool {
 func ReadSignIns(in io.Reader, keep func(*SignIn)) (notes []Note, err error) {
 	r := newReader(nil)
 	r.keep = keep
-	r.file = &File{Path: "signIns", Kind: SignIns}
+	r.file = &File{Path: "signIns"}
 	const ahead = 1 << 20 // bytes in which the order of day and month is looked for
 	b := bufio.NewReaderSize(utf8Text(&bounded{r: in, left: maxUnpacked}), ahead)
 	r.again = func() (io.Reader, error) {
@@ -66,7 +67,6 @@ func ReadSignIns(in io.Reader, keep func(*SignIn)) (notes []Note, err error) {
 	case formJSON:
 		err = r.readJSON(b)
 	case formCSV:
-		r.file.Kind = ""
 		err = r.readCSV(b)
 	default:
 		err = errors.New("this is neither JSON nor CSV")
@@ -75,6 +75,8 @@ func ReadSignIns(in io.Reader, keep func(*SignIn)) (notes []Note, err error) {
 	switch {
 	case errors.Is(err, errNotRecognised):
 		return r.t.Notes, errors.New("this is no log of sign-ins: " + r.t.Notes[0].Text)
+	case r.file.Kind != SignIns && r.file.Kind != "":
+		return r.t.Notes, fmt.Errorf("this is no log of sign-ins, but an export of %s", r.file.Kind)
 	case errors.As(err, &fault):
 		r.noted = 0
 		r.note(fault.line, "", "%v; the rows before it were taken", fault)
