@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/portreeve/portreeve/internal/policycheck"
+	"github.com/portreeve/portreeve/internal/policyset"
 	"github.com/portreeve/portreeve/internal/store"
 )
 
@@ -31,7 +33,13 @@ func (a *api) apply(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	tests, err := a.testFolder(r.Context(), set)
+	x := &outlook{}
+	if len(set.Of(policyset.Test)) > 0 { // some of which may judge recorded sign-ins by what would be
+		if x, err = a.look(r, set, f.Commit); err != nil {
+			return nil, err
+		}
+	}
+	tests, err := a.testFolder(r, set, x)
 	if err != nil {
 		return nil, err
 	}
@@ -74,8 +82,8 @@ func (t *tested) stops(force bool, reason string) error {
 	}
 	e := &Error{Status: http.StatusConflict, Code: "TestsFailed", Message: fmt.Sprintf("%d of the folder's tests fail, so nothing was changed", t.Failed)}
 	for _, c := range t.Cases {
-		if c.Result == "failed" && len(e.Details) < maxFaults {
-			e.Details = append(e.Details, Error{Code: "TestFailed", Message: fmt.Sprintf("%s: %s: %s", c.Place, c.Name, c.Text), Target: c.Place})
+		if c.Status == string(policycheck.Failed) {
+			e.Details = append(e.Details, Error{Code: "TestFailed", Message: fmt.Sprintf("%s: %s: %s", c.Place, c.Name, strings.Join(c.Problems, "; ")), Target: c.Place})
 		}
 	}
 	if force {

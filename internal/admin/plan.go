@@ -48,7 +48,7 @@ func (a *api) plan(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if x.Tests, err = a.testFolder(r.Context(), set); err != nil {
+	if x.Tests, err = a.testFolder(r, set, x); err != nil {
 		return nil, err
 	}
 	if x.after == nil {

@@ -180,3 +180,42 @@ func TestAPlanForAnotherStateIsRefused(t *testing.T) {
 		t.Error("half of it was applied")
 	}
 }
+
+const folderTests = `kind: PolicyTest
+given:
+  people:
+    leela@example.org: {groups: [staff]}
+assume: {retire-passwords: enabled}
+tests:
+  - name: a password at home is refused
+    signin: {user: leela@example.org, protocol: imap, credential: password, ip: 203.0.113.7}
+    expect: refuse
+  - name: in the office it is not
+    signin: {user: leela@example.org, protocol: imap, credential: password, ip: 192.0.2.9}
+    expect: allow
+  - name: on the log nobody is hit
+    replay: {last: 30d, server: true}
+    expect: {newlyRefused: {people: "<= 0"}}
+`
+
+func TestAFailingTestStopsTheFolder(t *testing.T) {
+	o := open(t, "")
+	good := with(folderFiles, "tests.yaml", folderTests)
+	p := o.want(200, "POST", planPath, folderBody(t, good, nil))
+	tests := p["tests"].(map[string]any)
+	if tests["passed"] != 3.0 || tests["failed"] != 0.0 || tests["notRun"] != 0.0 {
+		t.Fatalf("tests %v", tests)
+	}
+	bad := with(good, "locations/office.yaml", strings.Replace(folderFiles["locations/office.yaml"], "192.0.2.0/24", "198.51.100.0/24", 1))
+	code, b := o.do("POST", applyPath, folderBody(t, bad, nil))
+	if code != 409 || !strings.Contains(string(b), "TestsFailed") || !strings.Contains(string(b), "in the office it is not") || !strings.Contains(string(b), "tests.yaml:") {
+		t.Fatalf("%d %s", code, b)
+	}
+	if len(values(o.want(200, "GET", policies, ""))) != 0 {
+		t.Fatal("it was applied all the same")
+	}
+	o.want(200, "POST", applyPath, folderBody(t, bad, map[string]any{"force": true})) // this client always gives a reason
+	if len(values(o.want(200, "GET", policies, ""))) != 1 {
+		t.Error("it was not applied")
+	}
+}

@@ -252,17 +252,15 @@ func tellTests(w io.Writer, v any) {
 		return
 	}
 	for _, x := range items(f["cases"]) {
-		if text(x["result"]) == "failed" {
-			fmt.Fprintf(w, "test failed: %s (%s)\n", printable(text(x["name"])), printable(text(x["place"])))
-			for line := range strings.SplitSeq(text(x["text"]), "\n") {
-				fmt.Fprintf(w, "    %s\n", printable(line))
-			}
+		fmt.Fprintf(w, "test %s: %s (%s)\n", map[bool]string{true: "failed", false: "not run"}[text(x["status"]) == "failed"], printable(text(x["name"])), printable(text(x["place"])))
+		for _, line := range items2(x["problems"]) {
+			fmt.Fprintf(w, "    %s\n", printable(line))
 		}
 	}
 	line := "tests: " + text(f["passed"]) + " passed"
-	for _, word := range []string{"failed", "skipped"} {
-		if n := text(f[word]); n != "0" {
-			line += ", " + n + " " + word
+	for _, x := range [][2]string{{"failed", "failed"}, {"notRun", "not run"}} {
+		if n := text(f[x[0]]); n != "0" {
+			line += ", " + n + " " + x[1]
 		}
 	}
 	fmt.Fprintln(w, line)

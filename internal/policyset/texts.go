@@ -24,3 +24,7 @@ func ReadTexts(texts map[string]string) (*Set, error) {
 	}
 	return r.done()
 }
+
+// Placed shows the faults that a reader found in the object's JSON where they
+// stand in the file.
+func (o *Object) Placed(err error) error { return o.placed(err) }
