@@ -108,7 +108,7 @@ func (w *world) invariant(r Result, c *Case) Result {
 	if broken > maxWitnesses {
 		r.Problems = append(r.Problems, fmt.Sprintf("and %d more", broken-maxWitnesses))
 	}
-	r.Got = fmt.Sprintf("%d people, %d sign-ins tried", len(people), maxTries-max(t.left, 0))
+	r.Got = fmt.Sprintf("sign-ins tried: %d, of people: %d", maxTries-max(t.left, 0), len(people))
 	return r
 }
 
