@@ -9,7 +9,7 @@ type pair func(b *builder)
 // for, in an order of the seed's.
 func (b *builder) plant() {
 	pairs := []pair{}
-	for _, kind := range [][]pair{passwordCases, mfaCases, registrationCases, placeCases, logCases, phoneCases, rpcCases, exclusionCases, reportCases, referenceCases} {
+	for _, kind := range [][]pair{passwordCases, mfaCases, registrationCases, placeCases, logCases, phoneCases, rpcCases, exclusionCases, reportCases, referenceCases, jointCases, oddCases} {
 		pairs = append(pairs, kind...)
 	}
 	if b.draw.defaults {

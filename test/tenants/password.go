@@ -211,7 +211,7 @@ var passwordCases = []pair{
 	func(b *builder) { // devices
 		protocols := b.some()
 		d := b.open("devices that are registered", protocols...)
-		b.legacyBlock("Block legacy on managed devices", over(d.group), deviceRule("include", `device.isCompliant -eq True -or device.trustType -in ["AzureAD", "ServerAD"]`))
+		b.legacyBlock("Block legacy on managed devices", over(d.group), deviceRule("include", `device.isCompliant -eq True -or (device.model -in ["ThinkPad X1", "MacBook Pro"] -and device.trustType -eq "AzureAD")`))
 		b.passwordOnly(d, protocols...)
 
 		d = b.open("devices that are not ours are left out", protocols...)

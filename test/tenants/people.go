@@ -92,7 +92,7 @@ func (b *builder) person(department string) *person {
 	if b.chance(0.3) {
 		p.mail = strings.ToLower(strings.ReplaceAll(p.alias, ".", "_")) + "@" + b.draw.other
 	}
-	if strings.EqualFold(p.mail, p.upn) && b.chance(0.2) {
+	if p.mail == strings.ToLower(p.upn) && b.chance(0.2) {
 		p.mail = strings.ToUpper(p.mail[:1]) + p.mail[1:]
 	}
 	p.cas = switches{imap: yes, pop: yes, eas: yes, ews: pick(b, yes, null), mapi: yes, mapiHTTP: yes, blockRPC: no, smtpOff: pick(b, null, no, yes)}
@@ -145,11 +145,12 @@ const (
 	exchangeAdmin = "29232cdf-9323-42fd-ade2-1d097af3e4de"
 	helpdesk      = "729827e3-9c14-49f7-bb1b-9608f156bbb8"
 	globalAdmin   = "62e90394-69f5-4237-9190-012177145e10"
+	authAdmin     = "c4e39bd9-1100-46d3-8c65-fb160da0071f"
 	userAdmin     = "fe930be7-5e62-47db-91af-98c3a49a38b1"
 	reportsReader = "4a5d8f65-41da-4de4-8968-e035b65339cf" // nobody ever activated it: not in the export
 )
 
-var roleNames = map[string]string{exchangeAdmin: "Exchange Administrator", helpdesk: "Helpdesk Administrator", globalAdmin: "Global Administrator", userAdmin: "User Administrator"}
+var roleNames = map[string]string{exchangeAdmin: "Exchange Administrator", helpdesk: "Helpdesk Administrator", globalAdmin: "Global Administrator", userAdmin: "User Administrator", authAdmin: "Authentication Administrator"}
 
 func (b *builder) hold(template string, people ...*person) {
 	r := b.roles[template]
