@@ -171,13 +171,14 @@ func (a *audit) add(p *person) {
 }
 
 // gatherMailbox finds whose a mailbox is: by the account's id, its UPN, its
-// address, and last by a name that only one account has.
+// address (which may be another's UPN, so the accounts' own addresses come first),
+// and last by a name that only one account has.
 func (a *audit) gatherMailbox(m *tenant.Mailbox, byMail, byExchangeName, byName map[string]*person) {
 	var p *person
 	for _, try := range []struct {
 		in   map[string]*person
 		word string
-	}{{a.byID, m.ObjectID}, {a.byUPN, m.UPN}, {a.byUPN, m.Address}, {byMail, m.Address}, {byExchangeName, m.Identity}, {byExchangeName, m.Name}, {byName, m.DisplayName}} {
+	}{{a.byID, m.ObjectID}, {a.byUPN, m.UPN}, {byMail, m.Address}, {a.byUPN, m.Address}, {byExchangeName, m.Identity}, {byExchangeName, m.Name}, {byName, m.DisplayName}} {
 		if word := lower(try.word); word != "" && try.in[word] != nil {
 			p = try.in[word]
 			break
