@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/portreeve/portreeve/internal/approval"
+	"github.com/portreeve/portreeve/internal/lint"
 	"github.com/portreeve/portreeve/internal/span"
 	"github.com/portreeve/portreeve/internal/store"
 )
@@ -15,7 +16,8 @@ import (
 // shownWindow, shownRequest and shownDenial say whose they are as people read it.
 type shownWindow struct {
 	store.Window
-	User string `json:"user"`
+	User     string         `json:"user"`
+	Findings []lint.Finding `json:"@portreeve.findings,omitempty"`
 }
 
 type shownRequest struct {
@@ -67,7 +69,7 @@ func (a *api) approvalWindows(r *http.Request) (any, error) {
 	all, err := a.Approvals.Windows(r.Context(), who)
 	rows := []shownWindow{}
 	for _, w := range all {
-		rows = append(rows, shownWindow{w, name(w.Person)})
+		rows = append(rows, shownWindow{Window: w, User: name(w.Person)})
 	}
 	return list(rows), err
 }
@@ -147,7 +149,7 @@ func (a *api) allowRequest(r *http.Request) (any, error) {
 	return a.answer(r, func(ctx context.Context, who store.Actor) (any, error) {
 		w, err := a.Approvals.Approve(ctx, who, "", r.PathValue("id"), approval.Approver{Administrator: true, Days: c.Days})
 		_, name, _ := a.whose(r)
-		return created{shownWindow{w, name(w.Person)}}, err
+		return created{shownWindow{Window: w, User: name(w.Person)}}, err
 	})
 }
 
@@ -206,7 +208,11 @@ func (a *api) allowWindow(r *http.Request) (any, error) {
 	}
 	return a.answer(r, func(ctx context.Context, who store.Actor) (any, error) {
 		w, err := a.Approvals.Allow(ctx, who, w, c.Days)
-		return created{shownWindow{w, p.Address}}, err
+		shown := shownWindow{Window: w, User: p.Address}
+		if f, found := lint.Window(w.ID, p.Address, w.Network); found && w.ASN == 0 && err == nil {
+			shown.Findings = append(shown.Findings, f)
+		}
+		return created{shown}, err
 	})
 }
 

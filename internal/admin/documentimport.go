@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/portreeve/portreeve/internal/lint"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/store"
@@ -29,6 +30,7 @@ type arrival struct {
 	text  []byte
 	isNew bool
 	notes []policy.Warning
+	found []lint.Finding
 }
 
 // imports makes or replaces the objects of a JSON list, all of them in one
@@ -46,6 +48,9 @@ func (d documents) imports(r *http.Request) (any, error) {
 			return nil, placed(err, i)
 		}
 		all[i] = a
+	}
+	if err := d.lintAll(r, all); err != nil {
+		return nil, err
 	}
 	if r.URL.Query().Get("dryRun") == "true" {
 		return d.imported(all, nil, false)
@@ -86,6 +91,9 @@ func (d documents) imported(all []arrival, sessions json.RawMessage, inForce boo
 		if err != nil {
 			return nil, err
 		}
+		if text, err = withFindings(text, a.found); err != nil {
+			return nil, err
+		}
 		if sessions != nil && i == len(all)-1 {
 			if text, err = setMember(text, "@portreeve.sessions", sessions); err != nil {
 				return nil, err
@@ -94,6 +102,25 @@ func (d documents) imported(all []arrival, sessions json.RawMessage, inForce boo
 		out.Value[i] = importedObject{text, a.isNew}
 	}
 	return out, nil
+}
+
+// lintAll finds what is found of objects that come in together.
+func (d documents) lintAll(r *http.Request, all []arrival) error {
+	docs := make([]*store.Document, len(all))
+	for i := range all {
+		docs[i] = &all[i].doc
+	}
+	found, err := d.findings(r, docs...)
+	if err != nil {
+		return err
+	}
+	for i := range all {
+		all[i].found = found[all[i].doc.ID]
+		if err := strictly(r, all[i].found); err != nil {
+			return placed(err, i)
+		}
+	}
+	return nil
 }
 
 // arrive reads one object and finds out which one it replaces.

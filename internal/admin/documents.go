@@ -368,10 +368,22 @@ func (d documents) keep(r *http.Request, x *store.Document, text []byte) (any, e
 	if err != nil {
 		return nil, err
 	}
-	if r.URL.Query().Get("dryRun") == "true" {
-		return d.answer(text, notes, nil)
-	}
 	x.JSON = text
+	all, err := d.findings(r, x)
+	found := all[x.ID]
+	if err == nil {
+		err = strictly(r, found)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if r.URL.Query().Get("dryRun") == "true" {
+		answer, err := d.answer(text, notes, nil)
+		if err != nil {
+			return nil, err
+		}
+		return withFindings(answer, found)
+	}
 	report, err := d.change(r, func(tx *store.Tx) error { return tx.PutDocument(x) })
 	if err != nil {
 		if errors.Is(err, store.ErrExists) {
@@ -384,6 +396,9 @@ func (d documents) keep(r *http.Request, x *store.Document, text []byte) (any, e
 		return nil, err
 	}
 	answer, err := d.answer(text, d.warningsOf(x.ID, notes), &report)
+	if err == nil {
+		answer, err = withFindings(answer, found)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -72,6 +72,7 @@ var ofTheLog = map[string]resource{
 	"POST /portreeve/v1/whatIf/matrix":    {admintoken.PolicyRead, "judge many imagined sign-ins"},
 	"POST /portreeve/v1/replay":           {admintoken.AuditRead, "judge recorded sign-ins by changed rules"},
 	"POST /portreeve/v1/replay/signIns":   {admintoken.AuditRead, "the sign-ins behind a replay's figures"},
+	"GET /portreeve/v1/lint":              {admintoken.PolicyRead, "what the authors of rules may not have meant"},
 	"GET /portreeve/v1/templates":         {admintoken.PolicyRead, "templates of policies"},
 	"POST /portreeve/v1/templates/{id}":   {admintoken.PolicyWrite, "make a policy from a template"},
 	"GET /portreeve/v1/sessions":          {admintoken.SessionRead, "open sessions"},

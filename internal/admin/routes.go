@@ -8,6 +8,7 @@ func (a *api) routes(handle func(prefix, pattern string, h handler)) {
 		a.graphRoutes(func(pattern string, h handler) { handle(version, pattern, h) })
 	}
 	ours := func(pattern string, h handler) { handle("", at("/portreeve/v1", pattern), h) }
+	ours("GET /openapi.json", a.showOpenAPI)
 	ours("GET /status", a.status)
 	ours("GET /warnings", a.warnings)
 	ours("GET /settings", a.settings)
@@ -76,6 +77,7 @@ func (a *api) routes(handle func(prefix, pattern string, h handler)) {
 	ours("DELETE /approvals/windows/{id}", a.withdrawWindow)
 	ours("GET /approvals/denials", a.approvalDenials)
 	ours("POST /approvals/adopt", a.adopt)
+	ours("GET /lint", a.lint)
 	ours("GET /templates", a.templates)
 	ours("POST /templates/{id}", a.useTemplate)
 	ours("GET /directories", a.directories)

@@ -98,8 +98,9 @@ func (a *app) approvalAllow() *cobra.Command {
 	var last days
 	c := verb("allow [REQUEST]", "Grant a request, or make a window from what you know", cobra.MaximumNArgs(1), func(cmd *cobra.Command, args []string) error {
 		var window struct {
-			ID   string `json:"id"`
-			User string `json:"user"`
+			ID       string `json:"id"`
+			User     string `json:"user"`
+			Findings []any  `json:"@portreeve.findings"`
 		}
 		target, body := approvals+"/windows", map[string]any{"user": person, "protocols": protocols, "cidr": cidr, "program": program, "ja4": ja4, "asn": asn, "country": country, "days": last}
 		switch {
@@ -114,6 +115,7 @@ func (a *app) approvalAllow() *cobra.Command {
 			return err
 		}
 		a.done("granted to %s: window %s", printable(window.User), printable(window.ID))
+		objects{app: a}.tellFindings(map[string]any{"@portreeve.findings": window.Findings})
 		return nil
 	})
 	c.Long = `Grant a request that waits, by its id or a reference that the program showed, or make a

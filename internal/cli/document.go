@@ -272,7 +272,11 @@ func (d objects) told(raw json.RawMessage, word string) error {
 		return d.output().object(r, nil)
 	}
 	d.done("%s %s %q%s", word, d.word, printable(text(r.fields["displayName"])), judgedWords(r.fields))
+	found := d.tellFindings(r.fields)
 	for _, w := range items(r.fields["@portreeve.warnings"]) {
+		if found[text(w["text"])] {
+			continue // one thing is told once
+		}
 		fmt.Fprintf(d.err, "  note: %s\n", printable(strings.TrimSpace(text(w["pointer"])+" "+text(w["text"]))))
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -24,7 +25,7 @@ func (a *app) policies() objects { return objects{a, "policy", policies} }
 
 func (a *app) policy() *cobra.Command {
 	d := a.policies()
-	return noun("policy", "Conditional access policies, as Microsoft Graph has them", a.policyList(), d.show(a.showPolicy), a.policyNew(), a.policyReplay(), d.imports(), d.export(),
+	return noun("policy", "Conditional access policies, as Microsoft Graph has them", a.policyList(), d.show(a.showPolicy), a.policyNew(), a.policyLint(), a.policyReplay(), d.imports(), d.export(),
 		a.policyState("enable", "enabled", "Enforce a policy, on open connections too"),
 		a.policyState("disable", "disabled", "Switch a policy off"),
 		a.policyState("report-only", "enabledForReportingButNotEnforced", "Only report what a policy would do"), d.delete(),
@@ -69,9 +70,15 @@ func (a *app) policyList() *cobra.Command {
 			return err
 		}
 		names := a.strengthNames(cmd.Context(), rows)
+		found := a.findingsBy(cmd.Context())
 		return a.output().list(rows, field("name", "displayName"), of("state", stateOf), of("asks for", func(f map[string]any) string {
 			return namedIn(asks(f), names)
-		}), field("id", "id"))
+		}), field("id", "id"), of("findings", func(f map[string]any) string {
+			if n := found[text(f["id"])]; n > 0 {
+				return strconv.Itoa(n)
+			}
+			return ""
+		}))
 	})
 }
 

@@ -98,6 +98,9 @@ func (a *app) tellStatus(w io.Writer, f map[string]any) {
 		s.head("Observe")
 		s.text(reports + " reports, " + text(at(f, "observe.unread")) + " that could not be read")
 	}
+	s.block("Rules that may not do what was meant", f["findings"], func(x map[string]any) []string {
+		return []string{text(x["severity"]), aboutWords(x), text(x["id"]), "`portreeve policy lint` tells"}
+	})
 	if warnings := items(f["warnings"]); len(warnings) > 0 {
 		s.head("Rules that are not enforced as they stand")
 		about := map[string]int{}

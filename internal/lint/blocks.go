@@ -72,8 +72,7 @@ func (c *checker) granted(i int, p *policy.Policy) {
 	}
 	f := Finding{ID: BlocksGranted, Severity: Warning, Object: about(p), Pointer: "/grantControls",
 		Sentence: "The block also shuts out every app password and every approval window: Entra counts them as legacy authentication",
-		Fix: Fix{Text: "ask for a strength instead of block: a password alone is refused just the same, before it is looked at, and what was granted to a program goes on working. " +
-			"`portreeve policy new --template password-alone-opens-nothing` makes the policy and its strength",
+		Fix: Fix{Text: "ask for a strength instead of block: a password alone is refused just the same, before it is looked at, and what was granted to a program goes on working; the template makes the policy and its strength",
 			Command: "portreeve policy new --template password-alone-opens-nothing --dry-run", JSON: Instead()}}
 	f.count = func(f *policy.Facts) bool { return earned(f) && applies(alone, f) }
 	f.tell = func(n, people int) string {

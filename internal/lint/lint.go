@@ -81,8 +81,8 @@ type Input struct {
 	// out where they are told beside the findings.
 	Warnings []policy.Warning
 	Now      time.Time
-	// Only is the id of one object; empty is all. Policies are still compared with all others.
-	Only string
+	// Only chooses objects by their ids; nil is all. Policies are still compared with all others.
+	Only func(id string) bool
 	// Since says since when a policy has been in its state, where that is known.
 	Since map[string]time.Time
 	// SignIns are recorded sign-ins that were let in lately, and how many each stands for; nil is not looked at.
@@ -120,7 +120,7 @@ type checker struct {
 	found  []Finding
 }
 
-func (c *checker) wanted(id string) bool { return c.Only == "" || c.Only == id }
+func (c *checker) wanted(id string) bool { return c.Only == nil || c.Only(id) }
 
 func (c *checker) add(f Finding) { c.found = append(c.found, f) }
 

@@ -79,6 +79,7 @@ type Server struct {
 	relay      *relay.Pool
 	admission  *proxy.Admission
 	keeper     *keeper
+	found      findings
 	gate       *gate.Gate
 	observer   *dovecot.Handler
 	cas        clientCAs

@@ -18,6 +18,7 @@ import (
 	"github.com/portreeve/portreeve/internal/config"
 	"github.com/portreeve/portreeve/internal/decide/dovecot"
 	"github.com/portreeve/portreeve/internal/directory"
+	"github.com/portreeve/portreeve/internal/lint"
 	"github.com/portreeve/portreeve/internal/lockout"
 	"github.com/portreeve/portreeve/internal/notify"
 	"github.com/portreeve/portreeve/internal/policy"
@@ -36,6 +37,7 @@ type Status struct {
 	Began         time.Time              `json:"began"`
 	PolicyVersion uint64                 `json:"policyVersion"`
 	Warnings      []policy.Warning       `json:"warnings"`
+	Findings      []lint.Finding         `json:"findings"`          // what the authors of rules may not have meant, without notes
 	Waiting       []change.State         `json:"waiting,omitempty"` // changes that are taken back unless they are confirmed, the next first
 	People        int                    `json:"people"`
 	Sessions      int                    `json:"sessions"`
@@ -98,6 +100,7 @@ func (s *Server) status(ctx context.Context) any {
 	if ports, err := s.backends.PortsLeft(ctx); err == nil {
 		st.Ports = ports
 	}
+	st.Findings = append([]lint.Finding{}, s.found.of(s.gate.Snapshot(), time.Now())...)
 	if s.certs != nil {
 		st.Certificates = s.certs.State()
 	}
