@@ -20,3 +20,12 @@ func Routes() (all []string) {
 	})
 	return all
 }
+
+// Formed says which routes the OpenAPI document knows the form of.
+func Formed() map[string]bool {
+	all := map[string]bool{}
+	for pattern := range forms {
+		all[pattern] = true
+	}
+	return all
+}
