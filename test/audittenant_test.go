@@ -308,15 +308,3 @@ func TestAuditTenantViewAgrees(t *testing.T) {
 		}
 	}
 }
-
-// BenchmarkAuditTenant measures the audit of 5,000 mailboxes, from its files to
-// the last finding; the goal is 5 s.
-func BenchmarkAuditTenant(b *testing.B) {
-	dir := b.TempDir()
-	if _, err := tenants.Make(dir, tenants.Options{Seed: 7, Mailboxes: 5000}); err != nil {
-		b.Fatal(err)
-	}
-	for b.Loop() {
-		auditOf(b, filepath.Join(dir, tenants.Export), "json")
-	}
-}
