@@ -28,7 +28,7 @@ import (
 	"github.com/portreeve/portreeve/test/tenants"
 )
 
-// auditTime bounds one audit; the benchmark says how long it takes.
+// auditTime bounds one audit; bench-quick says how long it takes.
 const auditTime = 10 * time.Minute
 
 // auditOf runs the audit of an export.
