@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/portreeve/portreeve/internal/admintoken"
+	"github.com/portreeve/portreeve/internal/alarm"
 	"github.com/portreeve/portreeve/internal/approval"
 	"github.com/portreeve/portreeve/internal/change"
 	"github.com/portreeve/portreeve/internal/directory"
@@ -67,6 +68,8 @@ type Options struct {
 	Factors      *factor.Service
 	// Tokens are administrators' tokens, for the interface over HTTPS.
 	Tokens *admintoken.Service
+	// Alarms tell administrators of what happens.
+	Alarms *alarm.Service
 	// Directories are the sources of people; TestDirectory tries one that is
 	// somebody else's, or all of them, with what is found of a user.
 	Directories   func() []directory.State

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/portreeve/portreeve/internal/store"
@@ -15,11 +16,17 @@ type administrator struct {
 	ID   string     `json:"id"`
 	User string     `json:"user"`
 	Last *time.Time `json:"lastSignIn"` // that was allowed
-	Ref  string     `json:"reference,omitempty"`
+	// BreakGlass accounts are for the last resort: their every use is an alarm.
+	BreakGlass bool   `json:"breakGlass,omitempty"`
+	Ref        string `json:"reference,omitempty"`
 }
 
 func (a *api) administrators(r *http.Request) (any, error) {
 	people, err := a.Store.Administrators(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	last, err := a.Store.BreakGlass(r.Context())
 	if err != nil {
 		return nil, err
 	}
@@ -29,6 +36,7 @@ func (a *api) administrators(r *http.Request) (any, error) {
 		if err != nil {
 			return nil, err
 		}
+		row.BreakGlass = slices.ContainsFunc(last, func(x store.Person) bool { return x.ID == p.ID })
 		rows = append(rows, row)
 	}
 	return list(rows), nil
@@ -52,7 +60,7 @@ func (a *api) addAdministrator(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = a.Store.Change(r.Context(), actor(r), r.Header.Get("X-Reason"), func(tx *store.Tx) error { return tx.AddAdministrator(p) })
+	err = a.Store.Change(r.Context(), actor(r), r.Header.Get("X-Reason"), func(tx *store.Tx) error { return tx.AddAdministrator(p, r.URL.Query().Get("breakGlass") == "true") })
 	if errors.Is(err, store.ErrExists) {
 		return nil, conflict("%s is an administrator already", p.Address)
 	}

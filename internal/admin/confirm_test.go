@@ -32,7 +32,7 @@ func TestASignInByTheRulesBeforeConfirmsNothing(t *testing.T) {
 	defer s.Close()
 	mary := store.Person{Address: "mary@example.org", SecretKind: store.SecretBackend, Origin: store.OriginLocal}
 	err = s.Change(t.Context(), store.System, "", func(tx *store.Tx) error {
-		return errors.Join(tx.AddPerson(&mary), tx.AddAdministrator(mary))
+		return errors.Join(tx.AddPerson(&mary), tx.AddAdministrator(mary, false))
 	})
 	if err != nil {
 		t.Fatal(err)

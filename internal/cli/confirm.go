@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -81,14 +82,17 @@ func (a *app) adminList() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.output().list(rows, field("user", "user"), when("last sign-in", "lastSignIn"), field("reference", "reference"))
+		return a.output().list(rows, field("user", "user"), when("last sign-in", "lastSignIn"), field("reference", "reference"), of("for", func(f map[string]any) string {
+			return map[bool]string{true: "the last resort", false: ""}[f["breakGlass"] == true]
+		}))
 	})
 }
 
 func (a *app) adminAdd() *cobra.Command {
+	var breakGlass bool
 	c := verb("add ADDRESS…", "Make people administrators: their sign-ins confirm changes, and no change keeps them all out unseen", cobra.MinimumNArgs(1), func(cmd *cobra.Command, args []string) error {
 		for _, who := range args {
-			r, err := a.makeAdministrator(cmd, who)
+			r, err := a.makeAdministrator(cmd, who, breakGlass)
 			if err != nil {
 				return err
 			}
@@ -96,12 +100,17 @@ func (a *app) adminAdd() *cobra.Command {
 		}
 		return nil
 	})
+	c.Flags().BoolVar(&breakGlass, "break-glass", false, "accounts of last resort: every use of them is an alarm")
 	c.ValidArgsFunction = a.names(people, "address")
 	return c
 }
 
-func (a *app) makeAdministrator(cmd *cobra.Command, who string) (row, error) {
-	return a.answered(cmd.Context(), http.MethodPut, path(administrators, who), nil, nil)
+func (a *app) makeAdministrator(cmd *cobra.Command, who string, breakGlass bool) (row, error) {
+	q := url.Values{}
+	if breakGlass {
+		q.Set("breakGlass", "true")
+	}
+	return a.answered(cmd.Context(), http.MethodPut, path(administrators, who), q, nil)
 }
 
 func (a *app) adminRemove() *cobra.Command {

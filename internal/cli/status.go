@@ -94,6 +94,10 @@ func (a *app) tellStatus(w io.Writer, f map[string]any) {
 		s.head("Notices by mail")
 		s.text(sent + " sent, " + text(at(f, "notices.waiting")) + " waiting, " + text(at(f, "notices.failed")) + " given up, " + text(at(f, "notices.dropped")) + " dropped")
 	}
+	if targets := text(at(f, "alarms.targets")); targets != "" {
+		s.head("Alarms")
+		s.text("to " + targets + " targets, " + text(at(f, "alarms.waiting")) + " on their way, " + text(at(f, "alarms.dead")) + " given up")
+	}
 	if reports := text(at(f, "observe.reports")); reports != "" {
 		s.head("Observe")
 		s.text(reports + " reports, " + text(at(f, "observe.unread")) + " that could not be read")

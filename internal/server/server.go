@@ -20,6 +20,7 @@ import (
 	"github.com/portreeve/portreeve/internal/admin"
 	"github.com/portreeve/portreeve/internal/adminlog"
 	"github.com/portreeve/portreeve/internal/admintoken"
+	"github.com/portreeve/portreeve/internal/alarm"
 	"github.com/portreeve/portreeve/internal/apppassword"
 	"github.com/portreeve/portreeve/internal/approval"
 	"github.com/portreeve/portreeve/internal/authn"
@@ -100,7 +101,8 @@ type Server struct {
 	delegates    *delegate.Rights
 	languages    *web.Languages
 	readers      readers
-	notices      *notify.Mailer                // nil unless notices are sent
+	notices      *notify.Mailer // nil unless notices are sent
+	alarms       *alarm.Service
 	followers    []follower                    // told of every change
 	runs         []func(context.Context) error // further parts that own goroutines
 	pages        http.Handler                  // of the public listener
@@ -124,7 +126,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 			_ = s.Close()
 		}
 	}()
-	if err := inOrder(ctx, s.openLanguages, s.openState, s.openWorld, s.openBackends, s.openIdentity, s.openGate, s.openDoors); err != nil {
+	if err := inOrder(ctx, s.openLanguages, s.openState, s.openWorld, s.openBackends, s.openIdentity, s.openGate, s.openAlarms, s.openDoors); err != nil {
 		return nil, err
 	}
 	return s, nil
