@@ -63,7 +63,7 @@ says how to make it. Works without a server and without a network.`
 	f.StringVar(&o.at, "at", "", "the log counts up to this time: 2026-11-20, 2026-11-20T09:00:00Z; without it up to its newest sign-in")
 	f.StringVar(&o.last, "last", "30d", "so much of the log counts: 7d, 12w, 1y")
 	f.StringSliceVar(&o.kinds, "kind", nil, "findings of these kinds only, such as password-only,no-mfa")
-	f.BoolVar(&o.all, "all", false, "in the terminal: every finding, not the first of each kind")
+	f.BoolVar(&o.all, "all", false, "on a terminal: every finding, not the first ten of each kind; in a pipe there are all")
 	f.BoolVar(&o.exitCode, "exit-code", false, "exit with 3 if anything is found")
 	complete(c, "kind", tenantaudit.Kinds()...)
 	c.PersistentPreRunE = func(*cobra.Command, []string) error {
@@ -226,6 +226,9 @@ const mostShownRows = 10
 func (a *app) tenantTable(r *tenantaudit.Report, o *tenantFlags) {
 	s := &sheet{a.out}
 	t := &r.Tenant
+	if _, terminal := terminalWidth(a.out); !terminal {
+		o.all = true
+	}
 	s.text(r.Headline())
 	fmt.Fprintln(s.w)
 	s.line("people", fmt.Sprintf("%d, %d enabled, %d mailboxes", t.People, t.Enabled, t.Mailboxes))
@@ -235,7 +238,9 @@ func (a *app) tenantTable(r *tenantaudit.Report, o *tenantFlags) {
 	} else {
 		s.line("log", "no sign-ins: what is in use is not known")
 	}
-	s.line("not exported", strings.Join(t.Missing, ", "))
+	if len(t.Missing) > 0 {
+		s.item("", "not exported  "+strings.Join(t.Missing, ", "))
+	}
 	if len(r.Findings) == 0 {
 		fmt.Fprintln(s.w, "\nNothing found.")
 	}
@@ -277,17 +282,17 @@ func (a *app) tenantKinds(s *sheet, r *tenantaudit.Report) {
 		p := &r.Plan[i]
 		harm := "nobody is seen using it"
 		if p.Harmed > 0 {
-			harm = fmt.Sprintf("%d people would notice: %d sign-ins of the log", p.Harmed, p.Harm)
+			harm = fmt.Sprintf("%s would notice: %s of the log", persons(float64(p.Harmed)), counted(float64(p.Harm), "sign-in"))
 		}
 		s.item(gap, fmt.Sprintf("%d. %s (%d of %s; %s)", i+1, p.Do, p.Findings, p.Kind, harm))
 	}
 }
 
 func (a *app) tenantFindings(s *sheet, r *tenantaudit.Report, o *tenantFlags) {
-	kind, shown := "", 0
+	kind, shown, command := "", 0, ""
 	for _, f := range r.Findings {
 		if f.Kind != kind {
-			kind, shown = f.Kind, 0
+			kind, shown, command = f.Kind, 0, ""
 			s.head(fmt.Sprintf("%s (%s): %d", tenantaudit.TitleOf(kind), kind, r.Tenant.ByKind[kind]))
 		}
 		if shown++; shown > mostShownRows && !o.all {
@@ -296,12 +301,14 @@ func (a *app) tenantFindings(s *sheet, r *tenantaudit.Report, o *tenantFlags) {
 			}
 			continue
 		}
-		a.tenantFinding(s, f)
+		a.tenantFinding(s, f, f.Remedy.Command == command)
+		command = f.Remedy.Command
 	}
 }
 
 // tenantFinding is one finding: who, by what, and what lets it through.
-func (a *app) tenantFinding(s *sheet, f *tenantaudit.Finding) {
+// A command that is the one above is not said again.
+func (a *app) tenantFinding(s *sheet, f *tenantaudit.Finding, again bool) {
 	head := f.Subject
 	if f.Kind == tenantaudit.ReportOnly || f.Kind == tenantaudit.DeletedReference || f.Kind == tenantaudit.UnusedExclusion {
 		head = f.Title + " (" + f.Subject + ")"
@@ -329,5 +336,7 @@ func (a *app) tenantFinding(s *sheet, f *tenantaudit.Finding) {
 		}
 		s.item(deeper, "evidence: "+strings.TrimSpace(place(e)+" "+e.Says))
 	}
-	s.item(deeper, "mend: "+f.Remedy.Command)
+	if !again {
+		s.item(deeper, "mend: "+f.Remedy.Command)
+	}
 }
