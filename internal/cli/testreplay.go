@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -17,6 +18,7 @@ type recorded struct {
 	ctx    context.Context
 	set    *policyset.Set
 	groups map[string][]string // members by group, asked once
+	away   error               // why no server answered
 }
 
 // mostHit is how many rows of a bucket are asked for: with more, who is in it is not known.
@@ -55,6 +57,9 @@ func (r *recorded) replay(q *policycheck.Replay) (*policycheck.Replayed, error) 
 		} `json:"buckets"`
 	}
 	if err := r.a.client().do(r.ctx, http.MethodPost, replays, nil, body, &answer); err != nil {
+		if f := (*failure)(nil); errors.As(err, &f) && f.exit == exitUnreachable {
+			r.away = err
+		}
 		return nil, err
 	}
 	out := &policycheck.Replayed{Buckets: map[string]policycheck.Bucket{}, InGroup: r.inGroup}

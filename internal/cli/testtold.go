@@ -25,8 +25,7 @@ func (t *testsRun) place(r *policycheck.Result) string {
 	if r.At >= len(all) {
 		return r.Place
 	}
-	f := all[r.At].Fault(r.Pointer, "")
-	return fmt.Sprintf("%s:%d", f.File, f.Pos.Line)
+	return fmt.Sprintf("%s:%d", all[r.At].File, all[r.At].Pos(r.Pointer).Line)
 }
 
 func (a *app) tellTests(t *testsRun) error {

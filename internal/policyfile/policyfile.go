@@ -244,6 +244,15 @@ func (d *Document) Fault(pointer, format string, args ...any) *Fault {
 	return d.source.fault(pos, pointer, fmt.Sprintf(format, args...))
 }
 
+// Pos is where the value at a JSON pointer stands, or what should have held it.
+func (d *Document) Pos(pointer string) Pos {
+	n, pos, whole := d.find(pointer)
+	if whole {
+		return n.Pos
+	}
+	return pos
+}
+
 // NameFault says what is wrong with a member's name (an unknown key).
 func (d *Document) NameFault(pointer, format string, args ...any) *Fault {
 	_, pos, _ := d.find(pointer)

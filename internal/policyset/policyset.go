@@ -77,6 +77,9 @@ func (o *Object) Fault(pointer, format string, args ...any) *policyfile.Fault {
 	return o.doc.Fault(o.at(pointer), format, args...)
 }
 
+// Pos is where the value at a JSON pointer into JSON stands.
+func (o *Object) Pos(pointer string) policyfile.Pos { return o.doc.Pos(o.at(pointer)) }
+
 // at turns a pointer into the object's JSON into one into the document.
 func (o *Object) at(pointer string) string {
 	if rest, mine := strings.CutPrefix(pointer, "/portreeve"); mine && o.own != "" && (rest == "" || rest[0] == '/') {

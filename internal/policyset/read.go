@@ -1,7 +1,6 @@
 package policyset
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -334,7 +333,7 @@ func (r *reader) unique() {
 		}
 		k := key{o.Kind, strings.ToLower(word)}
 		if first := seen[k]; first != nil {
-			r.faults.add(o.doc.FaultAt(o.pos(), "the %s %q stands here and at %s: the %s of a %s is its own", what, word, first.Place(), what, o.Kind.Word()))
+			r.faults.add(o.doc.FaultAt(o.pos(what), "the %s %q stands here and at %s: the %s of a %s is its own", what, word, first.Place(), what, o.Kind.Word()))
 			return
 		}
 		seen[k] = o
@@ -345,11 +344,31 @@ func (r *reader) unique() {
 	}
 }
 
-// pos is where the object's id or else the object itself stands.
-func (o *Object) pos() policyfile.Pos {
-	var f *policyfile.Fault
-	if errors.As(error(o.doc.Fault("/id", "")), &f) && o.base == "/spec" && o.doc.Root.Get("id") != nil {
-		return f.Pos
+// pos is where the object's id or name stands, or else the object itself.
+func (o *Object) pos(what string) policyfile.Pos {
+	pointers := map[string][]string{
+		"id":   {"/id", o.base + "/id", o.base + "/Guid"},
+		"name": {o.base + "/displayName", o.base + "/Name"},
+	}[what]
+	for _, p := range pointers {
+		if o.has(p) {
+			return o.doc.Pos(p)
+		}
 	}
-	return o.doc.Fault(o.base, "").Pos
+	return o.doc.Pos(o.base)
+}
+
+// has says that the document holds a value at a pointer of simple names.
+func (o *Object) has(pointer string) bool {
+	n := o.doc.Root
+	for _, token := range strings.Split(pointer, "/")[1:] {
+		next := n.Get(token)
+		if i, err := strconv.Atoi(token); next == nil && err == nil && i >= 0 && i < len(n.Items) {
+			next = n.Items[i]
+		}
+		if n = next; n == nil {
+			return false
+		}
+	}
+	return true
 }

@@ -1,6 +1,7 @@
 package policyset
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/portreeve/portreeve/internal/policy"
@@ -155,7 +156,7 @@ func (o *Object) add(src *policy.Source, said map[string]string) error {
 		if first, twice := said[key]; twice {
 			faults.add(o.Fault(h.Pointer, "%s is said here and at %s", name, first))
 		}
-		said[key] = o.Fault(h.Pointer, "").Brief()
+		said[key] = fmt.Sprintf("%s:%d", o.File, o.Pos(h.Pointer).Line)
 	}
 	for _, w := range s.Switches {
 		once(w.Holder, w.Name)

@@ -97,7 +97,7 @@ func (s *Set) Warnings() ([]Warning, error) {
 			all = append(all, Warning{o, o.Fault("", "%s", w.Text)})
 			continue
 		}
-		all = append(all, Warning{o, o.Fault(w.Pointer, "%s%s", w.Text, meant(w))})
+		all = append(all, Warning{o, o.Fault(w.Pointer, "%s%s", w.Text, s.meant(w))})
 	}
 	return all, nil
 }
@@ -135,8 +135,16 @@ var graphMembers = []string{"displayName", "state", "conditions", "grantControls
 	"clientAppTypes", "platforms", "includePlatforms", "excludePlatforms", "locations", "includeLocations", "excludeLocations", "devices", "deviceFilter", "authenticationFlows",
 	"signInRiskLevels", "userRiskLevels", "operator", "builtInControls", "authenticationStrength", "termsOfUse", "signInFrequency", "secureSignInSession", "persistentBrowser"}
 
-// meant guesses at a member that is not known.
-func meant(w policy.Warning) string {
+// meant guesses at a word that is not known.
+func (s *Set) meant(w policy.Warning) string {
+	if name, ok := strings.CutPrefix(w.Text, "there is no location \""); ok {
+		name, _, _ = strings.Cut(name, "\"")
+		var known []string
+		for _, o := range s.Of(Location) {
+			known = append(known, o.Name, o.ID)
+		}
+		return spelling.DidYouMean(name, known)
+	}
 	member := w.Pointer[strings.LastIndexByte(w.Pointer, '/')+1:]
 	if !strings.Contains(w.Text, "not known here") && !strings.Contains(w.Text, "is not enforced and is read") || slices.Contains(graphMembers, member) {
 		return ""
