@@ -52,7 +52,7 @@ func apiDocument() object {
 	return object{
 		"openapi":           "3.1.0",
 		"jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
-		"info": object{"title": "Portreeve", "version": "1", 
+		"info": object{"title": "Portreeve", "version": "1",
 			"description": "Our own resources. Beside them stand Microsoft Graph's under /v1.0 and /beta (docs/api.md)."},
 		"servers":  []any{object{"url": "/", "description": "the listener for administrators (admin.address)"}},
 		"security": []any{object{"token": []string{}}},

@@ -52,7 +52,7 @@ func (s *schemas) typed(t reflect.Type) object {
 	case reflect.Float32, reflect.Float64:
 		return object{"type": "number"}
 	case reflect.Slice, reflect.Array:
-		if t.Elem().Kind() == reflect.Uint8 {
+		if t.Elem() == reflect.TypeFor[byte]() {
 			return object{"type": []string{"string", "null"}, "contentEncoding": "base64"}
 		}
 		return object{"type": []string{"array", "null"}, "items": s.typed(t.Elem())}
