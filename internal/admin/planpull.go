@@ -90,9 +90,10 @@ func (p *planner) pullDocuments(kind policyset.Kind, rows *[]pulled) error {
 			in[id] = o
 		}
 	}
-	taken := map[string]bool{}
+	taken, holds := map[string]bool{}, map[string]int{} // how many objects a file has
 	for _, o := range p.set.Objects {
 		taken[o.File] = true
+		holds[o.File]++
 	}
 	docs := slices.Clone(p.docs[mine])
 	slices.SortFunc(docs, func(x, y store.Document) int { return cmp.Compare(x.Position, y.Position) })
@@ -103,7 +104,7 @@ func (p *planner) pullDocuments(kind policyset.Kind, rows *[]pulled) error {
 			word = m.Word
 		}
 		if o := in[d.ID]; o != nil {
-			x.File, x.Status, x.Alone, word = o.File, "same", p.alone(o), o.ID
+			x.File, x.Status, x.Alone, word = o.File, "same", holds[o.File] == 1, o.ID
 			text, err := desired(o, d.ID, p.refs)
 			if err != nil {
 				return err

@@ -55,6 +55,8 @@ type planner struct {
 	commit string
 
 	docs    map[store.DocumentKind][]store.Document
+	byID    map[documentKey]*store.Document
+	byName  map[documentKey]*store.Document
 	managed map[managedKey]store.Managed
 	seen    map[managedKey]bool
 	ids     map[*policyset.Object]string
@@ -67,13 +69,19 @@ type planner struct {
 	notes                    []string
 }
 
+// documentKey is a kind and an id or a name in lower case.
+type documentKey struct {
+	kind store.DocumentKind
+	word string
+}
+
 type managedKey struct{ kind, object, name string }
 
 func keyOf(m *store.Managed) managedKey { return managedKey{m.Kind, m.Object, m.Name} }
 
 // plan works everything out.
 func (a *api) planIn(ctx context.Context, tx *store.Tx, set *policyset.Set, commit string) (*planner, error) {
-	p := &planner{a: a, ctx: ctx, tx: tx, set: set, commit: commit, docs: map[store.DocumentKind][]store.Document{}, managed: map[managedKey]store.Managed{},
+	p := &planner{a: a, ctx: ctx, tx: tx, set: set, commit: commit, docs: map[store.DocumentKind][]store.Document{}, byID: map[documentKey]*store.Document{}, byName: map[documentKey]*store.Document{}, managed: map[managedKey]store.Managed{},
 		seen: map[managedKey]bool{}, ids: map[*policyset.Object]string{}, refs: map[policyset.Kind]map[string]string{}}
 	if err := p.read(); err != nil {
 		return nil, err
@@ -111,25 +119,22 @@ func (p *planner) read() error {
 		if p.docs[kind], err = p.tx.View().Documents(p.ctx, kind); err != nil {
 			return err
 		}
+		for i := range p.docs[kind] {
+			d := &p.docs[kind][i]
+			p.byID[documentKey{kind, strings.ToLower(d.ID)}], p.byName[documentKey{kind, strings.ToLower(d.Name)}] = d, d
+		}
 	}
 	return nil
 }
 
-// live finds an object that is there, by its id.
+// live finds an object that is there, by its id; nil if there is none.
 func (p *planner) live(kind store.DocumentKind, id string) *store.Document {
-	i := slices.IndexFunc(p.docs[kind], func(d store.Document) bool { return strings.EqualFold(d.ID, id) })
-	if i < 0 {
-		return nil
-	}
-	return &p.docs[kind][i]
+	return p.byID[documentKey{kind, strings.ToLower(id)}]
 }
 
+// named is live by the name.
 func (p *planner) named(kind store.DocumentKind, name string) *store.Document {
-	i := slices.IndexFunc(p.docs[kind], func(d store.Document) bool { return strings.EqualFold(d.Name, name) })
-	if i < 0 {
-		return nil
-	}
-	return &p.docs[kind][i]
+	return p.byName[documentKey{kind, strings.ToLower(name)}]
 }
 
 // identify finds which object here each of the folder's is: the one that the

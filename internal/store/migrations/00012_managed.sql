@@ -16,5 +16,9 @@ CREATE TABLE managed (
     PRIMARY KEY (kind, object, name)
 ) WITHOUT ROWID;
 
+-- A new object comes behind all others of its kind.
+CREATE INDEX documents_position ON documents (kind, position);
+
 -- +goose Down
+DROP INDEX documents_position;
 DROP TABLE managed;
