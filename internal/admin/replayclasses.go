@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/store"
 	"github.com/portreeve/portreeve/internal/whatif"
 )
@@ -55,15 +54,17 @@ func (k *classKeeper) renew(ctx context.Context, s *store.Store, from time.Time,
 		}
 		k.since = k.since.UTC().Truncate(24 * time.Hour)
 	}
-	var mu sync.Mutex
-	last, err := s.JudgedAfter(ctx, k.row, store.ReplayWindow{From: k.since}, p, func() func(*signin.Event) error {
-		return func(e *signin.Event) error {
-			mu.Lock()
-			defer mu.Unlock()
-			k.classes.Add(e)
-			return nil
+	var all []*whatif.Collector
+	last, err := s.Replay(ctx, k.row, store.ReplayWindow{From: k.since}, p, func() func(*store.Sheet) error {
+		c := k.classes.Collect(readKinds())
+		all = append(all, c) // takers are made one after the other
+		return func(s *store.Sheet) error {
+			return eachRow(c, s, func(kind *whatif.ClassKind, from *whatif.Place, r *store.Recorded) { c.Count(kind, from, r) })
 		}
 	})
+	for _, c := range all {
+		c.Done()
+	}
 	if err != nil {
 		k.classes = nil // half counted
 		return err

@@ -3,7 +3,7 @@ package admin
 import (
 	"context"
 	"net/http"
-	"sync"
+	"net/netip"
 	"time"
 
 	"github.com/portreeve/portreeve/internal/policy"
@@ -93,25 +93,55 @@ func (a *api) count(ctx context.Context, q *replayed, w *replaying, p *store.Pro
 		}
 		notes = append(notes, "There are too many kinds of sign-ins for a preview, so each sign-in was judged.")
 	}
-	var mu sync.Mutex
-	var all []*whatif.Tally
-	err = a.Store.Judged(ctx, w.window, p, func() func(*signin.Event) error {
-		judge, mine := whatif.NewJudge(&w.change), whatif.NewTally()
-		mu.Lock()
-		all = append(all, mine)
-		mu.Unlock()
-		return func(e *signin.Event) error {
-			answer := judge.Answer(e)
-			mine.Count(e, &answer, max(e.Count, 1))
-			return nil
+	var all []*whatif.Counter
+	_, err = a.Store.Replay(ctx, 0, w.window, p, func() func(*store.Sheet) error {
+		c := newCounter(&w.change)
+		all = append(all, c) // takers are made one after the other
+		return func(s *store.Sheet) error {
+			return eachRow(c, s, func(k *whatif.Kind, from *whatif.Place, r *store.Recorded) { c.Count(k, from, r) })
 		}
 	})
 	if err != nil {
 		return nil, nil, false, err
 	}
 	tally = whatif.NewTally()
-	for _, t := range all {
-		tally.Add(t)
+	for _, c := range all {
+		tally.Add(c.Tally())
 	}
 	return tally, notes, true, nil
+}
+
+func newCounter(c *whatif.Change) *whatif.Counter { return whatif.NewCounter(c, readKinds()) }
+
+func readKinds() whatif.ReadKind {
+	kinds := store.NewKindReader()
+	return func(name []byte, e *signin.Event) error { return kinds.Read(name, e) }
+}
+
+// table finds kinds and places: a whatif.Counter or a whatif.Collector.
+type table[K any] interface {
+	Begin()
+	Kind(name []byte) (*K, error)
+	Place(netip.Addr) whatif.Place
+}
+
+// eachRow hands out the rows of a sheet with kind and place, each of which is looked up once.
+func eachRow[K any](t table[K], s *store.Sheet, do func(*K, *whatif.Place, *store.Recorded)) error {
+	t.Begin()
+	kinds, places := make([]*K, len(s.Kinds)), make([]whatif.Place, len(s.Places))
+	for i, a := range s.Places {
+		places[i] = t.Place(a)
+	}
+	for i := range s.SignIns {
+		r := &s.SignIns[i]
+		if kinds[r.Kind] == nil {
+			k, err := t.Kind(s.Kinds[r.Kind])
+			if err != nil {
+				return err
+			}
+			kinds[r.Kind] = k
+		}
+		do(kinds[r.Kind], &places[r.Place], r)
+	}
+	return nil
 }

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/portreeve/portreeve/internal/signin"
+	"github.com/portreeve/portreeve/internal/store"
 	"github.com/portreeve/portreeve/internal/whatif"
 )
 
@@ -64,18 +64,19 @@ func (a *api) behind(ctx context.Context, w *replaying, bucket whatif.Bucket, pe
 		})
 		all = all[:min(len(all), keep)]
 	}
-	err := a.Store.Judged(ctx, w.window, nil, func() func(*signin.Event) error {
-		judge := whatif.NewJudge(&w.change)
-		return func(e *signin.Event) error {
-			if person != "" && e.Facts.Person != person || judge.Answer(e).Bucket != bucket {
-				return nil
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			if all = append(all, whatif.Sample{At: e.At.UnixNano(), ID: e.ID}); len(all) >= 2*most {
-				latest(most)
-			}
-			return nil
+	_, err := a.Store.Replay(ctx, 0, w.window, nil, func() func(*store.Sheet) error {
+		c := newCounter(&w.change)
+		return func(s *store.Sheet) error {
+			return eachRow(c, s, func(k *whatif.Kind, from *whatif.Place, r *store.Recorded) {
+				if person != "" && k.Person() != person || c.Bucket(k, from, r) != bucket {
+					return
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				if all = append(all, whatif.Sample{At: r.At, ID: r.ID()}); len(all) >= 2*most {
+					latest(most)
+				}
+			})
 		}
 	})
 	latest(most)

@@ -53,7 +53,8 @@ func (l *Log) retain(ctx context.Context) {
 	}
 }
 
-// Maintain clears away what has been kept long enough at a time. Run does it every hour.
+// Maintain clears away what has been kept long enough at a time, and packs what
+// has come to rest for replays. Run does it every hour.
 func (l *Log) Maintain(ctx context.Context, now time.Time) error {
 	r := l.o.Retention.withDefaults()
 	if err := l.db.HashNames(ctx, now.Add(-namesFor)); err != nil {
@@ -79,5 +80,9 @@ func (l *Log) Maintain(ctx context.Context, now time.Time) error {
 			return err
 		}
 	}
-	return l.db.DropUnreferenced(ctx, now)
+	if err := l.db.DropUnreferenced(ctx, now); err != nil {
+		return err
+	}
+	_, err := l.db.SealSheets(ctx, now)
+	return err
 }

@@ -222,6 +222,16 @@ func TestAFullDiskLosesNothing(t *testing.T) {
 	}
 }
 
+func schemaBefore(path string, newest int64) (before int64, err error) {
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		return 0, err
+	}
+	defer db.Close()
+	err = db.QueryRow(`SELECT max(version_id) FROM goose_db_version WHERE version_id < ?`, newest).Scan(&before)
+	return before, err
+}
+
 // A database of an older program is backed up before its schema is changed; if
 // that cannot be, it stays as it is.
 func TestAnOlderSchemaIsBackedUpBeforeItIsChanged(t *testing.T) {
@@ -233,6 +243,10 @@ func TestAnOlderSchemaIsBackedUpBeforeItIsChanged(t *testing.T) {
 	path := filepath.Join(dir, FileName)
 	newest, err := newestSchema()
 	if err != nil {
+		t.Fatal(err)
+	}
+	var before int64 // numbers may have gaps
+	if before, err = schemaBefore(path, newest); err != nil {
 		t.Fatal(err)
 	}
 	forget := func() { // the last migration, as if this program were newer by it
@@ -248,11 +262,11 @@ func TestAnOlderSchemaIsBackedUpBeforeItIsChanged(t *testing.T) {
 	forget()
 	_, err = Open(ctx, Options{Dir: dir}) // fails, since what the migration makes is there already: the backup was made before
 	backups, _ := filepath.Glob(path + ".schema-*")
-	if len(backups) != 1 || !strings.Contains(backups[0], fmt.Sprintf(".schema-%d-", newest-1)) {
+	if len(backups) != 1 || !strings.Contains(backups[0], fmt.Sprintf(".schema-%d-", before)) {
 		t.Fatalf("opened with %v; backups %v", err, backups)
 	}
 	r, err := CheckFile(ctx, backups[0])
-	if err != nil || len(r.Integrity) > 0 || rows(r, "people") != 3 || r.Schema != newest-1 {
+	if err != nil || len(r.Integrity) > 0 || rows(r, "people") != 3 || r.Schema != before {
 		t.Errorf("%+v, %v", r, err)
 	}
 	blocked := filepath.Join(t.TempDir(), "gone")

@@ -1,13 +1,14 @@
 package whatif
 
 import (
+	"maps"
 	"net/netip"
+	"runtime"
 	"slices"
-	"strings"
+	"sync"
 	"time"
 
 	"github.com/portreeve/portreeve/internal/policy"
-	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/signin"
 )
 
@@ -23,30 +24,39 @@ const (
 // a location narrower than that, and a rule that asks for the time, make an
 // answer approximate; see Rough.
 type Classes struct {
+	mu      sync.Mutex // while several count
+	kinds   map[string]*ClassKind
 	classes map[classKey]*class
-	joined  map[*string]string // groups by where their list begins
 	full    bool
 }
 
-type classKey struct {
-	person, domain, groups, roles, mailbox, mailboxGroups string
-	program, country, key, device, ja4                    string
-	place                                                 netip.Prefix
-	asn                                                   uint32
-	methods                                               policy.Methods
-	protocol                                              protocol.Protocol
-	credential                                            policy.CredentialKind
-	platform                                              policy.Platform
-	guest                                                 policy.GuestTypes
-	flow                                                  policy.TransferMethods
-	basis                                                 basis
-	known, webmail, observed, fresh                       bool
+// ClassKind is a kind of sign-ins in Classes.
+type ClassKind struct {
+	kept
+	number int32
+	ended  bool // it stays refused whatever the rules say
 }
 
-// class is one kind of sign-in: its latest event, and how many there were on each day.
+type classKey struct {
+	kind  int32
+	fresh bool // the proof had just been given
+	place netip.Prefix
+}
+
+// class is one kind of sign-ins from one place: the latest, and how many there
+// were on each day.
 type class struct {
-	event signin.Event
-	days  []day // ascending
+	kind          *ClassKind
+	at            int64 // Unix nanoseconds
+	judged, proof time.Time
+	addr          netip.Addr
+	id            signin.ID
+	days          []day // ascending
+}
+
+// Stamp puts what is the latest sign-in's own into an event of its kind.
+func (x *class) Stamp(e *signin.Event) {
+	e.At, e.ID, e.Facts.At, e.Facts.AuthTime = time.Unix(0, x.at).UTC(), x.id, x.judged, x.proof
 }
 
 type day struct{ number, count int64 }
@@ -63,7 +73,7 @@ func dayOf(t time.Time) int64 {
 
 // NewClasses makes an empty table.
 func NewClasses() *Classes {
-	return &Classes{classes: map[classKey]*class{}, joined: map[*string]string{}}
+	return &Classes{kinds: map[string]*ClassKind{}, classes: map[classKey]*class{}}
 }
 
 // Full says that there are more kinds of sign-ins than are kept.
@@ -72,78 +82,56 @@ func (c *Classes) Full() bool { return c.full }
 // Len is how many classes there are.
 func (c *Classes) Len() int { return len(c.classes) }
 
-// Add counts a sign-in. What it keeps of the event is a copy.
-func (c *Classes) Add(e *signin.Event) {
-	k := c.key(e)
-	x := c.classes[k]
+// kind is the one kind of a name.
+func (c *Classes) kind(name string, k *kept) *ClassKind {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	x := c.kinds[name]
+	if x == nil {
+		x = &ClassKind{*k, int32(len(c.kinds)), k.basis() == ended}
+		if len(c.kinds) >= maxClasses {
+			c.full = true
+			return x
+		}
+		c.kinds[name] = x
+	}
+	return x
+}
+
+// add adds what was counted elsewhere.
+func (c *Classes) add(key classKey, y *class) {
+	x := c.classes[key]
 	if x == nil {
 		if len(c.classes) >= maxClasses {
 			c.full = true
 			return
 		}
-		x = &class{event: *e}
-		c.classes[k] = x
-	}
-	if !e.At.Before(x.event.At) {
-		x.event = *e
-	}
-	x.add(day{dayOf(e.At), max(e.Count, 1)})
-}
-
-func (x *class) add(d day) {
-	i := len(x.days) // events come nearly in order
-	for i > 0 && x.days[i-1].number > d.number {
-		i--
-	}
-	if i > 0 && x.days[i-1].number == d.number {
-		x.days[i-1].count += d.count
+		c.classes[key] = y
 		return
 	}
-	x.days = slices.Insert(x.days, i, d)
+	if y.at > x.at {
+		x.at, x.judged, x.proof, x.addr, x.id = y.at, y.judged, y.proof, y.addr, y.id
+	}
+	for _, d := range y.days {
+		x.days = addDay(x.days, d)
+	}
+}
+
+// addDay adds to days, which are ascending: sign-ins come nearly in order.
+func addDay(days []day, d day) []day {
+	i := len(days)
+	for i > 0 && days[i-1].number > d.number {
+		i--
+	}
+	if i > 0 && days[i-1].number == d.number {
+		days[i-1].count += d.count
+		return days
+	}
+	return slices.Insert(days, i, d)
 }
 
 // freshness is how new a proof must be to count as just given.
 const freshness = 5 * time.Minute
-
-func (c *Classes) key(e *signin.Event) classKey {
-	f := &e.Facts
-	k := classKey{person: f.Person, domain: f.Domain, groups: c.list(f.Groups), roles: c.list(f.Roles), mailbox: f.Mailbox, mailboxGroups: c.list(f.MailboxGroups),
-		program: f.Program, country: f.Country, key: f.Key, device: deviceKey(f.Device), ja4: e.TLS.JA4, place: placeOf(f.Addr), asn: f.ASN, methods: f.Methods,
-		protocol: f.Protocol, credential: f.Credential, platform: f.Platform, guest: f.Guest, flow: f.Flow, basis: basisOf(e),
-		known: f.KnownNetwork, webmail: f.ViaWebmail, observed: e.Observed, fresh: f.At.Sub(f.AuthTime) < freshness}
-	if k.basis == ended { // whatever it was, it stays refused
-		return classKey{person: k.person, program: k.program, protocol: k.protocol, credential: k.credential, basis: ended}
-	}
-	return k
-}
-
-// list is a list as one word. The same list comes again and again.
-func (c *Classes) list(ids []string) string {
-	if len(ids) == 0 {
-		return ""
-	}
-	if len(ids) == 1 {
-		return ids[0]
-	}
-	at := &ids[0]
-	s, ok := c.joined[at]
-	if !ok || len(s) != joinedLen(ids) {
-		s = strings.Join(ids, "\x00")
-		if len(c.joined) >= maxClasses {
-			clear(c.joined)
-		}
-		c.joined[at] = s
-	}
-	return s
-}
-
-func joinedLen(ids []string) int {
-	n := len(ids) - 1
-	for _, s := range ids {
-		n += len(s)
-	}
-	return n
-}
 
 func placeOf(a netip.Addr) netip.Prefix {
 	bits := place6
@@ -157,41 +145,53 @@ func placeOf(a netip.Addr) netip.Prefix {
 	return p
 }
 
-// deviceKey is everything that a rule may ask of a device, as one word.
-func deviceKey(d *policy.Device) string {
-	if d == nil {
-		return ""
-	}
-	compliant := "?"
-	if d.IsCompliant != nil {
-		compliant = map[bool]string{true: "y", false: "n"}[*d.IsCompliant]
-	}
-	return strings.Join(slices.Concat([]string{compliant, d.DeviceID, d.DisplayName, d.EnrollmentProfileName, d.Manufacturer, d.Model, d.OperatingSystem,
-		d.OperatingSystemVersion, d.MDMAppID, d.DeviceOwnership, d.ProfileType, d.TrustType}, d.PhysicalIDs, []string{"/"}, d.SystemLabels, []string{"/"},
-		d.ExtensionAttributes[:]), "\x00")
-}
-
 // Replay judges each class once and counts its sign-ins of the days from and
-// to, whole days of UTC.
+// to, whole days of UTC. Several goroutines share the work.
 func (c *Classes) Replay(change *Change, from, to time.Time) *Tally {
-	judge, t := NewJudge(change), NewTally()
 	first, last := dayOf(from), int64(1)<<62
 	if !to.IsZero() {
 		last = dayOf(to)
 	}
-	for _, x := range c.classes {
+	all := slices.Collect(maps.Values(c.classes))
+	parts := make([]*Tally, runtime.GOMAXPROCS(0))
+	var wg sync.WaitGroup
+	for i := range parts {
+		wg.Go(func() {
+			parts[i] = replayed(all[len(all)*i/len(parts):len(all)*(i+1)/len(parts)], change, first, last)
+		})
+	}
+	wg.Wait()
+	for _, t := range parts[1:] {
+		parts[0].Add(t)
+	}
+	return parts[0]
+}
+
+func replayed(classes []*class, change *Change, first, last int64) *Tally {
+	c := NewCounter(change, nil)
+	kinds := map[*ClassKind]*Kind{}
+	for _, x := range classes {
 		var n int64
 		for _, d := range x.days {
 			if d.number >= first && d.number <= last {
 				n += d.count
 			}
 		}
-		if n > 0 {
-			a := judge.Answer(&x.event)
-			t.Count(&x.event, &a, n)
+		if n == 0 {
+			continue
 		}
+		k := kinds[x.kind]
+		if k == nil {
+			k = &Kind{kept: x.kind.kept, number: int32(len(kinds))}
+			kinds[x.kind] = k
+		}
+		p := c.Place(x.addr)
+		c.ask(k, &p, x).add(&c.ev, n)
 	}
-	return t
+	for _, k := range kinds {
+		c.settle(k)
+	}
+	return c.tally
 }
 
 // Rough says why answers by classes are approximate for a change; empty if

@@ -22,27 +22,96 @@ type plain struct {
 }
 
 func (p *plain) effect(src *policy.Source, f *policy.Facts) policy.Effect {
+	if shut(src, f) || unwelcome(src, f) {
+		return policy.Block
+	}
 	return policytest.Plain(src, f).Verdict.Effect
 }
 
-func (p *plain) newFacts(f policy.Facts) policy.Facts {
-	if len(p.join[f.Person])+len(p.leave[f.Person]) == 0 {
-		return f
+// needs are the switches that must all be on for a protocol.
+var needs = map[protocol.Protocol][]string{protocol.IMAP: {"ImapEnabled"}, protocol.POP3: {"PopEnabled"}, protocol.Submission: {"SmtpClientAuthenticationDisabled"},
+	protocol.Sieve: {"SieveEnabled"}, protocol.ActiveSync: {"ActiveSyncEnabled"}, protocol.EWS: {"EwsEnabled"}, protocol.MAPI: {"MAPIEnabled", "MapiHttpEnabled"},
+	protocol.Webmail: {"OWAEnabled"}, protocol.CalDAV: {"CalDavEnabled"}, protocol.CardDAV: {"CardDavEnabled"}, protocol.JMAP: {"JmapEnabled"}}
+
+// shut asks the mailbox, then its groups (of which one that says no wins), then
+// its domain, then the organization; what nobody says is open.
+func shut(src *policy.Source, f *policy.Facts) bool {
+	whose, groups := f.Person, f.Groups
+	if f.Mailbox != "" {
+		whose, groups = f.Mailbox, f.MailboxGroups
 	}
+	for _, name := range needs[f.Protocol] {
+		open := func(s policy.Switches) (open, said bool) {
+			v := s.Get(name)
+			return v != nil && *v != (name == "SmtpClientAuthenticationDisabled"), v != nil
+		}
+		if name == "EwsEnabled" { // the organization's no beats everybody's yes
+			if on, said := open(src.Organization.Switches); said && !on {
+				return true
+			}
+		}
+		var holders []policy.Switches
+		if whose != "" {
+			holders = append(holders, src.Mailboxes[whose].Switches)
+		}
+		var yes, no policy.Switches
+		for _, g := range groups {
+			if on, said := open(src.Groups[g].Switches); said && on {
+				yes = src.Groups[g].Switches
+			} else if said {
+				no = src.Groups[g].Switches
+			}
+		}
+		for _, s := range append(holders, no, yes, src.Domains[f.Domain], src.Organization.Switches) {
+			on, said := open(s)
+			if said && !on {
+				return true
+			}
+			if said {
+				break
+			}
+		}
+	}
+	return false
+}
+
+// unwelcome asks the one authentication policy of these tests, which refuses
+// passwords on some protocols: the person's own beats everybody's.
+func unwelcome(src *policy.Source, f *policy.Facts) bool {
+	name := src.Organization.DefaultAuthenticationPolicy
+	if own := src.Mailboxes[f.Person].AuthenticationPolicy; own != "" && f.Person != "" {
+		name = own
+	}
+	for _, a := range src.AuthenticationPolicies {
+		if allowed, said := a.AllowBasicAuth[f.Protocol.Row().AuthPolicy]; a.Name == name && said && !allowed {
+			return f.Credential != policy.CredentialBearer && f.Credential != policy.CredentialCertificate
+		}
+	}
+	return false
+}
+
+func (p *plain) newFacts(f policy.Facts) policy.Facts {
+	f.Groups = p.newGroups(f.Person, f.Groups)
+	if f.Mailbox != "" {
+		f.MailboxGroups = p.newGroups(f.Mailbox, f.MailboxGroups)
+	}
+	return f
+}
+
+func (p *plain) newGroups(person string, were []string) []string {
 	groups := []string{}
-	for _, g := range f.Groups {
-		if !slices.Contains(p.leave[f.Person], g) {
+	for _, g := range were {
+		if !slices.Contains(p.leave[person], g) {
 			groups = append(groups, g)
 		}
 	}
-	for _, g := range p.join[f.Person] {
+	for _, g := range p.join[person] {
 		if !slices.Contains(groups, g) {
 			groups = append(groups, g)
 		}
 	}
 	slices.Sort(groups)
-	f.Groups = groups
-	return f
+	return groups
 }
 
 // end is where a sign-in ends: "in", "asked", "unable" or "out".

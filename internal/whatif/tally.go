@@ -1,6 +1,7 @@
 package whatif
 
 import (
+	"bytes"
 	"cmp"
 	"math/bits"
 	"slices"
@@ -85,23 +86,39 @@ func NewTally() *Tally {
 
 // Count counts n equal sign-ins.
 func (t *Tally) Count(e *signin.Event, a *Answer, n int64) {
-	f := &e.Facts
-	t.SignIns[a.Bucket] += n
-	if t.First.IsZero() || e.At.Before(t.First) {
-		t.First = e.At
+	at := e.At.UnixNano()
+	x := counted{bucket: a.Bucket, signIns: n, first: at, last: at, hours: hourOf(e.At), refs: &[samples]Sample{{at, e.ID}}}
+	x.by, x.code = a.decider()
+	t.take(&e.Facts, &x)
+}
+
+// take counts sign-ins of a kind to which the change does the same.
+func (t *Tally) take(f *policy.Facts, x *counted) {
+	t.SignIns[x.bucket] += x.signIns
+	first, last := time.Unix(0, x.first).UTC(), time.Unix(0, x.last).UTC()
+	if t.First.IsZero() || first.Before(t.First) {
+		t.First = first
 	}
-	if e.At.After(t.Last) {
-		t.Last = e.At
+	if last.After(t.Last) {
+		t.Last = last
 	}
 	if f.Person != "" {
-		t.person(f.Person).count(e, a.Bucket, n)
+		t.person(f.Person).count(f, x)
 	}
 	if c := t.program(f.Program); c != nil {
-		c[a.Bucket] += n
+		c[x.bucket] += x.signIns
 	}
-	if a.Bucket != Unchanged {
-		t.hit(e, a, n)
+	if x.bucket != Unchanged {
+		t.hit(f, x, first, last)
 	}
+}
+
+// decider is the object that would decide, and its reason.
+func (a *Answer) decider() (by string, code int) {
+	if a.Bucket == Allowed { // what kept it out so far
+		return a.Before.By, a.Before.Code
+	}
+	return a.After.By, a.After.Code
 }
 
 func (t *Tally) person(id string) *person {
@@ -116,13 +133,16 @@ func (t *Tally) person(id string) *person {
 	return p
 }
 
-func (p *person) count(e *signin.Event, b Bucket, n int64) {
-	p.counts[b] += n
-	p.total += n
-	p.protocols |= 1 << e.Facts.Protocol
-	p.kinds |= 1 << e.Facts.Credential
-	p.hours |= 1 << (uint64(e.At.Unix()) / 3600 % 24)
+func (p *person) count(f *policy.Facts, x *counted) {
+	p.counts[x.bucket] += x.signIns
+	p.total += x.signIns
+	p.protocols |= 1 << f.Protocol
+	p.kinds |= 1 << f.Credential
+	p.hours |= x.hours
 }
+
+// hourOf is the hour of the day, UTC, as a bit.
+func hourOf(at time.Time) uint32 { return 1 << (uint64(at.Unix()) / 3600 % 24) }
 
 func (t *Tally) program(name string) *Counts {
 	c := t.programs[name]
@@ -136,25 +156,22 @@ func (t *Tally) program(name string) *Counts {
 	return c
 }
 
-func (t *Tally) hit(e *signin.Event, a *Answer, n int64) {
-	f := &e.Facts
-	by, code := a.After.By, a.After.Code
-	if a.Bucket == Allowed { // what kept it out so far
-		by, code = a.Before.By, a.Before.Code
-	}
-	k := hitKey{f.Person, f.Program, f.Country, by, code, f.Protocol, f.Credential, a.Bucket}
+func (t *Tally) hit(f *policy.Facts, x *counted, first, last time.Time) {
+	k := hitKey{f.Person, f.Program, f.Country, x.by, x.code, f.Protocol, f.Credential, x.bucket}
 	h := t.hits[k]
 	if h == nil {
 		if len(t.hits) >= maxHits {
-			t.Left += n
+			t.Left += x.signIns
 			return
 		}
-		h = &Hit{Bucket: a.Bucket, Person: f.Person, Protocol: f.Protocol, Credential: f.Credential, Program: f.Program, Country: f.Country, By: by, Code: code, First: e.At, Last: e.At}
+		h = &Hit{Bucket: x.bucket, Person: f.Person, Protocol: f.Protocol, Credential: f.Credential, Program: f.Program, Country: f.Country, By: x.by, Code: x.code, First: first, Last: last}
 		t.hits[k] = h
 	}
-	h.SignIns += n
-	h.seen(e.At, e.At)
-	h.sample(Sample{e.At.UnixNano(), e.ID})
+	h.SignIns += x.signIns
+	h.seen(first, last)
+	for _, s := range x.refs {
+		sample(&h.refs, s)
+	}
 }
 
 func (h *Hit) seen(first, last time.Time) {
@@ -167,16 +184,21 @@ func (h *Hit) seen(first, last time.Time) {
 }
 
 // sample keeps the latest.
-func (h *Hit) sample(s Sample) {
+func sample(refs *[samples]Sample, s Sample) {
 	oldest := 0
-	for i := range h.refs {
-		if h.refs[i].At < h.refs[oldest].At {
+	for i := range refs {
+		if refs[oldest].after(&refs[i]) {
 			oldest = i
 		}
 	}
-	if s.At > h.refs[oldest].At {
-		h.refs[oldest] = s
+	if s.after(&refs[oldest]) {
+		refs[oldest] = s
 	}
+}
+
+// after is in the order in which samples are told, so that which are kept does not hang on chance.
+func (s *Sample) after(x *Sample) bool {
+	return s.At > x.At || s.At == x.At && bytes.Compare(s.ID[:], x.ID[:]) > 0
 }
 
 // Samples are some of the sign-ins behind the row, latest first.
@@ -232,7 +254,7 @@ func (t *Tally) join(k hitKey, h *Hit) {
 	mine.SignIns += h.SignIns
 	mine.seen(h.First, h.Last)
 	for _, s := range h.refs {
-		mine.sample(s)
+		sample(&mine.refs, s)
 	}
 }
 

@@ -82,7 +82,8 @@ type Judge struct {
 	c             *Change
 	before, after policy.Facts // worked in
 	tried         policy.Facts
-	groups        [2][]string
+	groups        [2][2][]string // of the person and of the mailbox
+	looked        bool           // the last answer asked what was granted
 }
 
 // NewJudge makes a judge.
@@ -90,6 +91,7 @@ func NewJudge(c *Change) *Judge { return &Judge{c: c} }
 
 // Answer says what the change does to a recorded sign-in.
 func (j *Judge) Answer(e *signin.Event) Answer {
+	j.looked = false
 	switch basisOf(e) {
 	case ended:
 		return Answer{}
@@ -112,10 +114,16 @@ const (
 )
 
 func basisOf(e *signin.Event) basis {
-	switch s := e.Verdict.Stage; {
-	case e.Observed && e.Code != signin.OK:
+	return basisBy(e.Observed, e.Code, e.Facts.Proven, e.Verdict.Stage)
+}
+
+func (x *kept) basis() basis { return basisBy(x.observed, x.code, x.facts.Proven, x.stage) }
+
+func basisBy(observed bool, code signin.Code, known bool, s policy.Stage) basis {
+	switch {
+	case observed && code != signin.OK:
 		return ended // the other server knew why
-	case e.Facts.Proven:
+	case known:
 		return proven
 	case s == policy.StageSwitch, s == policy.StageAuthenticationPolicy, s == policy.StageEarlyBlock:
 		return unseen
@@ -171,19 +179,29 @@ func (j *Judge) judge(e *signin.Event, f *policy.Facts) (a Answer) {
 // facts are a sign-in's as one side sees them.
 func (j *Judge) facts(into *policy.Facts, n int, s *Side, f *policy.Facts) *policy.Facts {
 	*into = *f
-	if j.c.Groups != nil && f.Person != "" {
-		if today, known := j.c.Groups(f.Person); known {
-			into.Groups = today
-		}
-	}
-	if len(s.Join)+len(s.Leave) > 0 {
-		join, leave := s.Join[f.Person], s.Leave[f.Person]
-		if len(join)+len(leave) > 0 {
-			j.groups[n] = regrouped(j.groups[n][:0], into.Groups, join, leave)
-			into.Groups = j.groups[n]
-		}
+	into.Groups = j.grouped(&j.groups[n][0], s, f.Person, f.Groups)
+	if f.Mailbox != "" {
+		into.MailboxGroups = j.grouped(&j.groups[n][1], s, f.Mailbox, f.MailboxGroups)
 	}
 	return into
+}
+
+// grouped are somebody's groups as one side sees them; room may be worked in.
+func (j *Judge) grouped(room *[]string, s *Side, person string, groups []string) []string {
+	if j.c.Groups != nil && person != "" {
+		if today, known := j.c.Groups(person); known {
+			groups = today
+		}
+	}
+	if len(s.Join)+len(s.Leave) == 0 {
+		return groups
+	}
+	join, leave := s.Join[person], s.Leave[person]
+	if len(join)+len(leave) == 0 {
+		return groups
+	}
+	*room = regrouped((*room)[:0], groups, join, leave)
+	return *room
 }
 
 // regrouped appends groups, with those joined and without those left, sorted
@@ -209,6 +227,7 @@ func (j *Judge) granted(e *signin.Event, f *policy.Facts) policy.Methods {
 	if j.c.Granted == nil || f.Credential != policy.CredentialPassword || policy.Promptable(f) || f.Person == "" {
 		return 0
 	}
+	j.looked = true
 	return j.c.Granted(e) &^ f.Methods
 }
 
