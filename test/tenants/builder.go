@@ -38,6 +38,7 @@ type draw struct {
 	easModel      bool   // but a rule lets a model in, and a thief may claim to be one
 	popRule       string // a client access rule about POP3: "", "deny", "disabled", "allowed first"
 	strictDefault bool   // the organisation's default authentication policy blocks
+	missing       string // a file that was not exported
 	defaults      bool   // security defaults instead of policies
 	everybody     bool   // the guarding policies name All and except a group; otherwise they name groups
 }
@@ -95,14 +96,21 @@ func newBuilder(o Options) *builder {
 	d.strictDefault = b.chance(0.5)
 	d.everybody = b.chance(0.5)
 	d.defaults = b.chance(0.1)
+	d.missing = pick(b, "", "", "", "", "MobileDevice", "signIns", "userRegistrationDetails", "authenticationStrengths", "OrganizationConfig", "TransportConfig", "securityDefaults", "ActiveSyncOrganizationSettings")
+	switch { // what cannot be left out without changing what is true, stays
+	case d.missing == "OrganizationConfig":
+		d.organisation, d.strictDefault, d.ews, d.mapiHTTP = unknown, false, "", true
+	case d.missing == "securityDefaults" && d.defaults, d.missing == "ActiveSyncOrganizationSettings" && d.easDefault != "Allow":
+		d.missing = ""
+	}
 	b.premises()
 	return b
 }
 
 func (b *builder) about() string {
 	d := b.draw
-	return fmt.Sprintf("seed %d, %d mailboxes: %s, log %s, SMTP off by default %v, MAPI/HTTP by default %v, EWS %q, unknown devices %s (a model let in: %v), POP rule %q, strict default authentication policy %v, guarding policies for All %v, security defaults %v",
-		b.options.Seed, b.options.Mailboxes, d.organisation, d.log, d.smtpOff, d.mapiHTTP, d.ews, d.easDefault, d.easModel, d.popRule, d.strictDefault, d.everybody, d.defaults)
+	return fmt.Sprintf("seed %d, %d mailboxes: %s, log %s, SMTP off by default %v, MAPI/HTTP by default %v, EWS %q, unknown devices %s (a model let in: %v), POP rule %q, strict default authentication policy %v, guarding policies for All %v, security defaults %v, missing %q",
+		b.options.Seed, b.options.Mailboxes, d.organisation, d.log, d.smtpOff, d.mapiHTTP, d.ews, d.easDefault, d.easModel, d.popRule, d.strictDefault, d.everybody, d.defaults, d.missing)
 }
 
 func pick[T any](b *builder, of ...T) T { return of[b.r.IntN(len(of))] }

@@ -104,6 +104,9 @@ var reportCases = []pair{
 	},
 }
 
+// deletedStrength is a disguise that only an export of strengths tells.
+const deletedStrength = "deleted strength"
+
 // referenceCases are policies that name what is gone. Whom else they name is
 // guarded by others.
 var referenceCases = []pair{
@@ -152,7 +155,7 @@ var referenceCases = []pair{
 		}
 	},
 	func(b *builder) {
-		d := b.watched("deleted strength")
+		d := b.watched(deletedStrength)
 		gone := b.strength(b.id(), "Former strength", "custom", "mfa", "fido2", "password,softwareOath")
 		p := b.policy("A strength that is gone", clients(browser, apps), byStrength(gone), b.mailApps(), over(d.group))
 		b.expect("deleted-reference", p.ID+"/"+gone.ID)

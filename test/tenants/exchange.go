@@ -15,7 +15,10 @@ func (b *builder) writeExchange(l layout) error {
 			tables = append(tables, t)
 		}
 	}
-	for _, t := range tables {
+	for _, t := range append(tables, b.mailboxList()) {
+		if t.noun == b.draw.missing {
+			continue
+		}
 		if err := b.export(l, t); err != nil {
 			return err
 		}
@@ -194,4 +197,16 @@ func (b *builder) accessRules() table {
 	b.r.Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
 	return table{noun: "ClientAccessRule", class: "Microsoft.Exchange.Data.Directory.SystemConfiguration.ClientAccessRules", lists: true, rows: listOf(rows...),
 		columns: []string{"Name", "Priority", "Enabled", "Action", "Scope", "AnyOfProtocols", "ExceptAnyOfProtocols", "AnyOfAuthenticationTypes", "AnyOfClientIPAddressesOrRanges", "UsernameMatchesAnyOfPatterns", "UserRecipientFilter"}}
+}
+
+// mailboxList is what nobody asked for and everybody exports.
+func (b *builder) mailboxList() table {
+	return table{noun: "Mailbox", class: management + "Mailbox", columns: []string{"Name", "Alias", "UserPrincipalName", "PrimarySmtpAddress", "RecipientTypeDetails", "Database", "LitigationHoldEnabled", "WhenCreated"},
+		rows: func(yield func([]any) bool) {
+			for _, p := range b.people {
+				if p.mailbox && !yield([]any{p.alias, p.alias, p.upn, p.mail, "UserMailbox", "DB07", false, "19.05.2026 16:02:41"}) {
+					return
+				}
+			}
+		}}
 }

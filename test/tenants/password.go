@@ -174,12 +174,15 @@ var passwordCases = []pair{
 		b.passwordOnly(d, protocols...)
 	},
 	func(b *builder) { // the organisation's switch for SMTP
-		b.disguise = "SMTP switch unset"
 		d := b.open("SMTP switch unset", "smtp")
-		for _, p := range d.people {
-			p.cas.smtpOff = null
+		unset := null
+		if b.draw.missing == "TransportConfig" {
+			unset = no // what the organisation says is not known
 		}
-		if b.draw.smtpOff {
+		for _, p := range d.people {
+			p.cas.smtpOff = unset
+		}
+		if b.draw.smtpOff && unset == null {
 			b.none(d, "password-only", "the organisation says off")
 		} else {
 			b.passwordOnly(d, "smtp")

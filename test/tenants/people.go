@@ -178,7 +178,7 @@ func (b *builder) leave(d *dept, protocols ...string) {
 		c.mapiHTTP = b.flag(open["mapi"])
 		c.blockRPC = b.flag(!open["rpc"])
 		c.smtpOff = b.flag(!open["smtp"])
-		if b.draw.smtpOff != open["smtp"] && b.chance(0.5) {
+		if b.draw.smtpOff != open["smtp"] && b.draw.missing != "TransportConfig" && b.chance(0.5) {
 			c.smtpOff = null // the organisation says the same
 		}
 		p.cas = c

@@ -33,6 +33,7 @@ type policy struct {
 	Conditions      conditions `json:"conditions"`
 	GrantControls   *grant     `json:"grantControls"`
 	SessionControls any        `json:"sessionControls"`
+	Partial         *string    `json:"partialEnablementStrategy"` // in answers, in no metadata
 }
 
 type conditions struct {

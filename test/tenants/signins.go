@@ -22,6 +22,9 @@ type sink interface {
 // writeLog writes a month of sign-ins: ordinary ones made as they are written,
 // the planted ones between them.
 func (b *builder) writeLog(l layout) error {
+	if b.draw.missing == "signIns" {
+		return nil
+	}
 	s, err := b.sink(l)
 	if err != nil {
 		return err
@@ -188,7 +191,11 @@ type signInLocation struct {
 }
 
 func (b *builder) signInObject(e *event) any {
-	s := signInV1{ID: b.id(), Created: e.when.Format(time.RFC3339), AppID: e.app.id, App: e.app.name, Address: e.address, Client: e.client, Agent: none(e.agent), Correlation: b.id(),
+	created := e.when.Format(time.RFC3339)
+	if b.r.IntN(4) == 0 {
+		created = e.when.Add(time.Duration(b.r.IntN(999)) * time.Microsecond).Format("2006-01-02T15:04:05.9999999Z07:00")
+	}
+	s := signInV1{ID: b.id(), Created: created, AppID: e.app.id, App: e.app.name, Address: e.address, Client: e.client, Agent: none(e.agent), Correlation: b.id(),
 		PolicyStatus: e.policyStatus, Interactive: !e.quiet, RiskDetail: "none", RiskAggregated: "none", RiskDuring: "none", RiskState: "none", RiskEvents: []string{},
 		Resource: e.resource.name, ResourceID: e.resource.id, Status: signInStatus{Code: e.code, Reason: e.reason()}, Device: signInDevice{OS: e.os, Browser: e.browser},
 		Location: signInLocation{e.city, "", e.country}, AppliedPolicies: []any{}}

@@ -26,8 +26,8 @@ func TestEveryKindIsPlanted(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if strings.HasSuffix(truth.About, "security defaults true") {
-			continue // which leave fewer kinds
+		if strings.Contains(truth.About, "security defaults true") || !strings.HasSuffix(truth.About, `missing ""`) {
+			continue // which leaves fewer kinds
 		}
 		disguises, misses := map[string]map[string]bool{}, map[string]int{}
 		for _, f := range truth.Findings {

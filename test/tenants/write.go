@@ -54,6 +54,9 @@ func (b *builder) writeGraph(l layout) error {
 		{"userRegistrationDetails", "reports/authenticationMethods/userRegistrationDetails", b.registrations(), pick(b, 0, 100, 1000)},
 	}
 	for _, o := range objects {
+		if o.name == b.draw.missing {
+			continue
+		}
 		page := o.page
 		if b.options.Mailboxes > 2000 && page > 0 {
 			page *= 50
@@ -62,6 +65,12 @@ func (b *builder) writeGraph(l layout) error {
 			return err
 		}
 	}
+	if err := b.strays(l); err != nil {
+		return err
+	}
+	if b.draw.missing == "securityDefaults" {
+		return nil
+	}
 	defaults := map[string]any{"@odata.context": graphRoot + "policies/identitySecurityDefaultsEnforcementPolicy/$entity", "id": "00000000-0000-0000-0000-000000000005",
 		"displayName": "Security Defaults", "isEnabled": b.draw.defaults}
 	text, err := json.MarshalIndent(defaults, "", "    ")
@@ -69,6 +78,23 @@ func (b *builder) writeGraph(l layout) error {
 		return err
 	}
 	return os.WriteFile(filepath.Join(l.entra, "securityDefaults.json"), text, 0o644)
+}
+
+// strays are files that lie in such folders and say nothing of this.
+func (b *builder) strays(l layout) error {
+	for name, text := range map[string]string{
+		"README.txt":             "Exported for the audit; ask Jörg.\r\n",
+		".DS_Store":              "\x00\x00\x00\x01Bud1\x00",
+		"empty.json":             "",
+		"devices.json":           `{"@odata.context":"` + graphRoot + `devices","value":[{"id":"` + b.id() + `","displayName":"MFP-3","accountEnabled":true,"operatingSystem":"Windows"}]}`,
+		"servicePrincipals.json": `{"@odata.context":"` + graphRoot + `servicePrincipals","value":[{"id":"` + b.id() + `","appId":"` + b.id() + `","displayName":"Backup","accountEnabled":true}]}`,
+		"serials.csv":            "\"Serial\";\"Owner\"\r\n\"1\";\"Jörg\"\r\n",
+	} {
+		if err := os.WriteFile(filepath.Join(l.entra, name), []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func seq[T any](list []T, as func(T) any) iter.Seq[any] {
@@ -230,6 +256,9 @@ func (g *group) graph() any {
 	members := []any{}
 	for _, inner := range g.groups {
 		members = append(members, map[string]string{"@odata.type": "#microsoft.graph.group", "id": inner.id})
+	}
+	if g.name[len(g.name)-1] == '7' { // devices and contacts are members too
+		members = append(members, map[string]string{"@odata.type": "#microsoft.graph.device", "id": "0f7c0de0-0000-4000-8000-0000000000d1"})
 	}
 	for _, p := range g.people {
 		members = append(members, map[string]string{"@odata.type": "#microsoft.graph.user", "id": p.id})
