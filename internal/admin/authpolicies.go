@@ -67,14 +67,19 @@ func readAuthPolicies(file []byte) ([]*exchange.AuthenticationPolicy, error) {
 	if err == nil {
 		return all, nil
 	}
-	sheet, other, wrapped := tenant.AsCSV(file)
-	if !other || wrapped != nil {
-		return nil, err
+	sheet, was, fault := tenant.AsCSV(file)
+	if fault == nil && was != "" {
+		all, fault = exchange.ReadAuthenticationPolicies(bytes.NewReader(sheet))
 	}
-	if all, wrapped = exchange.ReadAuthenticationPolicies(bytes.NewReader(sheet)); wrapped != nil {
-		return nil, err
+	switch was {
+	case "clixml":
+		return all, fault
+	case "json":
+		if fault == nil {
+			return all, nil
+		}
 	}
-	return all, nil
+	return nil, err
 }
 
 // importAuthPolicies makes or replaces the policies of a file.

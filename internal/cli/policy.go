@@ -25,7 +25,7 @@ func (a *app) policies() objects { return objects{a, "policy", policies} }
 
 func (a *app) policy() *cobra.Command {
 	d := a.policies()
-	return noun("policy", "Conditional access policies, as Microsoft Graph has them", a.policyList(), d.show(a.showPolicy), a.policyNew(), a.policyLint(), a.policyReplay(), d.imports(), d.export(),
+	return noun("policy", "Conditional access policies, as Microsoft Graph has them", a.policyList(), d.show(a.showPolicy), a.policyNew(), a.policyLint(), a.policyReplay(), a.policyImport(), d.export(),
 		a.policyState("enable", "enabled", "Enforce a policy, on open connections too"),
 		a.policyState("disable", "disabled", "Switch a policy off"),
 		a.policyState("report-only", "enabledForReportingButNotEnforced", "Only report what a policy would do"), d.delete(),

@@ -100,16 +100,20 @@ func (t *translator) accessDoors(r *rule, names []string, all set) set {
 		return all
 	}
 	out := set{}
+	var none []string
 	for _, n := range names {
 		word := strings.ToLower(n)
 		switch door, ok := accessProtocols[word]; {
 		case ok:
 			out[door] = true
 		case elsewhere[word]:
-			t.out.unmapped(r.line, r.name, "%s is no door here: the rule counts for its other protocols", n)
+			none = append(none, n)
 		default:
 			r.lost = append(r.lost, "the protocol "+n+" is not known")
 		}
+	}
+	if len(none) > 0 && len(out) > 0 {
+		t.out.unmapped(r.line, r.name, "%s is no door here: the rule counts for its other protocols", strings.Join(none, ", "))
 	}
 	return out
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -66,8 +67,7 @@ func (r *reader) folder() error {
 		if count++; count > maxFiles {
 			return fmt.Errorf("more than %d files", maxFiles)
 		}
-		r.t.Files = append(r.t.Files, File{Path: name})
-		r.file, r.noted = &r.t.Files[len(r.t.Files)-1], 0
+		r.begin(name)
 		if !d.Type().IsRegular() {
 			r.note(0, "", "this is no regular file and was not read")
 			return nil
@@ -80,6 +80,30 @@ func (r *reader) folder() error {
 	}
 	return nil
 }
+
+func (r *reader) begin(name string) {
+	r.t.Files = append(r.t.Files, File{Path: name})
+	r.file, r.noted = &r.t.Files[len(r.t.Files)-1], 0
+}
+
+// ReadFiles reads files by their paths, as if they were all that a folder holds.
+func ReadFiles(paths ...string) (*Tenant, error) {
+	r := newReader(osFiles{})
+	for _, name := range paths {
+		if _, err := os.Stat(name); err != nil {
+			return nil, err
+		}
+		r.begin(name)
+		r.readFile()
+	}
+	r.finish()
+	return r.t, nil
+}
+
+// osFiles opens any path.
+type osFiles struct{}
+
+func (osFiles) Open(name string) (fs.File, error) { return os.Open(name) }
 
 // note keeps what is to be told, up to a bound for each file.
 func (r *reader) note(line int, object, format string, args ...any) {

@@ -24,16 +24,16 @@ func ReadJSON(in io.Reader, each func(raw []byte, line int) error) error {
 
 // AsCSV is an export of a cmdlet in the form of Export-Csv, whatever form it
 // has: what reads the one then reads all. A file that is CSV stays as it is, to
-// the byte; false says that it was.
-func AsCSV(file []byte) ([]byte, bool, error) {
+// the byte. was is what it was: "json", "clixml", or empty.
+func AsCSV(file []byte) (sheet []byte, was string, err error) {
 	b := utf8Text(bytes.NewReader(file))
 	form := formOf(b)
 	if form != formJSON && form != formCLIXML {
-		return file, false, nil
+		return file, "", nil
 	}
 	rows, err := recordsOf(b, form)
 	if err != nil {
-		return nil, true, err
+		return nil, string(form), err
 	}
 	var columns []string
 	known := map[string]bool{}
@@ -46,18 +46,18 @@ func AsCSV(file []byte) ([]byte, bool, error) {
 		}
 	}
 	if len(columns) == 0 {
-		return nil, true, errors.New("there is no object in it")
+		return nil, string(form), errors.New("there is no object in it")
 	}
 	c := exchange.NewCSV(columns)
 	for i := range rows {
 		r := c.Append()
 		for _, name := range columns {
 			if err := setCell(r, name, rows[i].get(name)); err != nil {
-				return nil, true, err
+				return nil, string(form), err
 			}
 		}
 	}
-	return c.Bytes(), true, nil
+	return c.Bytes(), string(form), nil
 }
 
 // setCell writes a value as Export-Csv would: a collection by a class name,
