@@ -25,10 +25,9 @@ type plotWord struct {
 }
 
 const (
-	plotWidth = 640 // units of the drawing; the page scales it
-	rowHeight = 30
-	labelRoom = 236
-	valueRoom = 66
+	plotWidth = 340 // units of the drawing, about as wide as a phone; the page scales it
+	rowHeight = 38
+	valueRoom = 58
 )
 
 func (r *Report) plots() []plot {
@@ -64,26 +63,25 @@ func horizontal(id, title string, bars []Bar, label func(string) string, class s
 		if c == "" && i < len(coverageClasses) {
 			c = coverageClasses[i]
 		}
-		wide := float64(plotWidth-labelRoom-valueRoom) * float64(b.Value) / float64(most)
-		p.Words = append(p.Words, plotWord{labelRoom - 8, y + 19, "end", label(b.Name)})
-		p.Bars = append(p.Bars, plotBar{labelRoom, y + 3, max(wide, 1), rowHeight - 10, c, label(b.Name) + ": " + thousands(b.Value)})
-		p.Words = append(p.Words, plotWord{labelRoom + wide + 6, y + 19, "", thousands(b.Value)})
+		wide := max(float64(plotWidth-valueRoom)*float64(b.Value)/float64(most), 1)
+		p.Words = append(p.Words, plotWord{0, y + 13, "", label(b.Name)}, plotWord{wide + 6, y + 29, "", thousands(b.Value)})
+		p.Bars = append(p.Bars, plotBar{0, y + 18, wide, 13, c, label(b.Name) + ": " + thousands(b.Value)})
 		p.Table = append(p.Table, []string{label(b.Name), thousands(b.Value)})
 	}
 	p.Says = title
 	return p
 }
 
-// perDay draws the sign-ins of each day; of a long log, of as many days together as fit.
+// perDay draws the sign-ins of each day that went through on a password; of a long log, of as many days together as fit.
 func (r *Report) perDay() plot {
 	const (
-		high  = 180
-		below = 26
-		left  = 56
+		high  = 130
+		below = 20
+		left  = 44
 		most  = 92 // columns
 	)
 	days := r.Charts.PerDay
-	p := plot{ID: "per-day", Title: "Sign-ins to mail that went through, by day (UTC)", Width: plotWidth, Height: high + below + 12, Table: [][]string{{"from", "legacy", "one factor", "other"}}}
+	p := plot{ID: "per-day", Title: "Sign-ins to mail without a second factor, by day (UTC)", Width: plotWidth, Height: high + below + 12, Table: [][]string{{"from", "legacy", "one factor", "on two factors or not said"}}}
 	each := (len(days) + most - 1) / most
 	var columns []Day
 	for i := range days {
@@ -95,7 +93,7 @@ func (r *Report) perDay() plot {
 	}
 	top := 1
 	for _, c := range columns {
-		top = max(top, c.Legacy+c.Single+c.Other)
+		top = max(top, c.Legacy+c.Single)
 	}
 	wide := float64(plotWidth-left-4) / float64(max(len(columns), 1))
 	for i, c := range columns {
@@ -103,7 +101,7 @@ func (r *Report) perDay() plot {
 		for _, part := range []struct {
 			n           int
 			class, word string
-		}{{c.Legacy, "bad", "legacy"}, {c.Single, "warn", "one factor"}, {c.Other, "good", "other"}} {
+		}{{c.Legacy, "bad", "legacy"}, {c.Single, "warn", "modern, on one factor"}} {
 			h := float64(high) * float64(part.n) / float64(top)
 			if part.n == 0 {
 				continue
@@ -117,6 +115,6 @@ func (r *Report) perDay() plot {
 	if n := len(columns); n > 0 {
 		p.Words = append(p.Words, plotWord{left, high + below + 4, "", columns[0].Day}, plotWord{plotWidth - 4, high + below + 4, "end", columns[n-1].Day})
 	}
-	p.Says = "Red: legacy authentication; amber: modern on one factor; green: the rest"
+	p.Says = "At the bottom, red: legacy authentication. On top, amber: modern, on one factor."
 	return p
 }

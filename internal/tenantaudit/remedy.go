@@ -53,7 +53,7 @@ func (a *audit) closePasswords(p *person, protocols []string) Remedy {
 	case len(rest) > 0:
 		r.Do = "Refuse passwords by an authentication policy (New-AuthenticationPolicy -Name 'No passwords'" + a.blocking() + "); tokens go on working."
 	default:
-		r.Do = "Switch SMTP AUTH off for this mailbox."
+		r.Do = "Switch SMTP AUTH off for the mailbox."
 	}
 	if harm > 0 {
 		r.Do += " " + counted(harm, "sign-in", "sign-ins") + " of the log used it: move those programs first."
