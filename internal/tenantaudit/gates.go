@@ -256,13 +256,15 @@ func (g *gates) fixed(p *person, w *wayIn, auth *tenant.AuthPolicy, how string) 
 		}
 		add("organisation", organisation != "", organisation, open)
 	}
-	name := "no authentication policy"
-	if auth != nil {
+	name, open := "", "no authentication policy is assigned: nothing refuses passwords on "+w.label
+	switch {
+	case auth != nil:
 		name = fmt.Sprintf("authentication policy %q (%s)", auth.Name, how)
-	} else if how != "none" {
-		name = "authentication policy: " + how
+		open = name + " lets passwords pass on " + w.label
+	case how != "none":
+		open = "the authentication policy that is assigned is not in the export: it is not counted on"
 	}
-	add("authentication policy", !passwords(auth, w.suffix), name+" refuses passwords on "+w.label, name+" lets passwords pass on "+w.label)
+	add("authentication policy", !passwords(auth, w.suffix), name+" refuses passwords on "+w.label, open)
 	add("account", p.disabled, "the account is disabled", "the account is enabled")
 	add("mailbox", mailbox != "", mailbox, "the mailbox leaves "+w.label+" on")
 	if w.eas {

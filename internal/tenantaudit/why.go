@@ -14,12 +14,24 @@ import (
 // mostReasons bounds how many policies a witness names.
 const mostReasons = 12
 
+// The steps of whyNot by how near a policy came to stopping a sign-in.
+const (
+	notForThem = iota
+	otherRisk  // or another flow
+	otherClient
+	excludesThem
+	otherPlace // or platform, or device
+	asksTooLittle
+	reportsOnly
+)
+
 // reasons say of the policies in force that could have stopped a sign-in why
-// they did not, those that come nearest to it first. let names the nearest.
+// they did not, those that come nearest to it first. let names the nearest that
+// was meant for them.
 func (a *audit) reasons(p *person, f policy.Facts, modern bool) (rungs []Rung, let string) {
 	type reason struct {
-		depth int // how many conditions held before one did not
-		rung  Rung
+		near int
+		rung Rung
 	}
 	var all []reason
 	for i := range a.t.Policies {
@@ -28,82 +40,67 @@ func (a *audit) reasons(p *person, f policy.Facts, modern bool) (rungs []Rung, l
 			continue
 		}
 		force := a.forceOf(&x.Policy)
-		if !modern && !force.legacy || modern && !force.modern && !force.legacy {
+		if !force.legacy {
 			continue
 		}
-		depth, why := a.whyNot(p, &f, x, modern, force)
-		if why != "" {
-			all = append(all, reason{depth, Rung{"conditional access", "open", quoted(x.DisplayName) + " " + why}})
+		if near, why := a.whyNot(p, &f, x, modern, force); why != "" {
+			all = append(all, reason{near, Rung{"conditional access", "open", quoted(x.DisplayName) + " " + why}})
 		}
 	}
-	slices.SortStableFunc(all, func(x, y reason) int { return y.depth - x.depth })
-	for i := range all {
-		if i == mostReasons {
-			break
-		}
+	slices.SortStableFunc(all, func(x, y reason) int { return y.near - x.near })
+	if len(all) > 0 && all[0].near >= excludesThem {
+		let = "policy " + all[0].rung.Object
+	}
+	for i := range all[:min(len(all), mostReasons)] {
 		rungs = append(rungs, all[i].rung)
 	}
-	if len(all) > 0 {
-		return rungs, "policy " + all[0].rung.Object
-	}
-	return rungs, ""
+	return rungs, let
 }
 
-// whyNot says which condition of a policy leaves a sign-in out.
-func (a *audit) whyNot(p *person, f *policy.Facts, x *tenant.Policy, modern bool, force force) (depth int, why string) {
+// whyNot says which condition of a policy leaves a sign-in out; it is empty if
+// none does.
+func (a *audit) whyNot(p *person, f *policy.Facts, x *tenant.Policy, modern bool, force force) (near int, why string) {
 	c := &x.Conditions
-	steps := []func() string{
-		func() string { return a.usersWhy(p, c.Users) },
-		func() string {
-			if c.ClientAppTypes != 0 && c.ClientAppTypes&policy.ClientAppTypeOf(f) == 0 {
-				return "is for " + strings.Join(c.ClientAppTypes.Names(), ", ") + ", not for " + strings.Join(policy.ClientAppTypeOf(f).Names(), ", ")
-			}
-			return ""
-		},
-		func() string {
-			if len(c.Risks) > 0 {
-				return "waits for a risk (" + c.Risks[0].Name + "), which is not counted on"
-			}
-			if c.TransferMethods != 0 {
-				return "is for device code flow or authentication transfer only"
-			}
-			return ""
-		},
-		func() string { return deviceWhy(c.DeviceFilter) },
-		func() string { return platformWhy(f, c.Platforms) },
-		func() string { return a.placeWhy(f, c.Locations) },
-		func() string {
-			if why := unsure(&x.Policy); why != "" {
-				return "is not counted on: " + why
-			}
-			if modern && !force.modern {
-				return "asks for nothing that a thief cannot give (terms of use, one of several controls, a strength with a single factor)"
-			}
-			return ""
-		},
-		func() string {
-			if x.State == policy.ReportOnly {
-				return "is report-only: it enforces nothing"
-			}
-			return ""
-		},
+	if excludes, why := a.usersWhy(p, c.Users); why != "" {
+		if excludes {
+			return excludesThem, why
+		}
+		return notForThem, why
 	}
-	for depth, step := range steps {
-		if why := step(); why != "" {
-			return depth, why
+	if len(c.Risks) > 0 {
+		return otherRisk, "waits for a risk (" + c.Risks[0].Name + "), which is not counted on"
+	}
+	if c.TransferMethods != 0 {
+		return otherRisk, "is for device code flow or authentication transfer only"
+	}
+	if client := policy.ClientAppTypeOf(f); c.ClientAppTypes != 0 && c.ClientAppTypes&client == 0 {
+		return otherClient, "is for " + strings.Join(c.ClientAppTypes.Names(), ", ") + ", not for " + strings.Join(client.Names(), ", ")
+	}
+	for _, why := range []string{deviceWhy(c.DeviceFilter), platformWhy(f, c.Platforms), a.placeWhy(f, c.Locations)} {
+		if why != "" {
+			return otherPlace, why
 		}
 	}
-	return len(steps), ""
+	if why := unsure(&x.Policy); why != "" {
+		return asksTooLittle, "is not counted on: " + why
+	}
+	if modern && !force.modern {
+		return asksTooLittle, "asks for nothing that a thief cannot give (terms of use, one of several controls, a strength with a single factor)"
+	}
+	if x.State == policy.ReportOnly {
+		return reportsOnly, "is report-only: it enforces nothing"
+	}
+	return 0, ""
 }
 
-// usersWhy says why a policy is not for somebody.
-func (a *audit) usersWhy(p *person, u *policy.Users) string {
+// usersWhy says why a policy is not for somebody, and whether it leaves them out by name.
+func (a *audit) usersWhy(p *person, u *policy.Users) (excludes bool, why string) {
 	if u == nil {
-		return ""
+		return false, ""
 	}
 	e := &u.Exclude
 	if slices.Contains(lowerAll(e.Users), p.id) && p.id != "" {
-		return "excludes them by name"
+		return true, "excludes them by name"
 	}
 	for _, g := range lowerAll(e.Groups) {
 		if slices.Contains(p.groups, g) {
@@ -111,17 +108,17 @@ func (a *audit) usersWhy(p *person, u *policy.Users) string {
 			if a.groups[g] != nil {
 				name = a.groups[g].DisplayName
 			}
-			return "excludes the group " + quoted(name)
+			return true, "excludes the group " + quoted(name)
 		}
 	}
 	for _, r := range lowerAll(e.Roles) {
 		if slices.Contains(p.roles, r) {
-			return "excludes their role " + r
+			return true, "excludes their role " + r
 		}
 	}
 	for _, g := range e.Guests {
 		if g.Types&p.guestType != 0 {
-			return "excludes guests"
+			return true, "excludes guests"
 		}
 	}
 	i := lowered(&u.Include, false)
@@ -130,9 +127,9 @@ func (a *audit) usersWhy(p *person, u *policy.Users) string {
 	}
 	if i.All || among(i.Users, []string{p.id}) || among(i.Groups, p.groups) || among(i.Roles, p.roles) ||
 		slices.ContainsFunc(i.Guests, func(g policy.Guests) bool { return g.Types&p.guestType != 0 }) {
-		return ""
+		return false, ""
 	}
-	return "is not for them"
+	return false, "is not for them"
 }
 
 func deviceWhy(d *policy.DeviceFilter) string {
