@@ -88,7 +88,7 @@ func (a *app) runTests(ctx context.Context, name string, o *testFlags) error {
 		options.Recorded = log.replay
 	}
 	report := policycheck.Run(t.source, t.suites, options)
-	if err := a.tellTests(&testsRun{set, report, o}); err != nil {
+	if err := a.tellTests(&testsRun{set.Of(policyset.Test), report, o}); err != nil {
 		return err
 	}
 	if report.Failed == 0 && log.away != nil {

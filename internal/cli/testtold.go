@@ -14,18 +14,17 @@ import (
 
 // testsRun is a run of tests, to be told.
 type testsRun struct {
-	set    *policyset.Set
+	tests  []*policyset.Object
 	report *policycheck.Report
 	o      *testFlags
 }
 
 // place is where a result's test stands: file and line.
 func (t *testsRun) place(r *policycheck.Result) string {
-	all := t.set.Of(policyset.Test)
-	if r.At >= len(all) {
+	if r.At >= len(t.tests) {
 		return r.Place
 	}
-	return fmt.Sprintf("%s:%d", all[r.At].File, all[r.At].Pos(r.Pointer).Line)
+	return fmt.Sprintf("%s:%d", t.tests[r.At].File, t.tests[r.At].Pos(r.Pointer).Line)
 }
 
 func (a *app) tellTests(t *testsRun) error {
