@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/portreeve/portreeve/internal/location"
 	"github.com/portreeve/portreeve/internal/policy"
@@ -40,8 +41,8 @@ func (c *checker) private(i int, p *policy.Policy) {
 		Fix: Fix{Text: fmt.Sprintf("make a named location %q of your own networks and exclude it", privateName),
 			Command: "portreeve location add " + quote(privateName) + " --cidr " + strings.Join(privateRanges, " --cidr "),
 			JSON:    patch(map[string]any{"conditions": map[string]any{"locations": map[string]any{"includeLocations": p.Conditions.Locations.Include, "excludeLocations": exclude}}})}}
-	alone := c.alone(i)
-	f.count = func(f *policy.Facts) bool { return location.Private(f.Addr) && applies(alone, f) }
+	alone := sync.OnceValue(func() *policy.Snapshot { return c.alone(i) })
+	f.count = func(f *policy.Facts) bool { return location.Private(f.Addr) && applies(alone(), f) }
 	f.tell = func(n, people int) string {
 		return fmt.Sprintf("%s of %s in %s came from private addresses and would meet it", signIns(n), persons(people), days(c.Days))
 	}
@@ -61,18 +62,18 @@ func (c *checker) alone(i int) *policy.Snapshot {
 // granted finds a block of password programs that also shuts out those that
 // earned more than a password: app passwords, approval windows, known programs.
 func (c *checker) granted(i int, p *policy.Policy) {
-	if p.Grant == nil || p.Grant.Controls&policy.ControlBlock == 0 {
-		return
+	if p.Grant == nil || p.Grant.Controls&policy.ControlBlock == 0 || narrow(&p.Conditions) {
+		return // a block of one place or program is meant so
 	}
 	alone := c.alone(i)
 	caught := func(k policy.CredentialKind) int { return caughtDoors(alone, p, k, c) }
 	apps, passwords, tokens := caught(policy.CredentialAppPassword), caught(policy.CredentialPassword), caught(policy.CredentialBearer)
-	if apps == 0 || passwords == 0 || tokens > 0 || narrow(&p.Conditions) {
-		return // a block of everybody's everything, or of one place, is meant so
+	if apps == 0 || passwords == 0 || tokens > 0 {
+		return // a block of everything that somebody has is meant so, too
 	}
 	f := Finding{ID: BlocksGranted, Severity: Warning, Object: about(p), Pointer: "/grantControls",
 		Sentence: "The block also shuts out every app password and every approval window: Entra counts them as legacy authentication",
-		Fix: Fix{Text: "ask for a strength instead of block: a password alone is refused just the same, before it is looked at, and what was granted to a program goes on working; the template makes the policy and its strength",
+		Fix: Fix{Text: "ask for a strength instead of block: a password alone is refused just the same, and what was granted to a program goes on working; the template makes the policy and its strength",
 			Command: "portreeve policy new --template password-alone-opens-nothing --dry-run", JSON: Instead()}}
 	f.count = func(f *policy.Facts) bool { return earned(f) && applies(alone, f) }
 	f.tell = func(n, people int) string {
@@ -83,7 +84,7 @@ func (c *checker) granted(i int, p *policy.Policy) {
 
 // narrow says that a block is for some places, programs or times only.
 func narrow(c *policy.Conditions) bool {
-	return c.Locations != nil || c.DeviceFilter != nil || c.TransferMethods != 0 || c.Portreeve.Programs != nil || c.Portreeve.ASNs != nil ||
+	return c.Locations != nil || c.Platforms != nil || c.DeviceFilter != nil || c.TransferMethods != 0 || c.Portreeve.Programs != nil || c.Portreeve.ASNs != nil ||
 		c.Portreeve.Hours != nil || c.Portreeve.NewClient != nil || c.Portreeve.ViaWebmail != nil || c.Portreeve.CredentialKinds != nil
 }
 

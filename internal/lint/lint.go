@@ -83,6 +83,8 @@ type Input struct {
 	Now      time.Time
 	// Only chooses objects by their ids; nil is all. Policies are still compared with all others.
 	Only func(id string) bool
+	// NoNotes leaves out what is no more than a note, and the time that it takes.
+	NoNotes bool
 	// Since says since when a policy has been in its state, where that is known.
 	Since map[string]time.Time
 	// SignIns are recorded sign-ins that were let in lately, and how many each stands for; nil is not looked at.
@@ -122,7 +124,11 @@ type checker struct {
 
 func (c *checker) wanted(id string) bool { return c.Only == nil || c.Only(id) }
 
-func (c *checker) add(f Finding) { c.found = append(c.found, f) }
+func (c *checker) add(f Finding) {
+	if f.Severity != Note || !c.NoNotes {
+		c.found = append(c.found, f)
+	}
+}
 
 func about(p *policy.Policy) Object { return Object{"policy", p.ID, p.DisplayName} }
 

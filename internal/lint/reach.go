@@ -3,6 +3,7 @@ package lint
 import (
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/portreeve/portreeve/internal/policy"
 )
@@ -18,9 +19,11 @@ func (c *checker) reach(i int, p *policy.Policy) {
 		c.never(p, names)
 		return
 	}
-	if by, shadowed := c.Rules.Shadowed(i, c.Now); shadowed {
-		c.shadowed(p, &c.source.Policies[by])
-		return
+	if !c.NoNotes {
+		if by, shadowed := c.Rules.Shadowed(i, c.Now); shadowed {
+			c.shadowed(p, &c.source.Policies[by])
+			return
+		}
 	}
 	c.narrowed(i, p)
 }
@@ -116,8 +119,8 @@ func (c *checker) narrowed(i int, p *policy.Policy) {
 	f := Finding{ID: Narrowed, Severity: severity, Object: about(p), Pointer: pointerOf(more[0].condition),
 		Sentence: fmt.Sprintf("The policy is for everybody, but holds only where %s does, %s; every other sign-in passes it by", more[0].condition, more[0].why),
 		Fix:      Fix{Text: "take the condition out, or add a policy for the rest"}}
-	widened := c.widened(i)
-	f.count = func(f *policy.Facts) bool { return widened.applies(f) && !widened.now(f) }
+	widened := sync.OnceValue(func() without { return c.widened(i) })
+	f.count = func(f *policy.Facts) bool { return widened().applies(f) && !widened().now(f) }
 	f.tell = func(n, people int) string {
 		return fmt.Sprintf("%s of %s in %s would meet it without the condition and do not with it", signIns(n), persons(people), days(c.Days))
 	}

@@ -174,6 +174,9 @@ func (r *rule) noDoor() (conditions []string, never bool) {
 	if r.platforms != nil {
 		asked = append(asked, r.platforms)
 	}
+	if anyDoor(asked) {
+		return nil, false
+	}
 	for size := 1; size <= len(asked); size++ { // the fewest that cannot hold together
 		for pick := range 1 << len(asked) {
 			var some []condition

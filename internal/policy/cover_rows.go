@@ -13,16 +13,12 @@ import (
 func (s *Snapshot) covering(policy int, now time.Time) coverers {
 	c := &cover{s: s, policy: policy, left: slices.Clone(s.enforced), word: policy / 64, bit: 1 << (policy % 64)}
 	c.left[c.word] &^= c.bit
-	c.demands()
-	if c.none() {
-		return nil
-	}
-	c.people(now)
-	for _, step := range []func(){c.doors, c.rest, c.words, c.devices, c.places} {
-		if c.none() {
+	people := func() { c.people(now) } // the dearest, for the few that are left
+	for _, step := range []func(){c.demands, c.doors, c.rest, c.words, c.devices, c.places, people} {
+		step()
+		if c.where(); len(c.at) == 0 {
 			return nil
 		}
-		step()
 	}
 	return c.all()
 }
@@ -37,12 +33,19 @@ type cover struct {
 	s      *Snapshot
 	policy int
 	left   set
+	at     []int // the words of left that have a bit
 	word   int
 	bit    uint64
 }
 
-func (c *cover) none() bool {
-	return !slices.ContainsFunc(c.left, func(w uint64) bool { return w != 0 })
+// where finds the words of left that have a bit: soon they are few.
+func (c *cover) where() {
+	c.at = c.at[:0]
+	for i, w := range c.left {
+		if w != 0 {
+			c.at = append(c.at, i)
+		}
+	}
 }
 
 func (c *cover) all() (all coverers) {
@@ -59,7 +62,7 @@ func (c *cover) row(r set) {
 	if r == nil || r[c.word]&c.bit == 0 {
 		return
 	}
-	for i := range c.left {
+	for _, i := range c.at {
 		c.left[i] &= r[i]
 	}
 }
@@ -147,16 +150,22 @@ func (c *cover) devices() {
 }
 
 func (c *cover) places() {
+	if !slices.ContainsFunc(c.all(), func(i int) bool { return c.s.rules[i].locations != nil }) {
+		return // all that are left are for every place
+	}
 	lands := c.s.lands()
-	r := make(set, len(c.left))
 	for _, n := range c.s.networks {
 		for _, l := range lands {
-			for i := range r {
-				r[i] = (n.in[i] | l.in[i]) &^ (n.out[i] | l.out[i])
+			row := func(i int) uint64 { return (n.in[i] | l.in[i]) &^ (n.out[i] | l.out[i]) }
+			if row(c.word)&c.bit == 0 {
+				continue
 			}
-			if c.row(r); c.none() {
-				return
+			for _, i := range c.at {
+				c.left[i] &= row(i)
 			}
+		}
+		if c.where(); len(c.at) == 0 {
+			return
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"slices"
 	"sync"
 	"time"
 
@@ -10,8 +9,7 @@ import (
 )
 
 // findingsFor is how long what was found of the same rules is told again:
-// exclusions come closer to their end by the day, and thousands of policies
-// take a second to compare.
+// exclusions come closer to their end by the day.
 const findingsFor = time.Minute
 
 // findings remembers what was found of the rules in force.
@@ -27,9 +25,8 @@ func (f *findings) of(rules *policy.Snapshot, now time.Time) []lint.Finding {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.rules != rules || now.Sub(f.at) > findingsFor || now.Before(f.at) {
-		all := lint.Check(lint.Input{Rules: rules, Now: now})
+		f.all = lint.Check(lint.Input{Rules: rules, Now: now, NoNotes: true})
 		f.rules, f.at = rules, now
-		f.all = slices.DeleteFunc(all, func(x lint.Finding) bool { return x.Severity == lint.Note })
 	}
 	return f.all
 }
