@@ -11,8 +11,12 @@ import (
 	"github.com/portreeve/portreeve/internal/tenant"
 )
 
-// mostReasons bounds how many policies a witness names.
-const mostReasons = 12
+const (
+	mostReasons = 12 // policies that a witness names
+	// A policy that exempts somebody by name is nearer to them than one that waits
+	// for a risk, and less near than one that a thief had to step around.
+	exempted = 4
+)
 
 // The steps of whyNot by how near a policy came to stopping a sign-in.
 const (
@@ -52,6 +56,9 @@ func (a *audit) reasons(p *person, f policy.Facts, modern bool) (rungs []Rung, l
 		let = "policy " + all[0].rung.Object
 	}
 	for i := range all[:min(len(all), mostReasons)] {
+		if all[i].near == notForThem && len(rungs) >= 3 {
+			break // the others are of interest to nobody
+		}
 		rungs = append(rungs, all[i].rung)
 	}
 	return rungs, let
