@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -50,6 +51,7 @@ type finding struct {
 	Kind, Subject, Severity, Title string
 	Protocols, Where               []string
 	Remedy                         struct{ Do string }
+	Witness                        struct{ Person, Program, Place, LetBy string }
 }
 
 func (f finding) key() string { return f.Kind + " of " + f.Subject }
@@ -100,6 +102,8 @@ func differences(truth *tenants.Expected, found []finding) []string {
 			faults = append(faults, fmt.Sprintf("wrong:  %s (%s): protocols %v, not %v", key, want.Disguise, got.Protocols, want.Protocols))
 		case want.Where != nil && !slices.Equal(want.Where, got.Where):
 			faults = append(faults, fmt.Sprintf("wrong:  %s (%s): where %q, not %q", key, want.Disguise, got.Where, want.Where))
+		case want.By != "" && (got.Witness.Person != want.Subject || got.Witness.Program == "" || got.Witness.Place == "" || !strings.Contains(got.Witness.LetBy, strconv.Quote(want.By))):
+			faults = append(faults, fmt.Sprintf("wrong:  %s (%s): the witness %+v does not show that %q lets it through", key, want.Disguise, got.Witness, want.By))
 		}
 	}
 	for key, f := range named {

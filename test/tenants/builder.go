@@ -197,3 +197,17 @@ func (b *builder) none(d *dept, kind, why string) {
 		b.near(kind, p.subject(), why)
 	}
 }
+
+// by says which policy lets everybody of a department through.
+func (b *builder) by(d *dept, p *policy) {
+	for _, x := range d.people {
+		for _, kind := range []string{"password-only", "password-only-from", "no-mfa"} {
+			if f := b.findings[key{kind, x.subject()}]; f != nil {
+				f.By = p.DisplayName
+			}
+		}
+	}
+}
+
+// last is the policy added last.
+func (b *builder) last() *policy { return b.policies[len(b.policies)-1] }

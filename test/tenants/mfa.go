@@ -15,6 +15,7 @@ var mfaCases = []pair{
 		p := b.asksMFA("MFA but for some", over(d.group), butGroup(outer.id))
 		b.exemptModern(p, outer.id, d.people[0])
 		b.all(d, "no-mfa")
+		b.by(d, p)
 
 		d = b.bare("excluded through nested groups, and covered again")
 		inner := b.group("Break glass", d.people...)
@@ -38,10 +39,12 @@ var mfaCases = []pair{
 		d := b.bare("all platforms but one")
 		b.asksMFA("MFA but on macOS", over(d.group), on([]string{"all"}, []string{"macOS"}))
 		b.all(d, "no-mfa")
+		b.by(d, b.last())
 
 		d = b.bare("each platform by name")
 		b.asksMFA("MFA on what we know", over(d.group), on([]string{"android", "iOS", "windows", "windowsPhone", "macOS", "linux"}, nil))
 		b.all(d, "no-mfa")
+		b.by(d, b.last())
 
 		d = b.bare("each platform by name, the unknown ones blocked")
 		six := []string{"android", "iOS", "windows", "windowsPhone", "macOS", "linux"}
@@ -53,10 +56,12 @@ var mfaCases = []pair{
 		d := b.bare("MFA or terms of use")
 		b.asksMFA("MFA or terms", over(d.group), controls("OR", "mfa"), terms(b.id()))
 		b.all(d, "no-mfa")
+		b.by(d, b.last())
 
 		d = b.bare("terms of use only")
 		b.asksMFA("Terms", over(d.group), controls("OR"), terms(b.id()))
 		b.all(d, "no-mfa")
+		b.by(d, b.last())
 
 		d = b.bare("MFA and terms of use")
 		b.asksMFA("MFA and terms", over(d.group), controls("AND", "mfa"), terms(b.id()))
@@ -93,6 +98,7 @@ var mfaCases = []pair{
 		d := b.bare("strength with a password alone")
 		b.policy("Strength of a kind", clients(browser, apps), byStrength(b.strong("Codes, or whatever the printer can")), b.mailApps(), over(d.group))
 		b.all(d, "no-mfa")
+		b.by(d, b.last())
 
 		d = b.bare("strength of two factors")
 		b.policy("Strength of a better kind", clients(browser, apps), byStrength(b.strong("Keys or codes")), b.mailApps(), over(d.group))
@@ -102,10 +108,12 @@ var mfaCases = []pair{
 		d := b.bare("compliant devices asked for more")
 		b.asksMFA("MFA on managed devices", over(d.group), deviceRule("include", `device.isCompliant -eq True`))
 		b.all(d, "no-mfa")
+		b.by(d, b.last())
 
 		d = b.bare("all devices but such as are not personal")
 		b.asksMFA("MFA but on what is not personal", over(d.group), deviceRule("exclude", `device.deviceOwnership -ne "Personal"`))
 		b.all(d, "no-mfa")
+		b.by(d, b.last())
 
 		d = b.bare("all devices but managed ones")
 		b.asksMFA("MFA but on managed devices", over(d.group), deviceRule("exclude", `(device.isCompliant -eq True) -or device.trustType -eq "ServerAD"`))
@@ -132,10 +140,12 @@ var mfaCases = []pair{
 		d := b.bare("home country left out")
 		b.asksMFA("MFA abroad", over(d.group), at([]string{"All"}, b.where(countries)))
 		b.all(d, "no-mfa")
+		b.by(d, b.last())
 
 		d = b.bare("one place only")
 		b.asksMFA("MFA in the branch", over(d.group), at(b.where(branch), nil))
 		b.all(d, "no-mfa")
+		b.by(d, b.last())
 
 		d = b.bare("trusted places left out")
 		b.asksMFA("MFA outside", over(d.group), at([]string{"All"}, []string{"AllTrusted"}))

@@ -11,6 +11,7 @@ var passwordCases = []pair{
 		p := b.legacyBlock("Block legacy "+name, over(d.group), butGroup(outer.id))
 		b.exemptLegacy(p, outer.id, d.people[0])
 		b.passwordOnly(d, protocols...)
+		b.by(d, p)
 
 		d = b.open(name+", and covered again", protocols...)
 		inner = b.group("Scanners and such", d.people...)
@@ -48,10 +49,12 @@ var passwordCases = []pair{
 		d := b.open(name, protocols...)
 		b.legacyBlock("Block legacy on desktops", over(d.group), on([]string{"windows", "macOS"}, nil))
 		b.passwordOnly(d, protocols...)
+		b.by(d, b.last())
 
 		d = b.open("all platforms but one", protocols...)
 		b.legacyBlock("Block legacy but on Linux", over(d.group), on([]string{"all"}, []string{"linux"}))
 		b.passwordOnly(d, protocols...)
+		b.by(d, b.last())
 
 		d = b.open("all platforms but one, and that one by another", protocols...)
 		b.legacyBlock("Block legacy but on Linux 2", over(d.group), on([]string{"all"}, []string{"linux"}))
@@ -126,6 +129,7 @@ var passwordCases = []pair{
 		b.hold(helpdesk, d.people...)
 		b.legacyBlock("Block legacy but of the help desk", over(d.group), butRoles(helpdesk))
 		b.passwordOnly(d, protocols...)
+		b.by(d, b.last())
 	},
 	func(b *builder) {
 		protocols := b.somePhones()
@@ -156,10 +160,12 @@ var passwordCases = []pair{
 		d := b.open("a country's exclusion", protocols...)
 		b.legacyBlock("Block legacy from abroad", over(d.group), at([]string{"All"}, b.where(countries)))
 		b.passwordOnly(d, protocols...)
+		b.by(d, b.last())
 
 		d = b.open("only some countries", protocols...)
 		b.legacyBlock("Block legacy from somewhere", over(d.group), at(b.where(countries), nil))
 		b.passwordOnly(d, protocols...)
+		b.by(d, b.last())
 
 		d = b.open("a country's exclusion, and that country by another", protocols...)
 		b.legacyBlock("Block legacy from abroad 2", over(d.group), at([]string{"All"}, b.where(countries)))
@@ -172,6 +178,7 @@ var passwordCases = []pair{
 		d := b.open("only from the offices", protocols...)
 		b.legacyBlock("Block legacy in the offices", over(d.group), at([]string{"AllTrusted"}, nil))
 		b.passwordOnly(d, protocols...)
+		b.by(d, b.last())
 	},
 	func(b *builder) { // the organisation's switch for SMTP
 		d := b.open("SMTP switch unset", "smtp")
@@ -216,10 +223,12 @@ var passwordCases = []pair{
 		d := b.open("devices that are registered", protocols...)
 		b.legacyBlock("Block legacy on managed devices", over(d.group), deviceRule("include", `device.isCompliant -eq True -or (device.model -in ["ThinkPad X1", "MacBook Pro"] -and device.trustType -eq "AzureAD")`))
 		b.passwordOnly(d, protocols...)
+		b.by(d, b.last())
 
 		d = b.open("devices that are not ours are left out", protocols...)
 		b.legacyBlock("Block legacy but on unknown devices", over(d.group), deviceRule("exclude", `device.trustType -ne "ServerAD"`))
 		b.passwordOnly(d, protocols...)
+		b.by(d, b.last())
 
 		d = b.open("devices that are not ours", protocols...)
 		b.legacyBlock("Block legacy on foreign devices", over(d.group), deviceRule("include", `device.trustType -ne "ServerAD"`))
@@ -265,6 +274,7 @@ var passwordCases = []pair{
 			b.exemptLegacy(p, x.id, x)
 		}
 		b.passwordOnly(d, protocols...)
+		b.by(d, p)
 
 		d = b.open("excluded by name, account disabled", protocols...)
 		for _, x := range d.people {
@@ -296,6 +306,7 @@ var placeCases = []pair{
 		d := b.open("but from trusted places", protocols...)
 		b.legacyBlock("Block legacy outside", over(d.group), at([]string{"All"}, []string{"AllTrusted"}))
 		b.passwordOnlyFrom(d, []string{headOffice, datacentre}, protocols...)
+		b.by(d, b.last())
 
 		d = b.open("but from trusted places, and there by another", protocols...)
 		b.legacyBlock("Block legacy outside 2", over(d.group), at([]string{"All"}, []string{"AllTrusted"}))
@@ -307,6 +318,7 @@ var placeCases = []pair{
 		d := b.open("but from the scanners", protocols...)
 		b.legacyBlock("Block legacy but of scanners", over(d.group), at([]string{"All"}, b.where(scanners)))
 		b.passwordOnlyFrom(d, []string{scanners}, protocols...)
+		b.by(d, b.last())
 
 		d = b.open("but from the scanners, covered by all", protocols...)
 		b.legacyBlock("Block legacy but of scanners 2", over(d.group), at([]string{"All"}, b.where(scanners)))
@@ -334,5 +346,6 @@ var placeCases = []pair{
 		d := b.open("but from the trusted and the branch", protocols...)
 		b.legacyBlock("Block legacy outside of what we know", over(d.group), at([]string{"All"}, append(b.where(branch), "AllTrusted")))
 		b.passwordOnlyFrom(d, []string{headOffice, datacentre, branch}, protocols...)
+		b.by(d, b.last())
 	},
 }

@@ -31,6 +31,7 @@ type Finding struct {
 	Subject   string   `json:"subject"`
 	Protocols []string `json:"protocols,omitempty"` // sorted
 	Where     []string `json:"where,omitempty"`     // sorted
+	By        string   `json:"by,omitempty"`        // the policy that lets it through, where one does
 	Disguise  string   `json:"disguise"`            // for the reader of a failed test
 }
 
