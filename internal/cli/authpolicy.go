@@ -37,9 +37,9 @@ func (a *app) authpolicyList() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.output().list(rows, field("name", "Name"), of("refuses", refusesOf), of("assigned to", func(f map[string]any) string {
+		return a.output().list(rows, append([]column{field("name", "Name"), of("refuses", refusesOf), of("assigned to", func(f map[string]any) string {
 			return holdersOf(assigned, text(f["Name"]))
-		}))
+		})}, fromFile(rows)...)...)
 	})
 }
 
@@ -87,6 +87,7 @@ func (a *app) authpolicyShow() *cobra.Command {
 			s := sheet{w: w}
 			s.line("Policy", text(r.fields["Name"]))
 			s.line("Assigned to", holdersOf(assigned, text(r.fields["Name"])))
+			tellManaged(&s, r.fields)
 			fmt.Fprintln(w)
 			writeYAML(w, r.raw)
 		})

@@ -52,7 +52,7 @@ func (a *app) locationList() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.output().list(rows, field("name", "displayName"), of("places", placesOf), of("trust", trusted), field("id", "id"))
+		return a.output().list(rows, append([]column{field("name", "displayName"), of("places", placesOf), of("trust", trusted), field("id", "id")}, fromFile(rows)...)...)
 	})
 }
 
@@ -62,6 +62,7 @@ func showLocation(w io.Writer, r row) {
 	s.line("Places", strings.ReplaceAll(placesOf(r.fields), ",", ", "))
 	s.line("Trust", trusted(r.fields))
 	s.line("Id", text(r.fields["id"]))
+	tellManaged(&s, r.fields)
 	fmt.Fprintln(w)
 	writeYAML(w, r.raw)
 }

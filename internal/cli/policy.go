@@ -71,14 +71,14 @@ func (a *app) policyList() *cobra.Command {
 		}
 		names := a.strengthNames(cmd.Context(), rows)
 		found := a.findingsBy(cmd.Context())
-		return a.output().list(rows, field("name", "displayName"), of("state", stateOf), of("asks for", func(f map[string]any) string {
+		return a.output().list(rows, append([]column{field("name", "displayName"), of("state", stateOf), of("asks for", func(f map[string]any) string {
 			return namedIn(asks(f), names)
 		}), field("id", "id"), of("findings", func(f map[string]any) string {
 			if n := found[text(f["id"])]; n > 0 {
 				return strconv.Itoa(n)
 			}
 			return ""
-		}))
+		})}, fromFile(rows)...)...)
 	})
 }
 
@@ -115,6 +115,7 @@ func (a *app) showPolicy(w io.Writer, r row) {
 	s.line("Policy", text(r.fields["displayName"]))
 	s.line("State", stateOf(r.fields))
 	s.line("Id", text(r.fields["id"]))
+	tellManaged(&s, r.fields)
 	s.line("Asks for", namedIn(asks(r.fields), a.strengthNames(context.Background(), []row{r})))
 	for _, x := range items(at(r.fields, "portreeve.exclusions")) {
 		s.line("Excludes", strings.TrimSpace(fmt.Sprintf("%s: %s (%s) %s", text(x["id"]), text(x["reason"]), text(x["owner"]), text(x["expires"]))))
