@@ -281,7 +281,10 @@ func (a *app) tenantKinds(s *sheet, r *tenantaudit.Report) {
 	for i := range r.Plan {
 		p := &r.Plan[i]
 		harm := "nobody is seen using it"
-		if p.Harmed > 0 {
+		switch {
+		case r.Tenant.From == nil:
+			harm = "without a log nobody knows who uses it"
+		case p.Harmed > 0:
 			harm = fmt.Sprintf("%s would notice: %s of the log", persons(float64(p.Harmed)), counted(float64(p.Harm), "sign-in"))
 		}
 		s.item(gap, fmt.Sprintf("%d. %s (%d of %s; %s)", i+1, p.Do, p.Findings, p.Kind, harm))
