@@ -75,6 +75,9 @@ func (p *jsonParser) value(want wanted, depth int) (value, error) {
 
 func (p *jsonParser) object(want wanted, depth int) (value, error) {
 	v := value{kind: object}
+	if want != nil {
+		v.members = make([]member, 0, len(want)/2) // each name stands there twice, as Graph and as PowerShell spells it
+	}
 	p.at++
 	for c := p.next(); c != '}'; {
 		if c != '"' {
@@ -89,9 +92,6 @@ func (p *jsonParser) object(want wanted, depth int) (value, error) {
 		}
 		p.at++
 		inner, wantIt := want[name]
-		if want != nil && !wantIt {
-			inner = wanted{} // nothing of it
-		}
 		if want == nil || wantIt {
 			m, err := p.value(inner, depth+1)
 			if err != nil {
