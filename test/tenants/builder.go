@@ -16,6 +16,13 @@ const (
 	unknown = "of no version"   // an export without the version
 )
 
+// Rules about POP3.
+const (
+	popBasic  = "deny basic"
+	popTokens = "deny tokens"
+	popOffice = "deny but from the head office"
+)
+
 // The forms of a sign-in log.
 const (
 	logV1     = "Graph v1.0" // says nothing of what was required
@@ -36,7 +43,7 @@ type draw struct {
 	ews           string // OrganizationConfig's: "", "True", "False"
 	easDefault    string // what an unknown device gets
 	easModel      bool   // but a rule lets a model in, and a thief may claim to be one
-	popRule       string // a client access rule about POP3: "", "deny", "disabled", "allowed first"
+	popRule       string // what a client access rule does about POP3, see accessRules
 	strictDefault bool   // the organisation's default authentication policy blocks
 	missing       string // a file that was not exported
 	defaults      bool   // security defaults instead of policies
@@ -92,7 +99,7 @@ func newBuilder(o Options) *builder {
 	d.ews = pick(b, "", "", "True", "False")
 	d.easDefault = pick(b, "Allow", "Allow", "Allow", "Block", "Quarantine")
 	d.easModel = b.chance(0.3)
-	d.popRule = pick(b, "", "", "deny", "disabled", "allowed first")
+	d.popRule = pick(b, "", "", "deny", "disabled", "allowed first", popBasic, popTokens, popOffice)
 	d.strictDefault = b.chance(0.5)
 	d.everybody = b.chance(0.5)
 	d.defaults = b.chance(0.1)
@@ -147,7 +154,7 @@ func (b *builder) basic(protocols ...string) []string {
 		closed := b.draw.organisation == online && p != "smtp" ||
 			p == "activesync" && b.draw.easDefault != "Allow" && !b.draw.easModel ||
 			p == "ews" && b.draw.ews == "False" ||
-			p == "pop" && b.draw.popRule == "deny"
+			p == "pop" && slices.Contains([]string{"deny", popBasic, popOffice}, b.draw.popRule)
 		if !closed {
 			left = append(left, p)
 		}

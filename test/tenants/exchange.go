@@ -184,19 +184,28 @@ func (b *builder) deviceRules() table {
 }
 
 // accessRules are client access rules: one about POP3, among such as change
-// nothing for mail.
+// nothing for mail. It may be off, come after one that allows, be for basic
+// authentication or for tokens only, or leave out the head office.
 func (b *builder) accessRules() table {
 	rule := func(name string, priority int, on bool, action string, protocols ...string) []any {
 		return []any{name, priority, on, action, "Users", protocols, []string{}, []string{}, []string{}, []string{}, nil}
 	}
-	rows := [][]any{rule("Admins by PowerShell", 1, true, "AllowAccess", "RemotePowerShell"), rule("No admin centre", 3, true, "DenyAccess", "ExchangeAdminCenter"),
-		rule("No POP", 2, b.draw.popRule != "disabled", "DenyAccess", "POP3")}
+	pop := rule("No POP", 2, b.draw.popRule != "disabled", "DenyAccess", "POP3")
+	switch b.draw.popRule {
+	case popBasic:
+		pop[6] = []string{"BasicAuthentication"}
+	case popTokens:
+		pop[6] = []string{"OAuthAuthentication", "CertificateBasedAuthentication"}
+	case popOffice:
+		pop[8] = []string{"192.0.2.0-192.0.2.127", "2001:db8:a0::/48"} // headOffice's
+	}
+	rows := [][]any{rule("Admins by PowerShell", 1, true, "AllowAccess", "RemotePowerShell"), rule("No admin centre", 3, true, "DenyAccess", "ExchangeAdminCenter"), pop}
 	if b.draw.popRule == "allowed first" {
 		rows = append(rows, rule("POP for now", 0, true, "AllowAccess", "POP3"))
 	}
 	b.r.Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
 	return table{noun: "ClientAccessRule", class: "Microsoft.Exchange.Data.Directory.SystemConfiguration.ClientAccessRules", lists: true, rows: listOf(rows...),
-		columns: []string{"Name", "Priority", "Enabled", "Action", "Scope", "AnyOfProtocols", "ExceptAnyOfProtocols", "AnyOfAuthenticationTypes", "AnyOfClientIPAddressesOrRanges", "UsernameMatchesAnyOfPatterns", "UserRecipientFilter"}}
+		columns: []string{"Name", "Priority", "Enabled", "Action", "Scope", "AnyOfProtocols", "AnyOfAuthenticationTypes", "AnyOfClientIPAddressesOrRanges", "ExceptAnyOfClientIPAddressesOrRanges", "UsernameMatchesAnyOfPatterns", "UserRecipientFilter"}}
 }
 
 // mailboxList is what nobody asked for and everybody exports.

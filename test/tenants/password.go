@@ -114,6 +114,37 @@ var passwordCases = []pair{
 		assign(d, laxName)
 		b.passwordOnly(d, everyProtocol...)
 	},
+	func(b *builder) { // the organisation's default
+		d := b.open("the default authentication policy only", everyProtocol...)
+		assign(d, "")
+		onPremises := b.auth[1].blocks // the polarity of the strict one, which knows no SMTP
+		switch {
+		case !b.draw.strictDefault:
+			b.passwordOnly(d, everyProtocol...)
+		case onPremises:
+			b.passwordOnly(d, "smtp")
+		default:
+			b.none(d, "password-only", "the default authentication policy blocks every protocol")
+		}
+
+		d = b.open("POP3 only, as a client access rule has it", "pop")
+		switch {
+		case b.draw.popRule == popOffice:
+			b.passwordOnly(d)
+			if b.draw.organisation != online {
+				for _, p := range d.people {
+					b.expect("password-only-from", p.subject()).Where = []string{headOffice}
+				}
+			}
+		default:
+			b.passwordOnly(d, "pop")
+		}
+
+		d = b.open("POP3 only, and blocked by a policy", "pop")
+		b.legacyBlock("Block POP and all", over(d.group))
+		b.none(d, "password-only", "a policy blocks them")
+		b.none(d, "password-only-from", "a policy blocks them")
+	},
 	func(b *builder) { // roles
 		protocols := b.somePhones()
 		d := b.open("a role that the person lost", protocols...)
