@@ -33,11 +33,11 @@ import (
 const auditTime = 10 * time.Minute
 
 // auditOf runs the audit of an export.
-func auditOf(t testing.TB, folder, format string) []byte {
+func auditOf(t testing.TB, folder, format string, more ...string) []byte {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), auditTime)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, binary, "audit", "tenant", folder, "-o", format)
+	cmd := exec.CommandContext(ctx, binary, append([]string{"audit", "tenant", folder, "-o", format}, more...)...)
 	var out, complaints bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &complaints
 	if err := cmd.Run(); err != nil {
@@ -274,6 +274,51 @@ func TestAuditTenantForms(t *testing.T) {
 	}
 	if len(listed) != len(truth.Findings) {
 		t.Errorf("the list names %d findings, not %d", len(listed), len(truth.Findings))
+	}
+}
+
+// The window of the log that counts can be moved: what lies before it is found
+// when it is longer or ends earlier, and then what lies after it is not.
+func TestAuditTenantWindow(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	truth, err := tenants.Make(dir, tenants.Options{Seed: 12, Mailboxes: 450})
+	check(t, err)
+	did := func(more ...string) map[string]bool {
+		var report struct{ Findings []finding }
+		check(t, json.Unmarshal(auditOf(t, filepath.Join(dir, tenants.Export), "json", more...), &report))
+		all := map[string]bool{}
+		for _, f := range report.Findings {
+			if f.Kind == "breaks-legacy-block" {
+				all[f.Subject] = true
+			}
+		}
+		return all
+	}
+	var before, within []string
+	for _, m := range truth.NearMisses {
+		if m.Kind == "breaks-legacy-block" && strings.Contains(m.Why, "more than 30 days before") {
+			before = append(before, m.Subject)
+		}
+	}
+	for _, f := range truth.Findings {
+		if f.Kind == "breaks-legacy-block" {
+			within = append(within, f.Subject)
+		}
+	}
+	if len(before) == 0 || len(within) == 0 {
+		t.Fatalf("%d old sign-ins were planted and %d new ones", len(before), len(within))
+	}
+	longer, earlier, today := did("--last", "60d"), did("--at", truth.End.AddDate(0, 0, -31).Format(time.RFC3339)), did()
+	for _, p := range before {
+		if !longer[p] || !earlier[p] || today[p] {
+			t.Errorf("the old sign-in of %s: in 60 days %v, in a month that ended a month ago %v, in the last month %v", p, longer[p], earlier[p], today[p])
+		}
+	}
+	for _, p := range within {
+		if !longer[p] || earlier[p] || !today[p] {
+			t.Errorf("the sign-in of %s: in 60 days %v, in a month that ended a month ago %v, in the last month %v", p, longer[p], earlier[p], today[p])
+		}
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Options say what tenant to make.
@@ -45,6 +46,7 @@ type NearMiss struct {
 // Expected is the truth about one tenant.
 type Expected struct {
 	About      string     `json:"about"` // what kind of organisation was drawn
+	End        time.Time  `json:"end"`   // of the log, a moment's fraction short
 	Findings   []Finding  `json:"findings"`
 	NearMisses []NearMiss `json:"nearMisses"`
 }
@@ -86,7 +88,7 @@ func Make(dir string, o Options) (*Expected, error) {
 // truth is what was planted, held against itself: a near miss that is also a
 // finding, or a disguise that names nobody, is a fault of the generator.
 func (b *builder) truth() (*Expected, error) {
-	e := &Expected{About: b.about()}
+	e := &Expected{About: b.about(), End: b.end}
 	for _, f := range b.findings {
 		if b.tells(f) {
 			e.Findings = append(e.Findings, *f)
