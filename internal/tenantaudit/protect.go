@@ -53,7 +53,7 @@ func (a *audit) forceOf(p *policy.Policy) force {
 		f.enrolling = good&byEnrolling != 0
 	} else {
 		f.modern = good != 0
-		f.enrolling = good&^byEnrolling == 0
+		f.enrolling = good != 0 && good&^byEnrolling == 0
 	}
 	return f
 }

@@ -124,7 +124,7 @@ func (a *audit) plan(r *Report) {
 		if !ok {
 			i = len(r.Plan)
 			at[k] = i
-			r.Plan = append(r.Plan, Step{Do: f.Remedy.Do, Kind: f.Kind, Severity: f.Severity, Example: f.Remedy.Command})
+			r.Plan = append(r.Plan, Step{Do: kindOf(f.Kind).mend, Kind: f.Kind, Severity: f.Severity, Example: f.Remedy.Command})
 		}
 		s := &r.Plan[i]
 		s.Findings++

@@ -51,6 +51,7 @@ type aKind struct {
 	group    string // of the report
 	title    string // of a table of them
 	meaning  string
+	mend     string // what to do about all of them
 }
 
 // The groups of findings, as the report has them.
@@ -63,20 +64,20 @@ const (
 
 // kinds in the order of the report.
 var kinds = [...]aKind{
-	{PasswordOnly, High, groupOpen, "A password alone opens the mailbox", "Over at least one protocol that cannot ask for more, from anywhere, nothing but the password stands between a thief and the mail."},
-	{NoMFA, High, groupOpen, "Nobody asks for a second factor", "In a browser or a modern program, from anywhere, no policy in force blocks the sign-in or asks for more than the password."},
-	{Unregistered, High, groupOpen, "A thief would enrol a second factor of their own", "A second factor is asked for, none is registered, and registering one is not limited: whoever has the password registers theirs."},
-	{PasswordOnlyFrom, Medium, groupOpen, "A password alone opens the mailbox from some networks", "Closed to the world, but whoever gets into one of these networks needs the password alone."},
-	{PassedWithoutMFA, High, groupDid, "Signed in without a second factor", "The log has sign-ins to mail that went through on one factor."},
-	{UnknownClient, Medium, groupDid, "Signed in with a program nobody can name", "The log has sign-ins that went through and do not say with what."},
-	{BreaksLegacyBlock, Medium, groupBreaks, "Stops when legacy authentication is blocked", "The log has sign-ins that went through with a password on a protocol that a block of legacy authentication closes."},
-	{BreaksSMTPEnd, Medium, groupBreaks, "Stops when SMTP AUTH with passwords ends", "Sends mail by SMTP AUTH with a password."},
-	{BreaksEWSEnd, Medium, groupBreaks, "Stops when Exchange Web Services end", "Uses Exchange Web Services."},
-	{ActiveSyncPhone, Medium, groupBreaks, "Phone loses its mail if ActiveSync is switched off for the mailbox", "The phone's own mail program signs in by token. An authentication policy that refuses passwords leaves it alone; ActiveSyncEnabled set to false on the mailbox takes its mail."},
-	{RPCOverHTTP, Medium, groupBreaks, "Outlook still on RPC over HTTP", "The mailbox leaves MapiHttpEnabled to the organisation, which says false: Outlook talks RPC over HTTP, which no move to Exchange Online takes along."},
-	{ReportOnly, High, groupRules, "Report-only, though it would close a hole", "The policy looks like protection, enforces nothing, and somebody it would cover is open today."},
-	{DeletedReference, Medium, groupRules, "Names something that does not exist", "The policy names an object that is not in the export: it means less, or more, than it seems to."},
-	{UnusedExclusion, Low, groupRules, "An exclusion that nobody uses", "No sign-in of the log needed it."},
+	{PasswordOnly, High, groupOpen, "A password alone opens the mailbox", "Over at least one protocol that cannot ask for more, from anywhere, nothing but the password stands between a thief and the mail.", "Refuse passwords by an authentication policy, and switch SMTP AUTH off, for these people."},
+	{NoMFA, High, groupOpen, "Nobody asks for a second factor", "In a browser or a modern program, from anywhere, no policy in force blocks the sign-in or asks for more than the password.", "Ask everybody for a second factor: a policy that is report-only first, then on."},
+	{Unregistered, High, groupOpen, "A thief would enrol a second factor of their own", "A second factor is asked for, none is registered, and registering one is not limited: whoever has the password registers theirs.", "Have these people register with a temporary access pass, and limit registration to trusted networks."},
+	{PasswordOnlyFrom, Medium, groupOpen, "A password alone opens the mailbox from some networks", "Closed to the world, but whoever gets into one of these networks needs the password alone.", "Close passwords from these networks too, or leave the scanners that need them out one by one."},
+	{PassedWithoutMFA, High, groupDid, "Signed in without a second factor", "The log has sign-ins to mail that went through on one factor.", "Ask these people whether it was them; if not, end their sessions and change the password."},
+	{UnknownClient, Medium, groupDid, "Signed in with a program nobody can name", "The log has sign-ins that went through and do not say with what.", "Find out which programs these are before legacy authentication is blocked."},
+	{BreaksLegacyBlock, Medium, groupBreaks, "Stops when legacy authentication is blocked", "The log has sign-ins that went through with a password on a protocol that a block of legacy authentication closes.", "Move these programs to modern authentication; until then leave these people out of a block by group, with an end date."},
+	{BreaksSMTPEnd, Medium, groupBreaks, "Stops when SMTP AUTH with passwords ends", "Sends mail by SMTP AUTH with a password.", "Move these senders to OAuth, or devices that cannot to a relay of your own or a connector."},
+	{BreaksEWSEnd, Medium, groupBreaks, "Stops when Exchange Web Services end", "Uses Exchange Web Services.", "Have these programs moved to Microsoft Graph by who makes them."},
+	{ActiveSyncPhone, Medium, groupBreaks, "Phone loses its mail if ActiveSync is switched off for the mailbox", "The phone's own mail program signs in by token. An authentication policy that refuses passwords leaves it alone; ActiveSyncEnabled set to false on the mailbox takes its mail.", "Refuse passwords on ActiveSync by an authentication policy, and leave the switches of these mailboxes on."},
+	{RPCOverHTTP, Medium, groupBreaks, "Outlook still on RPC over HTTP", "The mailbox leaves MapiHttpEnabled to the organisation, which says false: Outlook talks RPC over HTTP, which no move to Exchange Online takes along.", "Switch these mailboxes to MAPI over HTTP before they are moved."},
+	{ReportOnly, High, groupRules, "Report-only, though it would close a hole", "The policy looks like protection, enforces nothing, and somebody it would cover is open today.", "See in the sign-in log whom these policies would have hit, then turn them on."},
+	{DeletedReference, Medium, groupRules, "Names something that does not exist", "The policy names an object that is not in the export: it means less, or more, than it seems to.", "Take these ids out of their policies, or put in what was meant."},
+	{UnusedExclusion, Low, groupRules, "An exclusion that nobody uses", "No sign-in of the log needed it.", "Take these exclusions out, emergency accounts aside."},
 }
 
 func kindOf(kind string) *aKind {
