@@ -300,7 +300,7 @@ var passwordCases = []pair{
 	func(b *builder) { // people excluded by name
 		protocols := b.somePhones()
 		d := b.open("excluded by name", protocols...)
-		p := b.legacyBlock("Block legacy but of some", over(d.group), butUsers(ids(d.people)...))
+		p := b.legacyBlock(`Block legacy <img src="//thief.example/x" onerror=alert(1)> but of some`, over(d.group), butUsers(ids(d.people)...))
 		for _, x := range d.people {
 			b.exemptLegacy(p, x.id, x)
 		}

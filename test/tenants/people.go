@@ -62,7 +62,7 @@ type dept struct {
 }
 
 var (
-	firstNames = []string{"Jörg", "Zoë", "Anaïs", "Björn", "Siobhán", "Łukasz", "José", "Ana", "Mihály", "Günther", "Françoise", "Søren", "Ольга", "יוסף", "أحمد", "Leela", "Maria", "Noor", "Åsa", "李"}
+	firstNames = []string{"Jörg", "Zoë", "Anaïs", "Björn", "Siobhán", "Łukasz", "José", "Ana", "Mihály", "Günther", "Françoise", "Søren", "Ольга", "<b>Bob</b>", "יוסף", "أحمد", "Leela", "Maria", "Noor", "Åsa", "李"}
 	lastNames  = []string{"Müller", "O'Brien", "D'Amico", "Weiß", "Núñez", "Þórsson", "van der Berg", "Kovács", "Ek", "כהן", "الخطيب", "Silva", "O'Neill", "Grünwald", "Çelik", "Dvořák", "Smith-Jones", "Nguyễn", "Петрова", "王"}
 	plain      = []string{"Alex", "Sam", "Kim", "Robin", "Mia", "Jo", "Lee", "Toni", "Pat", "Chris"}
 	family     = []string{"Berg", "OBrien", "D'Amico", "Ek", "Silva", "Kovacs", "O'Neill", "Mueller", "Weiss", "Celik", "Smith-Jones"}

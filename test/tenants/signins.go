@@ -257,6 +257,7 @@ func (b *builder) portal(l layout) (sink, error) {
 		}
 		p.files = append(p.files, file)
 		p.out[i] = csv.NewWriter(file)
+		p.out[i].UseCRLF = b.chance(0.5)
 		if err := p.out[i].Write(portalColumns); err != nil {
 			return nil, err
 		}

@@ -57,6 +57,12 @@ func (b *builder) writeGraph(l layout) error {
 		if o.name == b.draw.missing {
 			continue
 		}
+		if o.name == "conditionalAccessPolicies" && b.chance(0.2) {
+			if err := b.onePolicyEach(l); err != nil {
+				return err
+			}
+			continue
+		}
 		page := o.page
 		if b.options.Mailboxes > 2000 && page > 0 {
 			page *= 50
@@ -78,6 +84,36 @@ func (b *builder) writeGraph(l layout) error {
 		return err
 	}
 	return os.WriteFile(filepath.Join(l.entra, "securityDefaults.json"), text, 0o644)
+}
+
+// onePolicyEach writes each policy to a file of its own, as the portal downloads
+// them.
+func (b *builder) onePolicyEach(l layout) error {
+	folder := filepath.Join(l.entra, "policies")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	for i, p := range b.policies {
+		object := struct {
+			Context string `json:"@odata.context"`
+			*policy
+		}{graphRoot + "identity/conditionalAccess/policies/$entity", p}
+		text, err := json.MarshalIndent(object, "", "  ")
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(folder, fmt.Sprintf("%03d %s.json", i, strings.Map(plainLetter, p.DisplayName))), text, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func plainLetter(r rune) rune {
+	if strings.ContainsRune(`/\:*?"<>|`, r) {
+		return '_'
+	}
+	return r
 }
 
 // strays are files that lie in such folders and say nothing of this.
