@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/portreeve/portreeve/internal/admintoken"
 	"github.com/portreeve/portreeve/internal/store"
@@ -85,9 +86,10 @@ func (o *remote) known(w http.ResponseWriter, r *http.Request) {
 	o.Interface.ServeHTTP(w, r.WithContext(ctx))
 }
 
-// unknown answers who shows no token of ours. Nothing more is read of them.
+// unknown answers who shows no token of ours. What they send is not waited for.
 func (o *remote) unknown(w http.ResponseWriter, r *http.Request, err error) {
 	w.Header().Set("Connection", "close")
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(time.Second))
 	switch {
 	case errors.Is(err, admintoken.ErrThrottled):
 		w.Header().Set("Retry-After", retryAfter)

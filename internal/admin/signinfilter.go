@@ -48,6 +48,7 @@ var signInSchema = filter.NewSchema([]filter.Property{
 	{Name: "wouldBlock", Kind: filter.KindBool},
 	{Name: "knownNetwork", Kind: filter.KindBool},
 	{Name: "isInteractive", Kind: filter.KindBool},
+	{Name: "signInEventTypes", Kind: filter.KindList},
 	{Name: "conditionalAccessStatus", Kind: filter.KindString, Values: []string{"success", "failure", "notApplied"}},
 	{Name: "correlationId", Kind: filter.KindString},
 	{Name: "policyVersion", Kind: filter.KindNumber},
@@ -130,6 +131,11 @@ func moreLookup(e *signin.Event, name string) filter.Value {
 		return filter.Bool(f.KnownNetwork)
 	case "isInteractive":
 		return filter.Bool(e.Interactive())
+	case "signInEventTypes":
+		if e.Interactive() {
+			return filter.Strings([]string{"interactiveUser"})
+		}
+		return filter.Strings([]string{"nonInteractiveUser"})
 	case "conditionalAccessStatus":
 		return filter.String(conditionalAccessStatus(e))
 	case "correlationId":
