@@ -39,6 +39,7 @@ func (d objects) show(columns func(io.Writer, row)) *cobra.Command {
 		return d.output().object(r, func(w io.Writer) {
 			columns(w, r)
 			d.tellWarnings(cmd.Context(), w, text(r.fields["id"]))
+			d.tellFound(cmd.Context(), w, text(r.fields["id"]))
 		})
 	})
 	c.ValidArgsFunction = d.names(d.resource, "displayName")

@@ -101,6 +101,24 @@ func (a *app) findingsBy(ctx context.Context) map[string]int {
 	return by
 }
 
+// tellFound prints what is found of an object in force, but for what its
+// warnings have said.
+func (d objects) tellFound(ctx context.Context, w io.Writer, id string) {
+	rows, err := d.client().rows(ctx, findings, values("object", id, "days", "0"), 0)
+	if err != nil {
+		return
+	}
+	rows = slices.DeleteFunc(rows, func(r row) bool { id := text(r.fields["id"]); return id == "not-enforced" || id == "refers-to-nothing" })
+	if len(rows) == 0 {
+		return
+	}
+	s := sheet{w: w}
+	s.head("Hardly meant so")
+	for _, r := range rows {
+		tellFinding(w, r.fields, "  ")
+	}
+}
+
 // tellFindings prints what was found of an object that was saved, and returns
 // the warnings that say the same.
 func (d objects) tellFindings(f map[string]any) (told map[string]bool) {

@@ -38,7 +38,7 @@ func (c *checker) exclusions(p *policy.Policy) {
 		case x.Expires.IsZero():
 		case !c.Now.Before(x.Expires):
 			c.add(Finding{ID: ExclusionExpired, Severity: Warning, Object: about(p), Pointer: pointer,
-				Sentence: fmt.Sprintf("The exclusion of %q ended on %s: the policy applies to it again%s", x.ID, date(x.Expires), who),
+				Sentence: fmt.Sprintf("The exclusion of %q ended on %s: the policy applies to it again%s", c.called(x.ID), date(x.Expires), who),
 				Fix:      Fix{Text: "take it out of the exclude list and of portreeve.exclusions; or, if it is still needed, give it a new end"}})
 		case within > 0:
 			severity := Note
@@ -46,7 +46,7 @@ func (c *checker) exclusions(p *policy.Policy) {
 				severity = Warning
 			}
 			c.add(Finding{ID: ExclusionExpiring, Severity: severity, Object: about(p), Pointer: pointer,
-				Sentence: fmt.Sprintf("The exclusion of %q ends on %s, within %s: the policy will apply to it then%s", x.ID, date(x.Expires), days(within), who),
+				Sentence: fmt.Sprintf("The exclusion of %q ends on %s, within %s: the policy will apply to it then%s", c.called(x.ID), date(x.Expires), days(within), who),
 				Fix:      Fix{Text: "nothing, if it has done its work; else give portreeve.exclusions a later end"}})
 		}
 	}
@@ -85,7 +85,7 @@ func (c *checker) unowned(p *policy.Policy) {
 		kept = append(kept, one)
 	}
 	c.add(Finding{ID: ExclusionUnowned, Severity: Note, Object: about(p), Pointer: "/portreeve/exclusions",
-		Sentence: fmt.Sprintf("Nobody answers for excluding %s: there is no owner or no reason", listed(bare)),
+		Sentence: fmt.Sprintf("Nobody answers for excluding %s: there is no owner or no reason", c.listed(bare)),
 		Fix:      Fix{Text: "say who asked for it, why and until when", JSON: patch(map[string]any{"portreeve": map[string]any{"exclusions": append(kept, papers...)}})}})
 }
 
@@ -109,11 +109,11 @@ func days(n int) string {
 }
 
 // listed names a few and counts the rest.
-func listed(all []string) string {
+func (c *checker) listed(all []string) string {
 	const most = 5
 	quoted := make([]string, 0, most)
 	for _, s := range all[:min(len(all), most)] {
-		quoted = append(quoted, fmt.Sprintf("%q", s))
+		quoted = append(quoted, fmt.Sprintf("%q", c.called(s)))
 	}
 	s := strings.Join(quoted, ", ")
 	if len(all) > most {

@@ -120,6 +120,26 @@ type checker struct {
 	Input
 	source policy.Source
 	found  []Finding
+	names  map[string]string // of people, groups and roles by id, once somebody asks
+}
+
+// called is what somebody or a group that a policy names by id is called.
+func (c *checker) called(id string) string {
+	if c.names == nil {
+		c.names = map[string]string{}
+		n := &c.source.Names
+		for _, all := range []map[string]string{n.People, n.Groups, n.Roles} {
+			for name, of := range all {
+				if known := c.names[of]; !strings.EqualFold(name, of) && (known == "" || name < known) {
+					c.names[of] = name
+				}
+			}
+		}
+	}
+	if name := c.names[id]; name != "" {
+		return name
+	}
+	return id
 }
 
 func (c *checker) wanted(id string) bool { return c.Only == nil || c.Only(id) }
