@@ -89,6 +89,7 @@ type own struct {
 	Source     string            `json:"source"`
 	Observed   bool              `json:"observed,omitempty"`
 	WouldBlock bool              `json:"wouldBlock,omitempty"` // observed and let in, though policy says no
+	IfAllOn    string            `json:"ifAllOn,omitempty"`    // how it would have ended with every report-only policy on
 	Protocol   string            `json:"protocol"`
 	Credential string            `json:"credential"`
 	Mechanism  string            `json:"mechanism"`
@@ -205,7 +206,7 @@ func conditionalAccessStatus(e *signin.Event) string {
 
 func ownOf(e *signin.Event) own {
 	f := &e.Facts
-	o := own{Reference: e.ID.Reference(), Outcome: outcomeOf(e), WouldBlock: wouldBlock(e), Code: e.Code.String(), Title: e.Code.Meaning().Title, Detail: e.Detail,
+	o := own{Reference: e.ID.Reference(), Outcome: outcomeOf(e), WouldBlock: wouldBlock(e), IfAllOn: e.IfAllOn(), Code: e.Code.String(), Title: e.Code.Meaning().Title, Detail: e.Detail,
 		Stage: e.Verdict.Stage.String(), By: e.Verdict.By, Count: e.Count, Last: e.Last.UTC(), Source: e.Source, Observed: e.Observed,
 		Protocol: f.Protocol.String(), Credential: f.Credential.String(), Mechanism: e.Mechanism, Typed: e.Typed,
 		Listener: e.Listener, Client: e.Client, Forwarder: e.Forwarder, NetOwner: e.NetOwner, Known: f.KnownNetwork,

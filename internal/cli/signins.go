@@ -102,7 +102,7 @@ var signInColumns = []column{when("time", "createdDateTime"), field("reference",
 		}
 		return s
 	}),
-	field("code", "portreeve.code"), of("user", func(f map[string]any) string {
+	field("code", "portreeve.code"), field("if all on", "portreeve.ifAllOn"), of("user", func(f map[string]any) string {
 		if s := text(f["userPrincipalName"]); s != "" {
 			return s + forMailbox(at(f, "portreeve.mailbox"))
 		}

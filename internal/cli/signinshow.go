@@ -108,6 +108,9 @@ func (a *app) tellWho(s *sheet, f, own map[string]any) {
 	if own["observed"] == true {
 		s.line("Decided by", text(own["source"])+"; here it was only observed")
 	}
+	if would := text(own["ifAllOn"]); would != "" && would != text(own["outcome"]) {
+		s.line("If all were on", would+": as if every report-only policy had been enforced")
+	}
 	s.line("Detail", text(own["detail"]))
 }
 
