@@ -51,6 +51,8 @@ func with(files map[string]string, pairs ...string) map[string]string {
 	return out
 }
 
+const retireJSON = `{"displayName":"NAME","state":"disabled","conditions":{"clientAppTypes":["all"],"users":{"includeUsers":["All"]},"applications":{"includeApplications":["All"]}},"grantControls":{"operator":"OR","builtInControls":["block"]}}`
+
 const (
 	planPath  = "/portreeve/v1/plan"
 	applyPath = "/portreeve/v1/apply"
@@ -115,6 +117,20 @@ func TestAFolderIsPlannedAppliedAndPulled(t *testing.T) {
 	}
 	o.want(200, "POST", applyPath, folderBody(t, folderFiles, nil))
 
+	// What was here before and is managed from its file since was changed by nobody.
+	o.want(201, "POST", policies, strings.Replace(retireJSON, "NAME", "By hand", 1))
+	handmade := with(folderFiles, "hand.json", strings.Replace(retireJSON, "NAME", "By hand", 1))
+	if done := o.want(200, "POST", applyPath, folderBody(t, handmade, nil)); done["nothing"] != true || len(done["adopts"].([]any)) != 1 {
+		t.Errorf("taking over: %v", done)
+	}
+	handmade["hand.json"] = strings.Replace(handmade["hand.json"], "disabled", "enabled", 1)
+	p = o.want(200, "POST", planPath, folderBody(t, handmade, map[string]any{"days": -1}))
+	if c := p["changes"].([]any)[0].(map[string]any); c["changedHereBy"] != nil || p["change"] != 1.0 {
+		t.Errorf("a change of the file's: %v", c)
+	}
+	o.want(200, "POST", "/portreeve/v1/managed/release", `{"names":["By hand"]}`)
+	o.want(204, "DELETE", policies+"/By%20hand", "")
+
 	// Pulled into an empty folder and planned, nothing changes.
 	pulled := map[string]string{}
 	for _, f := range values(o.want(200, "POST", "/portreeve/v1/pull", `{"files":{}}`)) {
@@ -136,7 +152,7 @@ func TestAFolderIsPlannedAppliedAndPulled(t *testing.T) {
 
 func TestWhatAFolderHasNoMoreIsDeletedAndNothingElse(t *testing.T) {
 	o := open(t, "")
-	o.want(201, "POST", policies, `{"displayName":"By hand","state":"disabled","conditions":{"clientAppTypes":["all"],"users":{"includeUsers":["All"]},"applications":{"includeApplications":["All"]}},"grantControls":{"operator":"OR","builtInControls":["block"]}}`)
+	o.want(201, "POST", policies, strings.Replace(retireJSON, "NAME", "By hand", 1))
 	o.want(200, "POST", applyPath, folderBody(t, folderFiles, nil))
 	less := with(folderFiles, "retire.yaml", "", "switches.yaml", "kind: Switches\nspec: {organization: {DefaultAuthenticationPolicy: No basic}}\n")
 	p := o.want(200, "POST", planPath, folderBody(t, less, map[string]any{"days": -1}))

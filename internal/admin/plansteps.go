@@ -277,14 +277,15 @@ func (p *planner) adopt(m store.Managed, name string) error {
 
 // since tells who changed something managed by another way than the files.
 func (p *planner) since(k managedKey) (string, error) {
-	if _, managed := p.managed[k]; !managed {
+	m, managed := p.managed[k]
+	if !managed {
 		return "", nil
 	}
 	last, err := p.tx.LastChange(k.kind, k.object, k.name)
 	if errors.Is(err, store.ErrNotFound) {
 		return "", nil
 	}
-	if err != nil || last.Origin == store.OriginFiles {
+	if err != nil || last.Origin == store.OriginFiles || !last.At.After(m.At) {
 		return "", err
 	}
 	return fmt.Sprintf("%s at %s", last.Actor.Name, last.At.UTC().Format(time.RFC3339)), nil

@@ -111,6 +111,9 @@ func (s *Service) Waiting(ctx context.Context) ([]State, error) {
 			return nil, err
 		}
 		for _, row := range rows {
+			if row.Kind == store.ManagedKind && len(st.Changes) > 0 {
+				continue // the file that an object comes from, which is told already
+			}
 			st.Changes = append(st.Changes, Touched{row.Action, row.Kind, row.Object, row.Name})
 		}
 		all = append(all, st)

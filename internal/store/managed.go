@@ -30,8 +30,8 @@ func (m *Managed) same(o *Managed) bool {
 	return m.Word == o.Word && m.File == o.File && m.Commit == o.Commit
 }
 
-// managedKind is what the audit calls where something comes from.
-const managedKind = "managed"
+// ManagedKind is what the audit calls where something comes from.
+const ManagedKind = "managed"
 
 // OriginFiles is the way of changes that a folder of files makes.
 const OriginFiles = "files"
@@ -125,7 +125,7 @@ func (tx *Tx) putManaged(m Managed, before any) error {
 	if before == nil {
 		action = "create"
 	}
-	return tx.record(action, managedKind, m.Object, managedName(m.Kind, m.Name), before, m)
+	return tx.record(action, ManagedKind, m.Object, managedName(m.Kind, m.Name), before, m)
 }
 
 // managedName is what the audit calls it: the kind, and of a value its name.
@@ -145,7 +145,7 @@ func (tx *Tx) Release(kind, object, name string) error {
 	if err := tx.exec(`DELETE FROM managed WHERE kind = ? AND object = ? AND name = ?`, kind, object, name); err != nil {
 		return fmt.Errorf("releasing the %s: %w", kind, err)
 	}
-	return tx.record("delete", managedKind, object, managedName(kind, name), before, nil)
+	return tx.record("delete", ManagedKind, object, managedName(kind, name), before, nil)
 }
 
 // undoManaged puts back where something came from.

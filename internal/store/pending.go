@@ -214,7 +214,7 @@ func (tx *Tx) undo(row *Audit, change, end int64) (left string, err error) {
 // undoers put back what a row of the audit says was before.
 var undoers = map[string]func(*Tx, *Audit) error{
 	string(Policy): undoDocument, string(Location): undoDocument, string(Strength): undoDocument, string(AuthenticationPolicy): undoDocument,
-	"assignment": undoAssignment, "switch": undoSwitch, "setting": undoSetting, sheetKind: undoSheet, managedKind: undoManaged,
+	"assignment": undoAssignment, "switch": undoSwitch, "setting": undoSetting, sheetKind: undoSheet, ManagedKind: undoManaged,
 }
 
 func undoDocument(tx *Tx, row *Audit) error {
