@@ -22,15 +22,17 @@ func (a *app) policyImport() *cobra.Command {
 	c := a.policies().imports()
 	plain := c.RunE
 	var from, only string
-	c.Flags().StringVar(&from, "from", "", "whose rules the files hold: entra (as without), exchange (client access rules) or okta (sign-on policies, zones, groups)")
+	c.Flags().StringVar(&from, "from", "", "whose rules the files hold: entra (a folder of exports), exchange (client access rules) or okta (sign-on policies, zones, groups)")
 	c.Flags().StringVar(&only, "policy", "", "with --from okta, the policy to take where there are several")
 	complete(c, "from", "entra", "exchange", "okta")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		var t *importer.Translation
 		var err error
 		switch from {
-		case "", "entra":
+		case "":
 			return plain(cmd, args)
+		case "entra":
+			t, err = entraPolicies(args)
 		case "exchange":
 			t, err = clientRules(args)
 		case "okta":
@@ -45,7 +47,9 @@ func (a *app) policyImport() *cobra.Command {
 	}
 	c.Long += `
 
-With --from exchange, FILE is what Get-ClientAccessRule gives (JSON, CSV, CLIXML, or the folder
+With --from entra, FILE is a folder (or zip, or files) of exports: strengths, locations and
+policies come in, and where people and groups were exported too, policies name them by address
+and name instead of by ids that mean nothing here. With --from exchange, FILE is what Get-ClientAccessRule gives (JSON, CSV, CLIXML, or the folder
 or zip it lies in); with --from okta, policies with their rules, network zones, groups and people
 as Okta's API gives them. Of those rules the first that matches decides, of policies all count:
 each rule becomes policies that leave out what an earlier rule lets in. What has no equal is
@@ -53,8 +57,8 @@ listed. --dry-run shows what they become and asks no server.`
 	return c
 }
 
-// clientRules reads one folder or archive, or single files.
-func clientRules(args []string) (*importer.Translation, error) {
+// exported reads one folder or archive, or single files.
+func exported(args []string) (*tenant.Tenant, error) {
 	read := func() (*tenant.Tenant, error) {
 		if info, err := os.Stat(args[0]); len(args) > 1 || err == nil && !info.IsDir() && !strings.EqualFold(filepath.Ext(args[0]), ".zip") {
 			return tenant.ReadFiles(args...)
@@ -70,6 +74,22 @@ func clientRules(args []string) (*importer.Translation, error) {
 	if os.IsNotExist(err) {
 		return nil, noFile(err)
 	}
+	return t, err
+}
+
+func entraPolicies(args []string) (*importer.Translation, error) {
+	t, err := exported(args)
+	if err != nil {
+		return nil, err
+	}
+	if len(t.Policies)+len(t.Locations)+len(t.Strengths) == 0 {
+		return nil, &failure{exit: exitUsage, what: "there is no policy, location or strength in it", next: "Get-MgIdentityConditionalAccessPolicy -All | ConvertTo-Json -Depth 10 writes policies"}
+	}
+	return importer.EntraPolicies(t), nil
+}
+
+func clientRules(args []string) (*importer.Translation, error) {
+	t, err := exported(args)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +116,7 @@ func oktaRules(args []string, only string) (*importer.Translation, error) {
 	return t, nil
 }
 
-// importTranslation brings in locations first, since policies name them; the
+// importTranslation brings in strengths and locations first, since policies name them; the
 // policies are one change.
 func (a *app) importTranslation(cmd *cobra.Command, t *importer.Translation) error {
 	if dry, _ := cmd.Flags().GetBool("dry-run"); dry {
@@ -111,6 +131,9 @@ func (a *app) importTranslation(cmd *cobra.Command, t *importer.Translation) err
 	}
 	within := a.within
 	a.within = "" // a location that no policy names does nothing, and there is one promise for one change
+	if err := a.importRaw(cmd, a.strengths(), t.Strengths, importing{}); err != nil {
+		return err
+	}
 	if err := a.importRaw(cmd, objects{a, "location", locations}, t.Locations, importing{}); err != nil {
 		return err
 	}
@@ -146,7 +169,7 @@ func (a *app) showTranslation(t *importer.Translation) error {
 	if a.format != "table" {
 		return a.output().object(r, nil)
 	}
-	for _, list := range [][]json.RawMessage{t.Locations, t.Policies} {
+	for _, list := range [][]json.RawMessage{t.Strengths, t.Locations, t.Policies} {
 		for _, one := range list {
 			fmt.Fprintln(a.out, "---")
 			writeYAML(a.out, one)

@@ -13,6 +13,7 @@ import (
 // Translation is what another vendor's rules become here: named locations and
 // conditional access policies in Graph's JSON, and what could not be said.
 type Translation struct {
+	Strengths []json.RawMessage `json:"authenticationStrengths,omitempty"`
 	Locations []json.RawMessage `json:"namedLocations"`
 	Policies  []json.RawMessage `json:"policies"`
 	Unmapped  []Unmapped        `json:"unmapped"`
