@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
@@ -36,7 +37,7 @@ func (a *app) auditTenant() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		report, err := readTenant(args[0], options)
+		report, err := a.readTenant(args[0], options)
 		if err != nil {
 			return err
 		}
@@ -102,7 +103,7 @@ const whatToExport = `the least: conditionalAccessPolicies.json, users.json and 
     Get-CASMailbox -ResultSize Unlimited | Export-Csv CASMailbox.csv -NoTypeInformation -Encoding UTF8
   docs/audit-tenant.md has the whole list`
 
-func readTenant(path string, options tenantaudit.Options) (*tenantaudit.Report, error) {
+func (a *app) readTenant(path string, options tenantaudit.Options) (*tenantaudit.Report, error) {
 	files, closer, err := tenant.Open(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
@@ -111,7 +112,9 @@ func readTenant(path string, options tenantaudit.Options) (*tenantaudit.Report, 
 		return nil, err
 	}
 	defer closer.Close()
-	t, err := tenant.Read(files)
+	bar := a.progressBar()
+	t, err := tenant.Read(newReading(files, bar.show))
+	bar.clear()
 	if err != nil {
 		return nil, err
 	}
@@ -280,12 +283,12 @@ func (a *app) tenantKinds(s *sheet, r *tenantaudit.Report) {
 	s.head("What to do, what harms nobody first")
 	for i := range r.Plan {
 		p := &r.Plan[i]
-		harm := "nobody is seen using it"
+		harm := "nobody is seen to be hit"
 		switch {
 		case r.Tenant.From == nil:
-			harm = "without a log nobody knows who uses it"
+			harm = "without a log nobody knows who would be hit"
 		case p.Harmed > 0:
-			harm = fmt.Sprintf("%s would notice: %s of the log", persons(float64(p.Harmed)), counted(float64(p.Harm), "sign-in"))
+			harm = fmt.Sprintf("%s would be hit: %s of the log", persons(float64(p.Harmed)), counted(float64(p.Harm), "sign-in"))
 		}
 		s.item(gap, fmt.Sprintf("%d. %s (%d of %s; %s)", i+1, p.Do, p.Findings, p.Kind, harm))
 	}
@@ -342,4 +345,52 @@ func (a *app) tenantFinding(s *sheet, f *tenantaudit.Finding, again bool) {
 	if !again {
 		s.item(deeper, "mend: "+f.Remedy.Command)
 	}
+}
+
+// reading counts the bytes read of a folder's files and tells the share.
+type reading struct {
+	fs.FS
+	total, done int64
+	tell        func(share float64)
+}
+
+func newReading(files fs.FS, tell func(share float64)) *reading {
+	r := &reading{FS: files, tell: tell}
+	_ = fs.WalkDir(files, ".", func(_ string, d fs.DirEntry, err error) error { // who reads the files says what is wrong with them
+		if err != nil || d.IsDir() {
+			return nil
+		}
+		if info, err := d.Info(); err == nil {
+			r.total += info.Size()
+		}
+		return nil
+	})
+	return r
+}
+
+// Open counts what is read of a file; folders are as they are.
+func (r *reading) Open(name string) (fs.File, error) {
+	f, err := r.FS.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || info.IsDir() {
+		return f, nil
+	}
+	return &countedFile{f, r}, nil
+}
+
+type countedFile struct {
+	fs.File
+	of *reading
+}
+
+func (f *countedFile) Read(b []byte) (int, error) {
+	n, err := f.File.Read(b)
+	before := f.of.done
+	f.of.done += int64(n)
+	if hundredth := f.of.total / 100; hundredth > 0 && before/hundredth != f.of.done/hundredth {
+		f.of.tell(min(float64(f.of.done)/float64(f.of.total), 1))
+	}
+	return n, err
 }
