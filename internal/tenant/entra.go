@@ -163,7 +163,7 @@ func (r *reader) group(v *value, _ string, line int) bool {
 	members := v.get("members")
 	lost := false
 	if g.Members, lost = members.ids(); lost {
-		r.note(line, g.DisplayName, "the export lost who is in this group: %s stands there", members.word())
+		r.note(line, g.DisplayName, "the export lost who is in this group, or some of them")
 	}
 	g.MembersSaid = !lost && (members.kind != null || v.has("members"))
 	if !g.MembersSaid && !lost {

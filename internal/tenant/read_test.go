@@ -373,3 +373,124 @@ func TestZip(t *testing.T) {
 		t.Error("a folder that is not there opens")
 	}
 }
+
+func TestFormsOfCSVAndCLIXML(t *testing.T) {
+	const row = "\"Name\",\"PrimarySmtpAddress\",\"ImapEnabled\",\"PopEnabled\"\r\n\"Björn, \"\"Ek\"\"\",\"b@example.org\",\"True\",\r\n"
+	clixml, err := os.ReadFile("testdata/clixml/mailboxes.xml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string]string{
+		"plain":        row,
+		"a mark":       "\ufeff" + row,
+		"UTF-16":       utf16Text(row, false, true),
+		"big-endian":   utf16Text(row, true, true),
+		"bare UTF-16":  utf16Text(row, false, false),
+		"semicolons":   strings.ReplaceAll(strings.ReplaceAll(row, `","`, `";"`), "\",\r", "\";\r"),
+		"tabs":         strings.ReplaceAll(strings.ReplaceAll(row, `","`, "\"\t\""), "\",\r", "\"\t\r"),
+		"a hint":       "sep=,\r\n" + row,
+		"a type":       "#TYPE Microsoft.Exchange.Data.Directory.Management.CASMailbox\r\n" + row,
+		"line feeds":   strings.ReplaceAll(row, "\r", ""),
+		"no last end":  strings.TrimRight(row, "\r\n"),
+		"code page":    strings.ReplaceAll(row, "ö", "\xf6"),
+		"empty lines":  "\r\n" + strings.ReplaceAll(row, "\r\n\"B", "\r\n\r\n\"B") + "\r\n\r\n",
+		"Excel's True": strings.ReplaceAll(row, "True", "WAHR"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := read(t, map[string]string{"x.csv": content})
+			silent(t, got)
+			if len(got.Mailboxes) != 1 {
+				t.Fatalf("read %+v from %q", got.Mailboxes, content)
+			}
+			m := got.Mailboxes[0]
+			if m.Name != `Björn, "Ek"` || m.Address != "b@example.org" || m.Settings.Get("ImapEnabled") != exchange.On || m.Settings.Get("PopEnabled") != exchange.Null {
+				t.Errorf("read %+v from %q", m, content)
+			}
+		})
+	}
+	for name, content := range map[string]string{"plain": string(clixml), "UTF-16, as Windows PowerShell writes it": utf16Text(string(clixml), false, true),
+		"declared": `<?xml version="1.0" encoding="utf-16"?>` + string(clixml)} {
+		t.Run("CLIXML "+name, func(t *testing.T) {
+			got := read(t, map[string]string{"x.xml": content})
+			silent(t, got)
+			if len(got.Mailboxes) != 2 || got.Mailboxes[1].DisplayName != "Björn Ek" {
+				t.Errorf("read %+v", got.Mailboxes)
+			}
+		})
+	}
+}
+
+// What is left of a list that an export broke must not pass for the whole: a
+// rule without its conditions would hold for everybody.
+func TestBrokenListsAreTold(t *testing.T) {
+	for name, c := range map[string]struct {
+		value string
+		want  string
+		lost  bool
+	}{
+		"a list":                 {`["192.0.2.0/24","198.51.100.7"]`, "192.0.2.0/24 198.51.100.7", false},
+		"Windows PowerShell's":   {`{"value":["192.0.2.0/24"],"Count":1}`, "192.0.2.0/24", false},
+		"ranges as objects":      {`[{"LowerBound":"192.0.2.0","UpperBound":"192.0.2.255","RangeFormat":2}]`, "192.0.2.0-192.0.2.255", false},
+		"addresses as objects":   {`[{"LowerBound":{"Address":"192.0.2.0"},"UpperBound":{"Address":"192.0.2.255"}}]`, "192.0.2.0-192.0.2.255", false},
+		"one text":               {`"192.0.2.0/24;192.0.2.7"`, "192.0.2.0/24 192.0.2.7", false},
+		"nothing":                {`null`, "", false},
+		"an empty list":          {`[]`, "", false},
+		"a class name":           {`"System.Object[]"`, "", true},
+		"a class name within":    {`["192.0.2.0/24","Microsoft.Exchange.Data.IPRange"]`, "192.0.2.0/24", true},
+		"an object cut off":      {`["@{LowerBound=192.0.2.0}"]`, "", true},
+		"an object of who knows": {`{"Capacity":4,"Count":1}`, "", true},
+		"members of who knows":   {`[{"Size":4}]`, "", true},
+		"true":                   {`true`, "", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := read(t, map[string]string{"rules.json": `[{"Name":"One","Priority":1,"Enabled":true,"Action":"DenyAccess","AnyOfProtocols":[],"AnyOfClientIPAddressesOrRanges":` + c.value + `}]`})
+			if len(got.ClientRules) != 1 {
+				t.Fatalf("read %+v", got.ClientRules)
+			}
+			r := got.ClientRules[0]
+			if s := strings.Join(r.Addresses, " "); s != c.want || len(r.Unknown) > 0 != c.lost {
+				t.Errorf("read %q, lost %v", s, r.Unknown)
+			}
+		})
+	}
+	got := read(t, map[string]string{"groups.json": `[{"id":"g1","displayName":"All","groupTypes":[],"members":[{"id":"a"},{"displayName":"nobody"}]},{"id":"g2","displayName":"Cut","groupTypes":[],"members":"System.Object[]"}]`})
+	if got.Groups[0].MembersSaid || got.Groups[1].MembersSaid || len(got.Groups[0].Members) != 1 {
+		t.Errorf("groups of which members are lost: %+v", got.Groups)
+	}
+	noted(t, got, "groups.json", 1, "lost who is in this group")
+}
+
+func TestTwiceIsOnce(t *testing.T) {
+	const policyText = `{"id":"44f7c0de-0004-4a00-9b00-000000000001","displayName":"P","state":"enabled","conditions":{"users":{"includeUsers":["All"]},"applications":{"includeApplications":["All"]}},"grantControls":{"operator":"OR","builtInControls":["mfa"]}}`
+	got := read(t, map[string]string{"a.json": "[" + policyText + ",\n" + strings.Replace(policyText, `"mfa"`, `"block"`, 1) + "]", "b.json": policyText})
+	if len(got.Policies) != 1 || got.Policies[0].Grant.Controls&policy.ControlBlock != 0 {
+		t.Errorf("kept %+v", got.Policies)
+	}
+	noted(t, got, "a.json", 2, "stands in a.json already, in line 1")
+	noted(t, got, "b.json", 1, "stands in a.json already, in line 1")
+}
+
+func TestTheLogKeepsWhatItWasGiven(t *testing.T) {
+	l := NewSignInLog()
+	given := []SignIn{
+		{ID: "88f7c0de-0008-4a00-9b00-000000000011", CorrelationID: "88F7C0DE-0008-4A00-9B00-000000000011", Time: time.Date(2026, 11, 2, 3, 4, 5, 6, time.UTC), UPN: "a", ClientApp: "IMAP4", Line: 7, File: "x", Outcome: Success, ErrorCode: 0},
+		{ID: "r1", CorrelationID: "00000000-0000-0000-0000-000000000000", Time: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), ServicePrincipal: true, Address: address("2001:db8::1"), ASN: 1 << 31, ErrorCode: 700082},
+		{ID: "88f7c0de-0008-4a00-9b00-00000000001g", Time: time.Date(2026, 11, 3, 0, 0, 0, 0, time.UTC), Address: address("::ffff:192.0.2.1")},
+	}
+	for i := range given {
+		l.Add(&given[i])
+	}
+	i := 0
+	for s := range l.All() {
+		if s != given[i] {
+			t.Errorf("kept %+v of %+v", s, given[i])
+		}
+		i++
+	}
+	if first, last := l.Span(); i != 3 || first != given[1].Time || last != given[2].Time {
+		t.Errorf("%d rows from %v to %v", i, first, last)
+	}
+	if given[2].Address.String() != "192.0.2.1" {
+		t.Errorf("an address in another's clothes is kept as %v", given[2].Address)
+	}
+}

@@ -72,6 +72,9 @@ func (v *value) word() string {
 		if v.text != "" {
 			return strings.TrimSpace(v.text)
 		}
+		if low, high := v.get("LowerBound").word(), v.get("UpperBound").word(); low != "" && high != "" { // a range of addresses
+			return low + "-" + high
+		}
 		for _, name := range []string{"DistinguishedName", "Address", "Name", "Value"} {
 			if m, ok := v.find(name); ok && m.kind == text {
 				return strings.TrimSpace(m.text)
@@ -145,13 +148,17 @@ func lostList(s string) bool {
 }
 
 // words is a list of texts: a list, or a cell that holds several. lost says
-// that an export put a class name in place of the list.
+// that an export put something in place of the list, or of one of its members,
+// that does not tell what it was: then what is left must not pass for the whole.
 func (v *value) words() (all []string, lost bool) {
 	switch v.kind {
 	case list:
 		for i := range v.items {
-			if w := v.items[i].word(); w != "" {
+			item := &v.items[i]
+			if w := item.word(); w != "" && !lostList(w) {
 				all = append(all, strings.Clone(w))
+			} else if item.kind != null && (item.kind != text || w != "") {
+				lost = true
 			}
 		}
 	case text, number:
@@ -164,15 +171,25 @@ func (v *value) words() (all []string, lost bool) {
 			}
 		}
 	case object:
-		if v.text != "" && !lostList(v.text) {
-			all = append(all, strings.Clone(v.text))
+		if inner, ok := v.find("value"); ok && inner.kind == list { // as Windows PowerShell writes a list that has properties
+			return inner.words()
 		}
+		w := v.word()
+		if w == "" || lostList(w) {
+			return nil, len(v.members) > 0
+		}
+		all = append(all, strings.Clone(w))
+	case boolean:
+		lost = true
 	}
-	return all, false
+	return all, lost
 }
 
 // ids are the ids of a list of objects, or of texts.
 func (v *value) ids() (all []string, lost bool) {
+	if inner, ok := v.find("value"); ok && v.kind == object && inner.kind == list {
+		v = inner
+	}
 	if v.kind != list {
 		return v.words()
 	}
@@ -181,11 +198,13 @@ func (v *value) ids() (all []string, lost bool) {
 		if id == "" && v.items[i].kind != object {
 			id = strings.Clone(v.items[i].word())
 		}
-		if id != "" {
-			all = append(all, id)
+		if id == "" || lostList(id) {
+			lost = true
+			continue
 		}
+		all = append(all, id)
 	}
-	return all, false
+	return all, lost
 }
 
 // graphJSON writes the value as Graph does: names begin with small letters,
