@@ -73,6 +73,9 @@ func (a *api) issueAppPassword(r *http.Request) (any, error) {
 		return nil, err
 	}
 	p, err := a.findPerson(r, c.User)
+	if err == nil {
+		err = a.spareAdministrator(r, p)
+	}
 	if err != nil {
 		return nil, err
 	}

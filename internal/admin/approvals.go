@@ -183,6 +183,9 @@ func (a *api) allowWindow(r *http.Request) (any, error) {
 		return nil, err
 	}
 	p, err := a.findPerson(r, c.User)
+	if err == nil {
+		err = a.spareAdministrator(r, p)
+	}
 	if err != nil {
 		return nil, err
 	}

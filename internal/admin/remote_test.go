@@ -341,6 +341,14 @@ func TestWhoHelpsPeopleDoesNotHelpHimselfToAnAdministrator(t *testing.T) {
 			if (resp.StatusCode == 403) != (want[i] == 403) {
 				t.Errorf("%s issues a pass to %s: %d %v", role, who, resp.StatusCode, m)
 			}
+			resp, m = o.ask("POST", "/portreeve/v1/appPasswords", token, fmt.Sprintf(`{"user":%q,"name":"phone"}`, who))
+			if (resp.StatusCode == 403) != (want[i] == 403) {
+				t.Errorf("%s makes an app password for %s: %d %v", role, who, resp.StatusCode, m)
+			}
+			resp, m = o.ask("POST", "/portreeve/v1/approvals/windows", token, fmt.Sprintf(`{"user":%q,"protocols":["imap"],"cidr":"192.0.2.0/24"}`, who))
+			if (resp.StatusCode == 403) != (want[i] == 403) {
+				t.Errorf("%s opens a window for %s: %d %v", role, who, resp.StatusCode, m)
+			}
 		}
 	}
 }

@@ -99,7 +99,7 @@ var ofTheLog = map[string]resource{
 var ofPeople = map[string]resource{
 	"GET /portreeve/v1/people":                          {admintoken.UserRead, "people who have a mailbox"},
 	"POST /portreeve/v1/people":                         {admintoken.UserWrite, "add a person"},
-	"POST /portreeve/v1/people/import":                  {admintoken.UserWrite, "add or change people from a CSV"},
+	"POST /portreeve/v1/people/import":                  {admintoken.ServerWrite, "add or change people from a CSV, administrators too"},
 	"POST /portreeve/v1/people/{id}/cut":                {admintoken.UserRevoke, "end all that a person has opened or was granted"},
 	"POST /portreeve/v1/people/{id}/recover":            {localOnly, "a link that signs a person in once; root's"},
 	"GET /portreeve/v1/people/{id}":                     {admintoken.UserRead, "one person"},
