@@ -7,9 +7,11 @@ import (
 	"io"
 	"io/fs"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/portreeve/portreeve/internal/lint"
 	"github.com/portreeve/portreeve/internal/policyfile"
 	"github.com/portreeve/portreeve/internal/policyset"
 )
@@ -20,13 +22,17 @@ type placedNote struct {
 	Line    int    `json:"line,omitempty"`
 	Column  int    `json:"column,omitempty"`
 	Message string `json:"message"`
-	whole   string // with its lines and the caret
+	// ID, Severity and Fix are lint's, of a warning.
+	ID       string        `json:"id,omitempty"`
+	Severity lint.Severity `json:"severity,omitempty"`
+	Fix      string        `json:"fix,omitempty"`
+	whole    string        // with its lines and the caret
 }
 
 func noteOf(err error) placedNote {
 	var f *policyfile.Fault
 	if errors.As(err, &f) {
-		return placedNote{f.File, f.Pos.Line, f.Pos.Column, f.Message, f.Error()}
+		return placedNote{File: f.File, Line: f.Pos.Line, Column: f.Pos.Column, Message: f.Message, whole: f.Error()}
 	}
 	return placedNote{Message: err.Error(), whole: err.Error()}
 }
@@ -69,8 +75,8 @@ func (a *app) validate() *cobra.Command {
 		switch {
 		case len(v.Faults) > 0:
 			return &failure{exit: exitUsage, what: fmt.Sprintf("%s in %s", counted(float64(len(v.Faults)), "fault"), printable(args[0]))}
-		case strict && len(v.Warnings) > 0:
-			return &failure{exit: exitFailed, what: fmt.Sprintf("%s in %s", counted(float64(len(v.Warnings)), "warning"), printable(args[0]))}
+		case strict && v.serious() > 0:
+			return &failure{exit: exitFailed, what: fmt.Sprintf("%s in %s", counted(float64(v.serious()), "warning"), printable(args[0]))}
 		}
 		return nil
 	})
@@ -83,6 +89,9 @@ Exit codes: 0 valid, 1 warnings with --strict, 2 a fault.`
 	c.Flags().BoolVar(&strict, "strict", false, "take warnings for faults: exit 1")
 	return c
 }
+
+// mostWarnings is how many warnings are shown; -o json has all.
+const mostWarnings = 100
 
 // validated reads a folder and gathers what there is to say.
 func validated(name string) (*validity, error) {
@@ -105,14 +114,29 @@ func validated(name string) (*validity, error) {
 	for _, o := range set.Objects {
 		v.Objects = append(v.Objects, validObject{o.Kind, o.ID, o.Name, o.File, o.Line})
 	}
-	warnings, err := set.Warnings()
+	warnings, err := set.Warnings(time.Now())
 	if err != nil {
 		return nil, err
 	}
-	for _, w := range warnings {
-		v.Warnings = append(v.Warnings, noteOf(w.Fault))
+	for i, w := range warnings {
+		pos := w.Object.Pos(w.Pointer)
+		n := placedNote{File: w.Object.File, Line: pos.Line, Column: pos.Column, Message: w.Text, ID: w.ID, Severity: w.Severity, Fix: w.Fix}
+		if i < mostWarnings {
+			n.whole = w.Fault().Error()
+		}
+		v.Warnings = append(v.Warnings, n)
 	}
 	return v, nil
+}
+
+// serious are the warnings that are more than notes.
+func (v *validity) serious() (n int) {
+	for _, w := range v.Warnings {
+		if w.Severity != lint.Note {
+			n++
+		}
+	}
+	return n
 }
 
 // readSet reads a folder of policy files.
@@ -155,8 +179,15 @@ func (a *app) tellValidity(w io.Writer, v *validity) {
 	for _, f := range v.Faults {
 		fmt.Fprintln(w, safeLines(f.whole))
 	}
-	for _, f := range v.Warnings {
-		fmt.Fprintln(w, "warning: "+safeLines(f.whole))
+	for i, f := range v.Warnings {
+		if i == mostWarnings {
+			fmt.Fprintf(w, "and %d more (-o json shows all)\n", len(v.Warnings)-i)
+			break
+		}
+		fmt.Fprintf(w, "%s: %s\n", f.Severity, safeLines(f.whole))
+		if f.Fix != "" {
+			fmt.Fprintf(w, "  fix: %s\n", printable(f.Fix))
+		}
 	}
 	if len(v.Faults) > 0 {
 		return
@@ -174,7 +205,7 @@ func (a *app) tellValidity(w io.Writer, v *validity) {
 	if len(parts) == 0 {
 		parts = []string{"no objects"}
 	}
-	a.done("valid: %s in %s; %s", strings.Join(parts, ", "), counted(float64(len(v.Files)), "file"), counted(float64(len(v.Warnings)), "warning"))
+	a.done("valid: %s in %s; %s", strings.Join(parts, ", "), counted(float64(len(v.Files)), "file"), counted(float64(v.serious()), "warning"))
 }
 
 // plural is what people call several objects of a kind.

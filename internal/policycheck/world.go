@@ -51,6 +51,9 @@ func rekeyed(all map[string]policy.Settings, ids map[string]string) map[string]p
 	return out
 }
 
+// maxNamed is how many groups a note names.
+const maxNamed = 5
+
 // names are the people and groups of the fixtures, and what else the rules
 // name: a reference to somebody who is in no fixture matches nobody, and is no fault.
 func (w *world) names(src *policy.Source) policy.Names {
@@ -93,8 +96,12 @@ func (w *world) names(src *policy.Source) policy.Names {
 			}
 		}
 	}
-	for _, g := range slices.Sorted(maps.Keys(missing)) {
-		w.notes = append(w.notes, fmt.Sprintf("%s: nobody in given.people is in the group %q, which policies name", w.suite.Place, g))
+	if all := slices.Sorted(maps.Keys(missing)); len(all) > 0 {
+		words := strings.Join(all[:min(len(all), maxNamed)], ", ")
+		if left := len(all) - maxNamed; left > 0 {
+			words += fmt.Sprintf(" and %d more", left)
+		}
+		w.notes = append(w.notes, w.suite.Place+": policies name groups in which nobody of given.people is: "+words)
 	}
 	return n
 }

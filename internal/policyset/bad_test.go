@@ -131,7 +131,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		_, _ = set.Source()
-		_, _ = set.Warnings()
+		_, _ = set.Warnings(time.Unix(1_800_000_000, 0))
 		for _, o := range set.Objects {
 			if !json.Valid(o.JSON()) {
 				t.Fatalf("%q became %s", text, o.JSON())

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/portreeve/portreeve/internal/lint"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/policycheck"
 	"github.com/portreeve/portreeve/internal/policyfile"
@@ -68,36 +69,52 @@ func (s *Set) Suites(src *policy.Source) (all []*policycheck.Suite, err error) {
 	return all, faults.err()
 }
 
-// Warning is something in a folder that was read and will not be enforced as it stands.
+// Warning is something in a folder that its author may not have meant: what
+// will not be enforced as it stands, and what lint finds.
 type Warning struct {
-	Object *Object
-	Fault  *policyfile.Fault
+	Object   *Object
+	ID       string // of the finding, such as never-applies
+	Severity lint.Severity
+	Pointer  string // into the object's JSON
+	Text     string
+	Fix      string
 }
 
-// Warnings compiles the folder by itself. People and groups are a server's,
-// and references to them are not looked at.
-func (s *Set) Warnings() ([]Warning, error) {
+// Fault is the warning with its lines and a caret. It goes through the file, so
+// of thousands of warnings not every one should be shown so.
+func (w *Warning) Fault() *policyfile.Fault { return w.Object.Fault(w.Pointer, "%s", w.Text) }
+
+// maxNoted is how many policies a folder may have for notes to be told, too: they
+// take the most time, and nobody reads thousands.
+const maxNoted = 2000
+
+// Warnings compiles the folder by itself and looks it over. People and groups
+// are a server's, and references to them are not looked at.
+func (s *Set) Warnings(now time.Time) ([]Warning, error) {
 	src, err := s.Source()
 	if err != nil {
 		return nil, err
 	}
 	kinds := map[string]Kind{"policy": Policy, "location": Location, "strength": Strength, "authenticationPolicy": AuthenticationPolicy}
-	_, told := policy.Compile(src)
+	rules, told := policy.Compile(src)
 	at := s.index()
 	var all []Warning
-	for _, w := range told {
-		o := at[place{kinds[w.Object], strings.ToLower(w.ID)}]
+	for _, f := range lint.Check(lint.Input{Rules: rules, Warnings: told, Now: now, NoNotes: len(src.Policies) > maxNoted}) {
+		o := at[place{kinds[f.Object.Kind], strings.ToLower(f.Object.ID)}]
 		if o == nil {
-			o = at[place{kinds[w.Object], strings.ToLower(w.Name)}]
+			o = at[place{kinds[f.Object.Kind], strings.ToLower(f.Object.Name)}]
 		}
+		pointer := f.Pointer
 		if o == nil { // the organisation's
-			if o = s.first(Switches); o == nil {
+			if o, pointer = s.first(Switches), ""; o == nil {
 				continue
 			}
-			all = append(all, Warning{o, o.Fault("", "%s", w.Text)})
-			continue
 		}
-		all = append(all, Warning{o, o.Fault(w.Pointer, "%s%s", w.Text, s.meant(w))})
+		said := f.Sentence
+		if f.Warning != "" {
+			said = f.Warning + s.meant(f.Pointer, f.Warning)
+		}
+		all = append(all, Warning{o, f.ID, f.Severity, pointer, said, f.Fix.Text})
 	}
 	return all, nil
 }
@@ -136,8 +153,8 @@ var graphMembers = []string{"displayName", "state", "conditions", "grantControls
 	"signInRiskLevels", "userRiskLevels", "operator", "builtInControls", "authenticationStrength", "termsOfUse", "signInFrequency", "secureSignInSession", "persistentBrowser"}
 
 // meant guesses at a word that is not known.
-func (s *Set) meant(w policy.Warning) string {
-	if name, ok := strings.CutPrefix(w.Text, "there is no location \""); ok {
+func (s *Set) meant(pointer, text string) string {
+	if name, ok := strings.CutPrefix(text, "there is no location \""); ok {
 		name, _, _ = strings.Cut(name, "\"")
 		var known []string
 		for _, o := range s.Of(Location) {
@@ -145,8 +162,8 @@ func (s *Set) meant(w policy.Warning) string {
 		}
 		return spelling.DidYouMean(name, known)
 	}
-	member := w.Pointer[strings.LastIndexByte(w.Pointer, '/')+1:]
-	if !strings.Contains(w.Text, "not known here") && !strings.Contains(w.Text, "is not enforced and is read") || slices.Contains(graphMembers, member) {
+	member := pointer[strings.LastIndexByte(pointer, '/')+1:]
+	if !strings.Contains(text, "not known here") && !strings.Contains(text, "is not enforced and is read") || slices.Contains(graphMembers, member) {
 		return ""
 	}
 	return spelling.DidYouMean(member, graphMembers)
