@@ -61,7 +61,7 @@ const maxAudits = 1000 // rows of one page
 
 func (a *api) audits(r *http.Request) (any, error) {
 	q := r.URL.Query()
-	f := store.AuditFilter{Object: q.Get("id"), Limit: 100}
+	f := store.AuditFilter{Object: q.Get("id"), Actor: q.Get("actor"), Limit: 100}
 	var err error
 	if f.Kind, err = auditKind(q.Get("kind")); err != nil {
 		return nil, err
@@ -90,14 +90,7 @@ func (a *api) audits(r *http.Request) (any, error) {
 	rows := []auditRow{}
 	words := a.auditWords(r)
 	for _, x := range found {
-		row := auditRow{N: x.N, At: x.At.UTC(), UID: x.Actor.UID, Actor: x.Actor.Name, Action: x.Action, Kind: x.Kind, ID: x.Object, Name: x.Name, About: words.about(&x), Reason: x.Reason, Origin: x.Origin}
-		if len(x.Before) > 0 {
-			row.Before = x.Before
-		}
-		if len(x.After) > 0 {
-			row.After = x.After
-		}
-		rows = append(rows, row)
+		rows = append(rows, words.row(&x))
 	}
 	out := list(rows)
 	if len(rows) == f.Limit {
@@ -115,6 +108,18 @@ type auditWords struct {
 
 func (a *api) auditWords(r *http.Request) *auditWords {
 	return &auditWords{naming: a.naming(r.Context())}
+}
+
+// row is an audit row as JSON.
+func (w *auditWords) row(x *store.Audit) auditRow {
+	row := auditRow{N: x.N, At: x.At.UTC(), UID: x.Actor.UID, Actor: x.Actor.Name, Action: x.Action, Kind: x.Kind, ID: x.Object, Name: x.Name, About: w.about(x), Reason: x.Reason, Origin: x.Origin}
+	if len(x.Before) > 0 {
+		row.Before = x.Before
+	}
+	if len(x.After) > 0 {
+		row.After = x.After
+	}
+	return row
 }
 
 // about says which object a row is about: names for ids, and of what has no

@@ -34,6 +34,8 @@ var ofTheServer = map[string]resource{
 	"GET /portreeve/v1/warnings":                     {admintoken.PolicyRead, "what of the rules cannot be enforced as it stands"},
 	"GET /portreeve/v1/settings":                     {admintoken.PolicyRead, "the organisation's settings"},
 	"PUT /portreeve/v1/settings":                     {admintoken.PolicyWrite, "change the organisation's settings"},
+	"GET /portreeve/v1/audits/verify":                {admintoken.AuditRead, "check that no administrative change was altered or taken out of the list"},
+	"GET /portreeve/v1/audits/{n}":                   {admintoken.AuditRead, "one administrative change, before and after"},
 	"GET /portreeve/v1/audits":                       {admintoken.AuditRead, "administrative changes, the newest first"},
 	"GET /portreeve/v1/history/{kind}/{id}":          {admintoken.PolicyRead, "every version of an object"},
 	"GET /portreeve/v1/history/{kind}/{id}/diff":     {admintoken.PolicyRead, "what changed between two versions"},

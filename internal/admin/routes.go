@@ -14,6 +14,8 @@ func (a *api) routes(handle func(prefix, pattern string, h handler)) {
 	ours("GET /settings", a.settings)
 	ours("PUT /settings", a.changeSettings)
 	ours("GET /audits", a.audits)
+	ours("GET /audits/verify", a.verifyAudits)
+	ours("GET /audits/{n}", a.auditRow)
 	ours("GET /history/{kind}/{id}", a.history)
 	ours("GET /history/{kind}/{id}/diff", a.historyDiff)
 	ours("POST /history/{kind}/{id}/restore", a.restore)

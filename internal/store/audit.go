@@ -147,8 +147,9 @@ type AuditFilter struct {
 	From, To time.Time // To is exclusive; zero is open
 	Object   string    // id
 	Kind     string
-	Before   int64 // only rows with a smaller N: the cursor of the next page; 0 is the newest
-	Limit    int   // 0 is 100
+	Actor    string // name, in any case
+	Before   int64  // only rows with a smaller N: the cursor of the next page; 0 is the newest
+	Limit    int    // 0 is 100
 }
 
 // Audits lists audit rows, newest first.
@@ -167,6 +168,9 @@ func (s *Store) Audits(ctx context.Context, f AuditFilter) ([]Audit, error) {
 	}
 	if f.Kind != "" {
 		add("kind = ?", f.Kind)
+	}
+	if f.Actor != "" {
+		add("actor = ? COLLATE NOCASE", f.Actor)
 	}
 	if f.Before > 0 {
 		add("n < ?", f.Before)
@@ -189,6 +193,21 @@ func scanAudit(r scanner) (a Audit, err error) {
 // VerifyAudit walks the chain and returns the number of the first row that does
 // not fit, 0 if all do.
 func (s *Store) VerifyAudit(ctx context.Context) (int64, error) { return verifyAudit(ctx, s.read) }
+
+// AuditEnd is the last row's number and place in the chain, and how many there
+// are: who keeps these elsewhere can tell whether rows were cut off at the end.
+func (s *Store) AuditEnd(ctx context.Context) (rows, last int64, chain []byte, err error) {
+	err = s.read.QueryRowContext(ctx, `SELECT count(*), ifnull(max(n), 0), ifnull((SELECT chain FROM audit ORDER BY n DESC LIMIT 1), x'') FROM audit`).Scan(&rows, &last, &chain)
+	if err != nil {
+		return 0, 0, nil, fmt.Errorf("reading the audit: %w", err)
+	}
+	return rows, last, chain, nil
+}
+
+// AuditRow is one row by its number; ErrNotFound if there is none.
+func (s *Store) AuditRow(ctx context.Context, n int64) (Audit, error) {
+	return one(ctx, s, scanAudit, `SELECT `+auditColumns+` FROM audit WHERE n = ?`, n)
+}
 
 func verifyAudit(ctx context.Context, db *sql.DB) (int64, error) {
 	columns := auditColumns
