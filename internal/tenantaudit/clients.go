@@ -90,8 +90,28 @@ func toExchange(s *tenant.SignIn) bool {
 // managed API's agent, the Python library's, and the letters EWS as a word.
 var ewsWords = regexp.MustCompile(`(?i:exchange[ _-]?web[ _-]?services|exchangeservicesclient|exchangelib|(?:^|[^a-z])ews(?:[^a-z]|$))|(?:^|[^A-Za-z])(?:EWS|Ews)[A-Z]|[a-z](?:EWS|Ews)(?:[^a-z]|$)`)
 
-func tellsEWS(s *tenant.SignIn) bool {
-	return ewsWords.MatchString(s.UserAgent) || ewsWords.MatchString(s.App)
+func tellsEWS(text string) bool { return ewsWords.MatchString(text) }
+
+// remembered answers a question about a text once: logs have few different ones.
+type remembered[T any] struct {
+	ask   func(string) T
+	known map[string]T
+}
+
+const mostRemembered = 1 << 16 // texts; strangers choose them
+
+func (r *remembered[T]) of(text string) T {
+	answer, ok := r.known[text]
+	if !ok {
+		answer = r.ask(text)
+		if r.known == nil {
+			r.known = map[string]T{}
+		}
+		if len(r.known) < mostRemembered {
+			r.known[text] = answer
+		}
+	}
+	return answer
 }
 
 // nativeMail are the mail programs of phones themselves.

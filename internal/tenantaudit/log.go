@@ -21,6 +21,8 @@ type logFacts struct {
 	days        map[string]*Day
 	met         map[exclusionKey]bool // exclusions that a sign-in needed
 	replayed    map[replayKey][]uint64
+	clients     remembered[client] // of clientAppUsed
+	ews         remembered[bool]   // of user agents and applications
 }
 
 // personLog is what the log says of one person.
@@ -107,7 +109,7 @@ func (a *audit) window() (from, to time.Time) {
 
 // readLog goes over the log once.
 func (a *audit) readLog() {
-	l := &logFacts{days: map[string]*Day{}, met: map[exclusionKey]bool{}, replayed: map[replayKey][]uint64{}}
+	l := &logFacts{days: map[string]*Day{}, met: map[exclusionKey]bool{}, replayed: map[replayKey][]uint64{}, clients: remembered[client]{ask: clientOf}, ews: remembered[bool]{ask: tellsEWS}}
 	a.log = l
 	l.from, l.to = a.window()
 	ex := newExclusions(a)
@@ -168,7 +170,7 @@ func (a *audit) signer(s *tenant.SignIn) *person {
 }
 
 func (a *audit) readRow(p *person, s *tenant.SignIn) {
-	c := clientOf(s.ClientApp)
+	c := a.log.clients.of(s.ClientApp)
 	if p.log == nil {
 		p.log = &personLog{}
 	}
@@ -198,7 +200,7 @@ func (a *audit) readRow(p *person, s *tenant.SignIn) {
 		l.smtp.add(s, "sent mail over "+shorten(s.ClientApp, 40)+" with a password")
 	case c == clientEWS:
 		l.ews.add(s, "signed in over Exchange Web Services with a password")
-	case !c.legacy() && mail && tellsEWS(s):
+	case !c.legacy() && mail && (a.log.ews.of(s.UserAgent) || a.log.ews.of(s.App)):
 		l.ews.add(s, "signed in by token as "+programOf(s))
 	}
 	if c == clientUnnamed || c == clientOthers && saysNothing(s.UserAgent) {

@@ -162,7 +162,7 @@ func TestClients(t *testing.T) {
 		}
 	}
 	for word, want := range map[string]bool{"ExchangeServicesClient/15.0": true, "python-ews/1": true, "EWSEditor": true, "News/1.2": false, "Contoso EWS": true, "MyEWS": true, "ewsx": false, "Daily Views": false, "Exchange Web Services": true, "exchangelib/5": true, "NEWS": false, "": false} {
-		if got := tellsEWS(&tenant.SignIn{UserAgent: word}); got != want {
+		if got := tellsEWS(word); got != want {
 			t.Errorf("%q: %v", word, got)
 		}
 	}
