@@ -13,8 +13,9 @@ import (
 func (s *Snapshot) covering(policy int, now time.Time) coverers {
 	c := &cover{s: s, policy: policy, left: slices.Clone(s.enforced), word: policy / 64, bit: 1 << (policy % 64)}
 	c.left[c.word] &^= c.bit
-	people := func() { c.people(now) } // the dearest, for the few that are left
-	for _, step := range []func(){c.demands, c.doors, c.rest, c.words, c.devices, c.places, people} {
+	people := func() { c.people(now) }
+	// The dearest come last, for the few that are left.
+	for _, step := range []func(){c.demands, c.doors, c.rest, c.words, c.devices, people, c.places} {
 		step()
 		if c.where(); len(c.at) == 0 {
 			return nil
