@@ -18,7 +18,8 @@ type replayAnswer struct {
 	To       *time.Time       `json:"to,omitempty"`
 	SignIns  int64            `json:"signIns"`
 	People   int              `json:"people"`
-	Exact    bool             `json:"exact"` // each sign-in was judged by its own facts
+	KeptOut  int              `json:"peopleKeptOut"` // newly refused, or asked for what they have not: each once
+	Exact    bool             `json:"exact"`         // each sign-in was judged by its own facts
 	Millis   int64            `json:"milliseconds"`
 	Version  uint64           `json:"policyVersion"` // that was compared with
 	Buckets  []bucketAnswer   `json:"buckets"`
@@ -110,6 +111,7 @@ func (t *teller) address(id string) string {
 }
 
 func (t *teller) tell(out *replayAnswer, rows int) {
+	out.KeptOut = t.tally.KeptOut()
 	people := t.tally.People()
 	programs := t.tally.Programs()
 	harmed := map[string]bool{}

@@ -139,6 +139,9 @@ func writeYAML(w io.Writer, raw json.RawMessage) {
 func (a *app) policyState(name, state, short string) *cobra.Command {
 	var spread string
 	c := verb(name+" NAME…", short, cobra.MinimumNArgs(1), func(cmd *cobra.Command, args []string) error {
+		if state == "enabled" {
+			a.foretell(cmd.Context(), args)
+		}
 		for _, n := range args {
 			var raw json.RawMessage
 			change := map[string]string{"state": state}

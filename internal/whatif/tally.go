@@ -270,6 +270,17 @@ func (t *Tally) People() (c Counts) {
 	return c
 }
 
+// KeptOut is how many people have a sign-in that is newly refused, or asked for
+// what they have not; each counts once.
+func (t *Tally) KeptOut() (n int) {
+	for _, p := range t.people {
+		if p.counts[Refused]+p.counts[Unable] > 0 {
+			n++
+		}
+	}
+	return n
+}
+
 // Everybody is how many people signed in.
 func (t *Tally) Everybody() int { return len(t.people) }
 
