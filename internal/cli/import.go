@@ -22,9 +22,9 @@ func (a *app) policyImport() *cobra.Command {
 	c := a.policies().imports()
 	plain := c.RunE
 	var from, only string
-	c.Flags().StringVar(&from, "from", "", "whose rules the files hold: entra (a folder of exports), exchange (client access rules) or okta (sign-on policies, zones, groups)")
+	c.Flags().StringVar(&from, "from", "", "whose rules the files hold: entra (a folder of exports), exchange (client access rules), google (settings) or okta (sign-on policies, zones, groups)")
 	c.Flags().StringVar(&only, "policy", "", "with --from okta, the policy to take where there are several")
-	complete(c, "from", "entra", "exchange", "okta")
+	complete(c, "from", "entra", "exchange", "google", "okta")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		var t *importer.Translation
 		var err error
@@ -37,8 +37,10 @@ func (a *app) policyImport() *cobra.Command {
 			t, err = clientRules(args)
 		case "okta":
 			t, err = oktaRules(args, only)
+		case "google":
+			t, err = googleSettings(args)
 		default:
-			return usage("--from is entra, exchange or okta, not %q", from)
+			return usage("--from is entra, exchange, google or okta, not %q", from)
 		}
 		if err != nil {
 			return err
@@ -51,7 +53,8 @@ With --from entra, FILE is a folder (or zip, or files) of exports: strengths, lo
 policies come in, and where people and groups were exported too, policies name them by address
 and name instead of by ids that mean nothing here. With --from exchange, FILE is what Get-ClientAccessRule gives (JSON, CSV, CLIXML, or the folder
 or zip it lies in); with --from okta, policies with their rules, network zones, groups and people
-as Okta's API gives them. Of those rules the first that matches decides, of policies all count:
+as Okta's API gives them; with --from google, what the Cloud Identity Policy API lists, and the
+organisational units. Of those rules the first that matches decides, of policies all count:
 each rule becomes policies that leave out what an earlier rule lets in. What has no equal is
 listed. --dry-run shows what they become and asks no server.`
 	return c
@@ -100,20 +103,50 @@ func clientRules(args []string) (*importer.Translation, error) {
 }
 
 func oktaRules(args []string, only string) (*importer.Translation, error) {
-	files := map[string]io.Reader{}
-	for _, name := range args {
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, noFile(err)
-		}
-		defer f.Close()
-		files[name] = f
+	files, done, err := opened(args)
+	if err != nil {
+		return nil, err
 	}
+	defer done()
 	t, err := importer.OktaPolicies(files, only)
 	if err != nil {
 		return nil, &failure{exit: exitUsage, what: err.Error(), next: "--policy NAME takes one"}
 	}
 	return t, nil
+}
+
+func googleSettings(args []string) (*importer.Translation, error) {
+	files, done, err := opened(args)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	t, err := importer.GoogleSettings(files)
+	if err != nil {
+		return nil, &failure{exit: exitUsage, what: err.Error(), next: "GET https://cloudidentity.googleapis.com/v1/policies lists them"}
+	}
+	return t, nil
+}
+
+// opened opens all the files, or none.
+func opened(args []string) (files map[string]io.Reader, done func(), err error) {
+	files = map[string]io.Reader{}
+	var all []*os.File
+	done = func() {
+		for _, f := range all {
+			f.Close()
+		}
+	}
+	for _, name := range args {
+		f, err := os.Open(name)
+		if err != nil {
+			done()
+			return nil, nil, noFile(err)
+		}
+		all = append(all, f)
+		files[name] = f
+	}
+	return files, done, nil
 }
 
 // importTranslation brings in strengths and locations first, since policies name them; the

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -80,7 +81,7 @@ type oktaActions struct {
 // there are several authentication policies.
 func OktaPolicies(files map[string]io.Reader, only string) (*Translation, error) {
 	o := &okta{translator: translator{systems: oktaSystems, kinds: allKinds, apps: []string{"All"}}, zones: map[string]string{}, names: map[string]string{}}
-	for _, name := range slices.Sorted(keysOf(files)) {
+	for _, name := range slices.Sorted(maps.Keys(files)) {
 		err := tenant.ReadJSON(files[name], func(raw []byte, line int) error {
 			return o.object(raw, name, line)
 		})
@@ -101,16 +102,6 @@ func OktaPolicies(files map[string]io.Reader, only string) (*Translation, error)
 	}
 	o.rules(all)
 	return &o.out, nil
-}
-
-func keysOf(files map[string]io.Reader) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for name := range files {
-			if !yield(name) {
-				return
-			}
-		}
-	}
 }
 
 type okta struct {
