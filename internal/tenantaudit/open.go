@@ -108,7 +108,7 @@ func (a *audit) passwordWitness(f *Finding, p *person, by int, got way, ladder [
 	}
 	facts := door.facts()
 	facts.Platform, facts.Country, facts.Addr = got.platform, got.country, got.address
-	rungs, let := a.reasons(p, facts, false)
+	rungs, let, nearest := a.reasons(p, facts, false)
 	for i := range ladder {
 		if ladder[i].Gate != "conditional access" {
 			f.Witness.Ladder = append(f.Witness.Ladder, ladder[i])
@@ -119,6 +119,7 @@ func (a *audit) passwordWitness(f *Finding, p *person, by int, got way, ladder [
 	if let == "" {
 		f.Witness.LetBy = letBy(f.Witness.Ladder)
 	}
+	f.Evidence = append(f.Evidence, nearest)
 	if p.mailbox != nil {
 		f.Evidence = append(f.Evidence, source(p.mailbox.Source, "the mailbox's switches"))
 	}
@@ -172,12 +173,13 @@ func (a *audit) findNoMFA(p *person) {
 	f.Witness = a.witness(p, program, got)
 	facts := door.facts()
 	facts.Platform, facts.Country, facts.Addr = got.platform, got.country, got.address
-	rungs, let := a.reasons(p, facts, true)
+	rungs, let, nearest := a.reasons(p, facts, true)
 	f.Witness.Ladder = append([]Rung{{"account", "open", "the account is enabled"}}, a.accessRungs(rungs)...)
 	f.Witness.LetBy = let
 	if let == "" {
 		f.Witness.LetBy = "no policy in force asks for more"
 	}
+	f.Evidence = append(f.Evidence, nearest)
 	if p.account != nil {
 		f.Evidence = append(f.Evidence, source(p.account.Source, "the account"))
 	}

@@ -30,12 +30,13 @@ const (
 )
 
 // reasons say of the policies in force that could have stopped a sign-in why
-// they did not, those that come nearest to it first. let names the nearest that
+// they did not, those that come nearest to it first. let names the nearest of those
 // was meant for them.
-func (a *audit) reasons(p *person, f policy.Facts, modern bool) (rungs []Rung, let string) {
+func (a *audit) reasons(p *person, f policy.Facts, modern bool) (rungs []Rung, let string, nearest Evidence) {
 	type reason struct {
 		near int
 		rung Rung
+		at   tenant.Source
 	}
 	var all []reason
 	for i := range a.t.Policies {
@@ -48,12 +49,15 @@ func (a *audit) reasons(p *person, f policy.Facts, modern bool) (rungs []Rung, l
 			continue
 		}
 		if near, why := a.whyNot(p, &f, x, modern, force); why != "" {
-			all = append(all, reason{near, Rung{"conditional access", "open", quoted(x.DisplayName) + " " + why}})
+			all = append(all, reason{near, Rung{"conditional access", "open", quoted(x.DisplayName) + " " + why}, x.Source})
 		}
 	}
 	slices.SortStableFunc(all, func(x, y reason) int { return y.near - x.near })
 	if len(all) > 0 && all[0].near >= excludesThem {
 		let = "policy " + all[0].rung.Object
+		nearest = source(all[0].at, let)
+	} else {
+		nearest = a.noPolicy()
 	}
 	for i := range all[:min(len(all), mostReasons)] {
 		if all[i].near == notForThem && len(rungs) >= 3 {
@@ -61,7 +65,17 @@ func (a *audit) reasons(p *person, f policy.Facts, modern bool) (rungs []Rung, l
 		}
 		rungs = append(rungs, all[i].rung)
 	}
-	return rungs, let
+	return rungs, let, nearest
+}
+
+// noPolicy is the evidence that there is none: the file of policies.
+func (a *audit) noPolicy() Evidence {
+	for i := range a.t.Files {
+		if f := &a.t.Files[i]; f.Kind == tenant.ConditionalAccessPolicies {
+			return Evidence{File: f.Path, Says: "no policy that is on is meant for this sign-in"}
+		}
+	}
+	return Evidence{Says: "no conditional access policy was exported"}
 }
 
 // whyNot says which condition of a policy leaves a sign-in out; it is empty if
