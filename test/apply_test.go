@@ -147,6 +147,20 @@ func TestAFolderThatNobodyConfirmsIsTakenBackAsAWhole(t *testing.T) {
 	if out := s.do(t, "apply", folder); !strings.Contains(out, "nothing was to be done") {
 		t.Error(out)
 	}
+	// An administrator whom it would keep out is named, and it is not made.
+	s.do(t, "admin", "add", mary)
+	if printed, in := goIMAP(t, s.door, login{person: mary, secret: password}); !in {
+		t.Fatalf("cannot sign in: %s", printed)
+	}
+	s.door.signIn(t, mary, "PR0")
+	edited(t, policy, "state: disabled", "state: enabled")
+	edited(t, policy, "expect: allow\n", "expect: refuse\n")
+	if out := s.ends(t, 3, "plan", folder, "--exit-code"); !strings.Contains(out, "keeps out: mary@example.org") || !strings.Contains(out, "newly refused") {
+		t.Errorf("whom it hits is not told:\n%s", out)
+	}
+	if out := s.ends(t, 7, "apply", folder); !strings.Contains(out, mary) {
+		t.Error(out)
+	}
 	pulled := filepath.Join(folder, "..", "pulled")
 	s.do(t, "pull", pulled)
 	if out := s.do(t, "plan", pulled, "--exit-code"); !strings.Contains(out, "Nothing is to be done") {

@@ -191,16 +191,12 @@ func (p *planner) pullSwitches(rows *[]pulled) error {
 
 // saysAll says that the folder says everything that is set here.
 func (p *planner) saysAll() bool {
-	switches, assigned, err := p.current()
-	if err != nil {
-		return false
-	}
-	for v := range switches {
+	for v := range p.switches {
 		if !p.seen[managedKey{v.Kind, v.Object, v.Name}] {
 			return false
 		}
 	}
-	for v := range assigned {
+	for v := range p.assigned {
 		if !p.seen[managedKey{v.Kind, v.Object, v.Name}] {
 			return false
 		}
@@ -219,15 +215,11 @@ func (p *planner) switchesSpec() (map[string]any, error) {
 		}
 		return inner(inner(spec, member), p.subjectName(scope, subject))
 	}
-	switches, assigned, err := p.current()
-	if err != nil {
-		return nil, err
-	}
-	for v, on := range switches {
+	for v, on := range p.switches {
 		scope, name, _ := strings.Cut(v.Name, " ")
 		at(store.Scope(scope), v.Object)[name] = on
 	}
-	for v, id := range assigned {
+	for v, id := range p.assigned {
 		member := "AuthenticationPolicy"
 		if v.Name == string(store.Organization) {
 			member = "DefaultAuthenticationPolicy"

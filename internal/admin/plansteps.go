@@ -61,6 +61,10 @@ type planner struct {
 	seen    map[managedKey]bool
 	ids     map[*policyset.Object]string
 	refs    map[policyset.Kind]map[string]string // words in files to ids here
+	auth    map[string]string                    // authentication policies by what people call them, in lower case, to ids here
+
+	switches map[store.Value]bool // that are set
+	assigned map[store.Value]string
 
 	removals, puts, policies []planStep // in the order in which they are carried out
 	adopts                   []takenOver
@@ -124,7 +128,7 @@ func (p *planner) read() error {
 			p.byID[documentKey{kind, strings.ToLower(d.ID)}], p.byName[documentKey{kind, strings.ToLower(d.Name)}] = d, d
 		}
 	}
-	return nil
+	return p.current()
 }
 
 // live finds an object that is there, by its id; nil if there is none.
@@ -166,7 +170,20 @@ func (p *planner) identify() error {
 			p.refs[o.Kind][strings.ToLower(o.ID)] = id
 		}
 	}
+	p.nameAuth()
 	return nil
+}
+
+// nameAuth notes what authentication policies are called, here and in the
+// folder, which wins.
+func (p *planner) nameAuth() {
+	p.auth = map[string]string{}
+	for _, d := range p.docs[store.AuthenticationPolicy] {
+		p.auth[strings.ToLower(d.Name)], p.auth[strings.ToLower(d.ID)] = d.ID, d.ID
+	}
+	for _, o := range p.set.Of(policyset.AuthenticationPolicy) {
+		p.auth[strings.ToLower(o.Name)], p.auth[strings.ToLower(o.Key())] = p.ids[o], p.ids[o]
+	}
 }
 
 func (p *planner) idOf(kind store.DocumentKind, o *policyset.Object) string {

@@ -26,22 +26,18 @@ var errNobody = errors.New("nobody")
 
 // values plans the switches, assignments and settings.
 func (p *planner) values() error {
-	switches, assigned, err := p.current()
-	if err != nil {
-		return err
-	}
 	for _, o := range p.set.Of(policyset.Switches) {
 		all, err := o.Settings()
 		if err != nil {
 			return bad("", "%v", err)
 		}
 		for _, w := range all.Switches {
-			if err := p.switchValue(o, &w, switches); err != nil {
+			if err := p.switchValue(o, &w); err != nil {
 				return err
 			}
 		}
 		for _, x := range all.Assignments {
-			if err := p.assignment(o, &x, assigned); err != nil {
+			if err := p.assignment(o, &x); err != nil {
 				return err
 			}
 		}
@@ -54,24 +50,24 @@ func (p *planner) values() error {
 	return nil
 }
 
-// current are the switches and assignments that are set, by their holders.
-func (p *planner) current() (map[store.Value]bool, map[store.Value]string, error) {
-	switches, assigned := map[store.Value]bool{}, map[store.Value]string{}
+// current reads the switches and assignments that are set.
+func (p *planner) current() error {
+	p.switches, p.assigned = map[store.Value]bool{}, map[store.Value]string{}
 	set, err := p.tx.View().Switches(p.ctx)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	for _, w := range set {
-		switches[store.SwitchValue(w.Scope, w.Subject, w.Name)] = w.Value
+		p.switches[store.SwitchValue(w.Scope, w.Subject, w.Name)] = w.Value
 	}
 	given, err := p.tx.View().Assignments(p.ctx)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	for _, a := range given {
-		assigned[store.AssignmentValue(a.Scope, a.Subject)] = a.Policy
+		p.assigned[store.AssignmentValue(a.Scope, a.Subject)] = a.Policy
 	}
-	return switches, assigned, nil
+	return nil
 }
 
 // find finds a holder here; errNobody if there is none.
@@ -117,7 +113,7 @@ func (p *planner) managedBy(v store.Value, o *policyset.Object, pointer, word st
 	return m
 }
 
-func (p *planner) switchValue(o *policyset.Object, w *policyset.Switch, set map[store.Value]bool) error {
+func (p *planner) switchValue(o *policyset.Object, w *policyset.Switch) error {
 	h, err := p.find(w.Holder)
 	if errors.Is(err, errNobody) {
 		p.nobody(o, w.Holder)
@@ -128,7 +124,7 @@ func (p *planner) switchValue(o *policyset.Object, w *policyset.Switch, set map[
 	}
 	v := store.SwitchValue(h.scope, h.subject, w.Name)
 	m := p.managedBy(v, o, w.Pointer, w.Kind+":"+w.Subject+"/"+w.Name)
-	was, there := set[v]
+	was, there := p.switches[v]
 	if there == (w.Value != nil) && (!there || was == *w.Value) {
 		return p.adopt(m, w.Name+" of "+h.name)
 	}
@@ -137,7 +133,7 @@ func (p *planner) switchValue(o *policyset.Object, w *policyset.Switch, set map[
 	})
 }
 
-func (p *planner) assignment(o *policyset.Object, x *policyset.Assignment, assigned map[store.Value]string) error {
+func (p *planner) assignment(o *policyset.Object, x *policyset.Assignment) error {
 	h, err := p.find(x.Holder)
 	if errors.Is(err, errNobody) {
 		p.nobody(o, x.Holder)
@@ -151,31 +147,18 @@ func (p *planner) assignment(o *policyset.Object, x *policyset.Assignment, assig
 	}
 	id := ""
 	if x.Policy != "" {
-		if id = p.authPolicy(x.Policy); id == "" {
+		if id = p.auth[strings.ToLower(x.Policy)]; id == "" {
 			return faulted(o, x.Pointer, "there is no authentication policy %q, in the folder or here", x.Policy)
 		}
 	}
 	v := store.AssignmentValue(h.scope, h.subject)
 	m := p.managedBy(v, o, x.Pointer, x.Kind+":"+x.Subject)
-	if assigned[v] == id {
+	if p.assigned[v] == id {
 		return p.adopt(m, "the authentication policy of "+h.name)
 	}
-	return p.value(m, "the authentication policy of "+h.name, p.authName(assigned[v]), jsonOr(x.Policy, x.Policy != ""), func(tx *store.Tx) error {
+	return p.value(m, "the authentication policy of "+h.name, p.authName(p.assigned[v]), jsonOr(x.Policy, x.Policy != ""), func(tx *store.Tx) error {
 		return tx.PutAssignment(store.Assignment{Scope: h.scope, Subject: h.subject, Policy: id})
 	})
-}
-
-// authPolicy finds an authentication policy by what a file calls it: its id here.
-func (p *planner) authPolicy(word string) string {
-	if o := p.set.Find(policyset.AuthenticationPolicy, word); o != nil {
-		return p.ids[o]
-	}
-	for _, d := range p.docs[store.AuthenticationPolicy] {
-		if strings.EqualFold(d.Name, word) || strings.EqualFold(d.ID, word) {
-			return d.ID
-		}
-	}
-	return ""
 }
 
 func (p *planner) authName(id string) json.RawMessage {
@@ -216,21 +199,17 @@ func (p *planner) value(m store.Managed, name string, before, after json.RawMess
 
 // goneValue plans the end of a value that the folder has no more: it inherits again.
 func (p *planner) goneValue(m store.Managed, change plannedChange) error {
-	switches, assigned, err := p.current()
-	if err != nil {
-		return err
-	}
 	v := store.Value{Kind: m.Kind, Object: m.Object, Name: m.Name}
 	var do func(*store.Tx) error
 	before := json.RawMessage(nil)
 	switch m.Kind {
 	case store.ValueSwitch:
 		scope, name, _ := strings.Cut(m.Name, " ")
-		was, there := switches[v]
+		was, there := p.switches[v]
 		before = jsonOr(was, there)
 		do = func(tx *store.Tx) error { return tx.PutSwitch(store.Scope(scope), m.Object, name, nil) }
 	case store.ValueAssignment:
-		before = p.authName(assigned[v])
+		before = p.authName(p.assigned[v])
 		do = func(tx *store.Tx) error {
 			return tx.PutAssignment(store.Assignment{Scope: store.Scope(m.Name), Subject: m.Object})
 		}
@@ -246,6 +225,7 @@ func (p *planner) goneValue(m store.Managed, change plannedChange) error {
 		p.forget = append(p.forget, m)
 		return nil
 	}
+	var err error
 	if change.Since, err = p.since(keyOf(&m)); err != nil {
 		return err
 	}

@@ -17,6 +17,9 @@ import (
 	"github.com/portreeve/portreeve/internal/span"
 )
 
+// maxFolder bounds what is read of a folder, in bytes: a server takes no more.
+const maxFolder = 48 << 20
+
 // readFolder reads the policy files of a folder, by their names in it.
 func readFolder(dir string) (map[string]string, error) {
 	info, err := os.Stat(dir)
@@ -34,8 +37,15 @@ func readFolder(dir string) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	files := map[string]string{}
+	files, bytes := map[string]string{}, int64(0)
 	for _, name := range names {
+		about, err := fs.Stat(folder, name)
+		if err != nil {
+			return nil, err
+		}
+		if bytes += about.Size(); bytes > maxFolder {
+			return nil, usage("%s: a folder of policies has at most %d MB", filepath.Join(dir, name), maxFolder>>20)
+		}
 		text, err := fs.ReadFile(folder, name)
 		if err != nil {
 			return nil, err
