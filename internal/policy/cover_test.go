@@ -17,6 +17,8 @@ func crowded(seed uint64) policy.Source {
 	const people = 6
 	src := policytest.Source(seed, 12, people)
 	r := rand.New(rand.NewPCG(seed, 7))
+	src.Strengths = append(src.Strengths, policy.Strength{ID: "key-a", Combinations: []policy.Combination{{Methods: policy.MethodFIDO2, Keys: []string{"a"}}}},
+		policy.Strength{ID: "key-ab", Combinations: []policy.Combination{{Methods: policy.MethodFIDO2, Keys: []string{"a", "b"}}}})
 	few := func(list []string, kind string, n int) []string {
 		for i := range list {
 			list[i] = fmt.Sprint(kind, r.IntN(n))
@@ -48,7 +50,7 @@ func crowded(seed uint64) policy.Source {
 // change takes a condition away, or puts one in.
 func change(r *rand.Rand, p *policy.Policy) {
 	c, yes, share := &p.Conditions, r.IntN(2) == 0, r.IntN(100)
-	switch r.IntN(18) {
+	switch r.IntN(24) {
 	case 0:
 		c.Users.Include = policy.People{All: true}
 	case 1:
@@ -78,7 +80,18 @@ func change(r *rand.Rand, p *policy.Policy) {
 	case 13:
 		p.Grant, p.Session = &policy.Grant{Any: true, Controls: policy.ControlBlock}, policy.Session{}
 	case 14:
-		p.Grant = &policy.Grant{Any: yes, Controls: policy.ControlMFA, Strength: &policy.Strength{ID: []string{policy.StrengthMFA, policy.StrengthPhishingResistant, "bound"}[r.IntN(3)]}}
+		p.Grant = &policy.Grant{Any: yes, Controls: policy.ControlMFA, Strength: &policy.Strength{ID: []string{policy.StrengthMFA, policy.StrengthPhishingResistant, "bound", "key-a", "key-ab"}[r.IntN(5)]}}
+	case 20:
+		c.Users.Exclude.Guests = []policy.Guests{{Types: policy.B2BCollaborationGuest, Everywhere: yes, Domains: []string{"example.org"}}}
+	case 21:
+		c.Users.Include = policy.People{Guests: []policy.Guests{{Types: policy.AllGuests, Everywhere: yes, Domains: []string{"example.net"}}}}
+	case 22, 23:
+		p.Grant, p.Session = &policy.Grant{Strength: &policy.Strength{ID: []string{"key-a", "key-ab"}[r.IntN(2)]}}, policy.Session{}
+	case 18, 19:
+		p.Exclusions = slices.Clone(p.Exclusions)
+		for i := range p.Exclusions {
+			p.Exclusions[i].Expires = policytest.At.Add(time.Duration(r.IntN(240)-48) * time.Hour)
+		}
 	case 16, 17:
 		begin := policytest.At.Add(time.Duration(r.IntN(240)-48) * time.Hour)
 		c.Portreeve.Period = []*policy.Period{{Start: begin}, {End: begin}, {Start: begin, End: begin.Add(time.Duration(r.IntN(72)) * time.Hour)}}[r.IntN(3)]
@@ -103,6 +116,10 @@ func crowd(seed uint64, n int) []policy.Facts {
 		if r.IntN(3) == 0 {
 			f.Addr = policytest.Addr(fmt.Sprintf("%d.%d.1.1", 20+r.IntN(6), r.IntN(256)))
 		}
+		f.Key = []string{"", "a", "b"}[r.IntN(3)]
+		if r.IntN(4) == 0 {
+			f.Guest, f.Domain = policy.B2BCollaborationGuest, []string{"example.org", "example.net"}[r.IntN(2)]
+		}
 		f.Flow = policy.TransferMethods(r.IntN(4))
 	}
 	return all
@@ -112,7 +129,7 @@ func crowd(seed uint64, n int) []policy.Facts {
 // called shadowed every sign-in comes to the same end.
 func TestWhatIsProvenOfPoliciesHolds(t *testing.T) {
 	never, shadowed := 0, 0
-	for seed := range uint64(150) {
+	for seed := range uint64(200) {
 		src := crowded(seed)
 		s, _ := policy.Compile(src)
 		bare := src
