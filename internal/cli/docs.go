@@ -36,8 +36,8 @@ Names complete in the shell, live ones too: ` + "`portreeve completion bash|zsh|
 	flagTable(&b, root.PersistentFlags(), "")
 	b.WriteString(`
 A table is aligned on a terminal and separated by tabs in a pipe; times are local there and
-RFC 3339 in UTC otherwise. Exit codes: 0 done, 1 failed, 2 not understood, 5 not allowed,
-6 not found, 7 conflict, 8 no server.
+RFC 3339 in UTC otherwise. Exit codes: 0 done, 1 failed, 2 not understood, 3 changes are
+pending, 4 a policy's test failed, 5 not allowed, 6 not found, 7 conflict, 8 no server.
 `)
 	walk(&b, root)
 	return b.String()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/portreeve/portreeve/internal/admin"
 	"github.com/portreeve/portreeve/internal/gate"
+	"github.com/portreeve/portreeve/internal/lint"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/policycheck"
 	"github.com/portreeve/portreeve/internal/policyset"
@@ -87,14 +88,34 @@ func (a *app) runTests(ctx context.Context, name string, o *testFlags) error {
 	if o.server {
 		options.Recorded = log.replay
 	}
-	report := policycheck.Run(t.source, t.suites, options)
-	if err := a.tellTests(&testsRun{set.Of(policyset.Test), report, o}); err != nil {
+	run := &testsRun{tests: set.Of(policyset.Test), o: o}
+	if run.findings, err = findingsOf(set); err != nil {
+		return err
+	}
+	run.report = policycheck.Run(t.source, t.suites, options)
+	report := run.report
+	if err := a.tellTests(run); err != nil {
 		return err
 	}
 	if report.Failed == 0 && log.away != nil {
 		return log.away
 	}
 	return verdictOfTests(report, o)
+}
+
+// findingsOf are what lint finds in a folder, without its notes.
+func findingsOf(set *policyset.Set) ([]placedNote, error) {
+	out := []placedNote{}
+	warnings, err := set.Warnings(time.Now())
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range warnings {
+		if w.Severity != lint.Note {
+			out = append(out, warningNote(&w))
+		}
+	}
+	return out, nil
 }
 
 // verdictOfTests turns a report into an exit code.

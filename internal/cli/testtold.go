@@ -17,6 +17,8 @@ type testsRun struct {
 	tests  []*policyset.Object
 	report *policycheck.Report
 	o      *testFlags
+	// findings are lint's, of the folder's rules.
+	findings []placedNote
 }
 
 // place is where a result's test stands: file and line.
@@ -33,7 +35,10 @@ func (a *app) tellTests(t *testsRun) error {
 		for i := range t.report.Results {
 			t.report.Results[i].Place = t.place(&t.report.Results[i])
 		}
-		raw, err := json.Marshal(t.report)
+		raw, err := json.Marshal(struct {
+			*policycheck.Report
+			Findings []placedNote `json:"findings"`
+		}{t.report, t.findings})
 		if err != nil {
 			return err
 		}
@@ -166,6 +171,16 @@ func (t *testsRun) summary(s *sheet) {
 	for _, n := range t.report.Notes {
 		fmt.Fprintln(s.w, "\nnote: "+printable(n))
 	}
+	if len(t.findings) > 0 {
+		s.head("Lint")
+	}
+	for i, f := range t.findings {
+		if i == mostGaps {
+			s.text(fmt.Sprintf("and %d more (-o json shows all)", len(t.findings)-i))
+			break
+		}
+		s.item("  ", fmt.Sprintf("%s: %s:%d: %s", f.Severity, f.File, f.Line, f.Message))
+	}
 	parts := []string{fmt.Sprintf("%d passed", t.report.Passed)}
 	if t.report.Failed > 0 {
 		parts = append(parts, fmt.Sprintf("%d failed", t.report.Failed))
@@ -176,7 +191,7 @@ func (t *testsRun) summary(s *sheet) {
 	fmt.Fprintf(s.w, "\ntests: %s; coverage %.1f %% (%d of %d)\n", strings.Join(parts, ", "), c.Percent, c.Covered, c.Points)
 }
 
-// mostGaps is how many gaps of the coverage are shown.
+// mostGaps is how many gaps of the coverage, and how many findings, are shown.
 const mostGaps = 40
 
 // tap writes the Test Anything Protocol, version 14.

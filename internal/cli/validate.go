@@ -37,6 +37,12 @@ func noteOf(err error) placedNote {
 	return placedNote{Message: err.Error(), whole: err.Error()}
 }
 
+// warningNote is a warning without its lines.
+func warningNote(w *policyset.Warning) placedNote {
+	pos := w.Object.Pos(w.Pointer)
+	return placedNote{File: w.Object.File, Line: pos.Line, Column: pos.Column, Message: w.Text, ID: w.ID, Severity: w.Severity, Fix: w.Fix}
+}
+
 // validity is what `validate -o json` prints.
 type validity struct {
 	Files    []string      `json:"files"`
@@ -119,8 +125,7 @@ func validated(name string) (*validity, error) {
 		return nil, err
 	}
 	for i, w := range warnings {
-		pos := w.Object.Pos(w.Pointer)
-		n := placedNote{File: w.Object.File, Line: pos.Line, Column: pos.Column, Message: w.Text, ID: w.ID, Severity: w.Severity, Fix: w.Fix}
+		n := warningNote(&w)
 		if i < mostWarnings {
 			n.whole = w.Fault().Error()
 		}
