@@ -161,3 +161,15 @@ func TestAnEmptyReportIsAPage(t *testing.T) {
 		t.Error(page.String())
 	}
 }
+
+// A broken export does not drown the report in one note.
+func TestNotesAlikeAreCounted(t *testing.T) {
+	rows := `"PrimarySmtpAddress","ImapEnabled"` + "\r\n"
+	for i := range 200 {
+		rows += fmt.Sprintf("\"m%d@x.example\",\"True\"\r\n", i)
+	}
+	r := tenantaudit.Audit(read(t, folder("CASMailbox.csv", rows, "users.json", `[{"id":"u","userPrincipalName":"u@y.example","accountEnabled":true,"userType":"Member"}]`)), tenantaudit.Options{})
+	if len(r.Notes) > 40 || !strings.Contains(fmt.Sprint(r.Notes), "and 180 more") {
+		t.Errorf("%d notes: %v", len(r.Notes), r.Notes)
+	}
+}

@@ -27,6 +27,7 @@ type audit struct {
 	log      *logFacts
 	findings []*Finding
 	notes    []Note
+	alike    map[string]int // notes by their text
 }
 
 // person is an account, a mailbox, or both.
@@ -65,7 +66,7 @@ func newAudit(t *tenant.Tenant, o Options) *audit {
 	if o.Last <= 0 {
 		o.Last = DefaultLast
 	}
-	a := &audit{t: t, options: o, byID: map[string]*person{}, byUPN: map[string]*person{}, groups: map[string]*tenant.Group{}, roles: map[string][]*tenant.Role{}, members: map[string][]string{}, classes: map[string]*class{}}
+	a := &audit{t: t, options: o, byID: map[string]*person{}, byUPN: map[string]*person{}, groups: map[string]*tenant.Group{}, roles: map[string][]*tenant.Role{}, members: map[string][]string{}, classes: map[string]*class{}, alike: map[string]int{}}
 	if t.SignIns == nil {
 		t.SignIns = tenant.NewSignInLog()
 	}
@@ -89,6 +90,25 @@ func isOnline(o *tenant.Organization) bool {
 
 func (a *audit) note(object, text string, source tenant.Source) {
 	a.notes = append(a.notes, Note{File: source.File, Line: source.Line, Object: object, Text: text})
+}
+
+// mostAlike is how many notes of one text are told; the rest is counted.
+const mostAlike = 20
+
+// noteAlike is a note that a broken export could have for every mailbox.
+func (a *audit) noteAlike(object, text string, source tenant.Source) {
+	if a.alike[text]++; a.alike[text] <= mostAlike {
+		a.note(object, text, source)
+	}
+}
+
+// noteRest counts what noteAlike did not tell.
+func (a *audit) noteRest() {
+	for _, text := range sorted(a.alike) {
+		if more := a.alike[text] - mostAlike; more > 0 {
+			a.note("and "+thousands(more)+" more", text, tenant.Source{})
+		}
+	}
 }
 
 // gather makes one person of each account, and of each mailbox without one.
@@ -121,7 +141,7 @@ func (a *audit) gather() {
 		}
 		if p == nil {
 			if lower(x.UPN) == "" {
-				a.note(x.Name, "this user of Exchange has no UserPrincipalName and cannot be told to anybody", x.Source)
+				a.noteAlike(x.Name, "this user of Exchange has no UserPrincipalName and cannot be told to anybody", x.Source)
 				continue
 			}
 			p = &person{id: lower(x.ObjectID), upn: lower(x.UPN), name: x.Name}
@@ -185,7 +205,7 @@ func (a *audit) gatherMailbox(m *tenant.Mailbox, byMail, byExchangeName, byName 
 		}
 	}
 	if p != nil && p.mailbox != nil {
-		a.note(m.DisplayName, "a second mailbox of "+p.upn+" was not judged", m.Source)
+		a.noteAlike(p.upn, "a second mailbox of theirs was not judged", m.Source)
 		return
 	}
 	if p == nil {
@@ -196,7 +216,7 @@ func (a *audit) gatherMailbox(m *tenant.Mailbox, byMail, byExchangeName, byName 
 			}
 		}
 		if len(a.t.People) > 0 {
-			a.note(p.upn, "this mailbox belongs to no account of the export: it is judged as an enabled account without groups", m.Source)
+			a.noteAlike(p.upn, "this mailbox belongs to no account of the export: it is judged as an enabled account without groups", m.Source)
 		}
 		a.add(p)
 	}

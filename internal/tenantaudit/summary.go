@@ -34,6 +34,7 @@ func (a *audit) report() *Report {
 	a.summarise(r)
 	a.plan(r)
 	a.charts(r)
+	a.noteRest()
 	r.Notes = append(r.Notes, a.notes...)
 	for i := range a.t.Notes {
 		n := &a.t.Notes[i]

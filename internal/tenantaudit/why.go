@@ -31,7 +31,7 @@ const (
 
 // reasons say of the policies in force that could have stopped a sign-in why
 // they did not, those that come nearest to it first. let names the nearest of those
-// was meant for them.
+// meant for them, and nearest is where it stands.
 func (a *audit) reasons(p *person, f policy.Facts, modern bool) (rungs []Rung, let string, nearest Evidence) {
 	type reason struct {
 		near int
