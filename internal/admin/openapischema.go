@@ -3,6 +3,7 @@ package admin
 import (
 	"encoding"
 	"encoding/json"
+	"iter"
 	"reflect"
 	"strings"
 	"time"
@@ -102,29 +103,26 @@ func (s *schemas) structure(t reflect.Type) object {
 	return object{"type": "object", "properties": properties, "required": required, "additionalProperties": false}
 }
 
+// members writes a struct's members. An embedded struct's are its own, but for
+// those that it has itself, which hide them.
 func (s *schemas) members(t reflect.Type, properties object, required *[]string) {
-	for i := range t.NumField() {
-		f := t.Field(i)
+	var embedded []reflect.StructField
+	for f := range fieldsOf(t) {
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
-		inner := f.Type
-		if inner.Kind() == reflect.Pointer {
-			inner = inner.Elem()
-		}
 		switch {
 		case name == "-" && options == "":
 			continue
-		case f.Anonymous && name == "" && inner.Kind() == reflect.Struct:
-			own := []string{}
-			s.members(inner, properties, &own)
-			if f.Type.Kind() != reflect.Pointer {
-				*required = append(*required, own...)
-			}
+		case f.Anonymous && name == "" && structOf(f.Type).Kind() == reflect.Struct:
+			embedded = append(embedded, f)
 			continue
 		case !f.IsExported():
 			continue
 		}
 		if name == "" {
 			name = f.Name
+		}
+		if _, hidden := properties[name]; hidden {
+			continue
 		}
 		properties[name] = s.typed(f.Type)
 		if strings.Contains(options, "string") {
@@ -134,6 +132,32 @@ func (s *schemas) members(t reflect.Type, properties object, required *[]string)
 			*required = append(*required, name)
 		}
 	}
+	for _, f := range embedded {
+		always := required
+		if f.Type.Kind() == reflect.Pointer { // nil, it has no members at all
+			always = new([]string)
+		}
+		s.members(structOf(f.Type), properties, always)
+	}
+}
+
+// fieldsOf are a struct's own fields.
+func fieldsOf(t reflect.Type) iter.Seq[reflect.StructField] {
+	return func(yield func(reflect.StructField) bool) {
+		for i := range t.NumField() {
+			if !yield(t.Field(i)) {
+				return
+			}
+		}
+	}
+}
+
+// structOf is what a pointer points to.
+func structOf(t reflect.Type) reflect.Type {
+	if t.Kind() == reflect.Pointer {
+		return t.Elem()
+	}
+	return t
 }
 
 // collectionOf is Graph's shape of a list.

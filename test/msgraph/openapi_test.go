@@ -155,6 +155,7 @@ func TestTheServerAnswersAsItsDocumentSays(t *testing.T) {
 	ask(403, "GET", ours+"/database/check", "")
 	ask(200, "GET", ours+"/people", "")
 	ask(200, "GET", ours+"/people/ana@example.org", "")
+	ask(200, "POST", ours+"/approvals/adopt", `{"days":30,"dryRun":true}`)
 	ask(200, "PATCH", ours+"/people/ana@example.org", `{"displayName":"Ana B"}`)
 	ask(200, "GET", ours+"/people/ana@example.org/factors", "")
 	ask(201, "POST", ours+"/people/ana@example.org/pass", `{}`)
@@ -175,7 +176,8 @@ func TestTheServerAnswersAsItsDocumentSays(t *testing.T) {
 	ask(200, "GET", ours+"/approvals/windows", "")
 	ask(200, "GET", ours+"/approvals/requests", "")
 	ask(200, "GET", ours+"/approvals/denials", "")
-	for _, path := range []string{"/status", "/warnings", "/settings", "/audits", "/audits?kind=person&top=1", "/pending", "/administrators", "/guard", "/directories", "/sessions", "/switches",
+	ask(201, "POST", ours+"/templates/block-legacy-authentication", `{"displayName":"P"}`)
+	for _, path := range []string{"/status", "/warnings", "/settings", "/audits", "/audits?kind=person&top=1", "/audits/verify", "/audits/1", "/alarms", "/alarmDeliveries", "/history/policy/P", "/pending", "/administrators", "/guard", "/directories", "/sessions", "/switches",
 		"/assignments", "/delegations", "/mailboxes", "/mailboxes/ana@example.org", "/mailboxes/export", "/authenticationPolicies", "/templates", "/explain/PR50126", "/signIns",
 		"/signIns?$top=1", "/signIns/export", "/lint", "/managed"} {
 		ask(200, "GET", ours+path, "")
