@@ -165,6 +165,13 @@ func TestWhatAFolderHasNoMoreIsDeletedAndNothingElse(t *testing.T) {
 		t.Errorf("left are %v", left)
 	}
 	o.want(200, "POST", "/portreeve/v1/history/policy/Retire%20passwords/restore", `{}`)
+
+	// A file that calls its object otherwise has the same object.
+	renamed := with(less, "locations/office.yaml", strings.Replace(folderFiles["locations/office.yaml"], "id: office", "id: head-office", 1))
+	p = o.want(200, "POST", planPath, folderBody(t, renamed, map[string]any{"days": -1}))
+	if len(p["changes"].([]any)) != 0 || len(p["adopts"].([]any)) != 1 {
+		t.Errorf("called otherwise: %v", p)
+	}
 	o.want(400, "POST", planPath, folderBody(t, map[string]string{"a.yaml": "# nothing\n"}, nil))
 	o.want(200, "POST", "/portreeve/v1/managed/release", `{"names":["office","No basic"]}`)
 	o.want(204, "DELETE", "/v1.0/identity/conditionalAccess/namedLocations/Head%20office", "")

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/portreeve/portreeve/internal/lint"
+	"github.com/portreeve/portreeve/internal/policy"
 )
 
 // newFindings are what lint finds in the rules that would be in force and not
@@ -19,5 +20,16 @@ func (a *api) newFindings(_ context.Context, x *outlook) ([]lint.Finding, error)
 			fresh = append(fresh, f)
 		}
 	}
+	x.Warnings = untold(x.Warnings, fresh)
 	return fresh, nil
+}
+
+// untold are the warnings that no finding tells already.
+func untold(all []policy.Warning, found []lint.Finding) []policy.Warning {
+	type key struct{ id, text string }
+	told := map[key]bool{}
+	for _, f := range found {
+		told[key{f.Object.ID, f.Warning}] = true
+	}
+	return slices.DeleteFunc(all, func(w policy.Warning) bool { return told[key{w.ID, w.Text}] })
 }

@@ -59,6 +59,7 @@ type planner struct {
 	byName  map[documentKey]*store.Document
 	managed map[managedKey]store.Managed
 	seen    map[managedKey]bool
+	said    map[documentKey]bool // what the folder calls its objects
 	ids     map[*policyset.Object]string
 	refs    map[policyset.Kind]map[string]string // words in files to ids here
 	auth    map[string]string                    // authentication policies by what people call them, in lower case, to ids here
@@ -150,6 +151,10 @@ func (p *planner) identify() error {
 		byWord[m.Kind+"\x00"+strings.ToLower(m.Word)] = m.Object
 	}
 	taken := map[string]*policyset.Object{}
+	p.said = map[documentKey]bool{}
+	for _, o := range p.set.Objects {
+		p.said[documentKey{kinds[o.Kind], strings.ToLower(o.Key())}] = true
+	}
 	for _, o := range p.set.Objects {
 		kind, document := kinds[o.Kind]
 		if !document {
@@ -194,7 +199,8 @@ func (p *planner) idOf(kind store.DocumentKind, o *policyset.Object) string {
 		return o.ID
 	}
 	if d := p.named(kind, o.Name); d != nil && o.Name != "" {
-		if _, other := p.managed[managedKey{string(kind), d.ID, ""}]; !other {
+		m, managed := p.managed[managedKey{string(kind), d.ID, ""}]
+		if !managed || !p.said[documentKey{kind, strings.ToLower(m.Word)}] { // no file has it, or its file calls it otherwise now
 			return d.ID
 		}
 	}
