@@ -2,7 +2,9 @@ package tenant
 
 import (
 	"bytes"
+	"fmt"
 	"os"
+	"slices"
 	"testing"
 	"testing/fstest"
 )
@@ -14,7 +16,11 @@ func BenchmarkSignIns(b *testing.B) {
 		b.Fatal(err)
 	}
 	const rows = 20_000
-	log := fstest.MapFS{"signIns.json": {Data: append(append([]byte("["), bytes.Join([][]byte{bytes.Repeat(append(one, ','), rows-1), one}, nil)...), ']')}}
+	all := make([][]byte, rows)
+	for i := range all {
+		all[i] = bytes.Replace(one, []byte("88f7c0de-0008-4a00-9b00-000000000011"), fmt.Appendf(nil, "88f7c0de-0008-4a00-9b00-%012x", i), 1)
+	}
+	log := fstest.MapFS{"signIns.json": {Data: slices.Concat([]byte("["), bytes.Join(all, []byte(",")), []byte("]"))}}
 	b.SetBytes(int64(len(log["signIns.json"].Data)))
 	b.ReportAllocs()
 	for b.Loop() {

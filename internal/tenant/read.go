@@ -322,6 +322,9 @@ func (r *reader) finish() {
 	if n := t.SignIns.LeftOut(); n > 0 {
 		t.Notes = append(t.Notes, Note{Text: fmt.Sprintf("%d sign-ins were left out: no more than %d are kept", n, t.SignIns.Len())})
 	}
+	if n := t.SignIns.Twice(); n > 0 {
+		t.Notes = append(t.Notes, Note{Text: fmt.Sprintf("%d sign-ins stand in the files more than once, under one id: they count once", n)})
+	}
 	r.missingPages()
 }
 

@@ -470,6 +470,18 @@ func TestTwiceIsOnce(t *testing.T) {
 	noted(t, got, "b.json", 1, "stands in a.json already, in line 1")
 }
 
+func TestASignInOfTwoFilesCountsOnce(t *testing.T) {
+	b, err := os.ReadFile("testdata/examples/08-signins-spray-over-legacy.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := read(t, map[string]string{"signIns-1.json": string(b), "signIns-2.json": strings.ReplaceAll(string(b), "88f7c0de-0008-4a00-9b00-000000000036", "88F7C0DE-0008-4A00-9B00-0000000000FF")})
+	if got.SignIns.Len() != 7 || got.SignIns.Twice() != 5 {
+		t.Errorf("%d sign-ins, %d of them twice", got.SignIns.Len(), got.SignIns.Twice())
+	}
+	noted(t, got, "", 0, "5 sign-ins stand in the files more than once")
+}
+
 func TestTheLogKeepsWhatItWasGiven(t *testing.T) {
 	l := NewSignInLog()
 	given := []SignIn{
