@@ -134,14 +134,23 @@ func (a *api) spareAdministrators(r *http.Request, h *admintoken.Holder, scope a
 	if r.Method == http.MethodGet || r.PathValue("id") == "" || h.May(admintoken.PolicyWrite) || !slices.Contains([]admintoken.Scope{admintoken.FactorWrite, admintoken.UserWrite}, scope) {
 		return nil
 	}
-	p, err := a.Store.Person(r.Context(), r.PathValue("id"))
-	if errors.Is(err, store.ErrNotFound) {
-		return nil // the handler says so
+	spellings := []string{r.PathValue("id")} // as the handler finds them
+	if address, err := a.Canonical(spellings[0]); err == nil {
+		spellings = append(spellings, address)
 	}
-	if err != nil {
-		return err
+	for _, name := range spellings {
+		p, err := a.Store.Person(r.Context(), name)
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err == nil {
+			err = a.spareAdministrator(r, p)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return a.spareAdministrator(r, p)
+	return nil
 }
 
 // spareAdministrator is the same for one person, for handlers that find out

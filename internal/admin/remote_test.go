@@ -331,11 +331,16 @@ func TestNobodyHearsWithoutAToken(t *testing.T) {
 
 func TestWhoHelpsPeopleDoesNotHelpHimselfToAnAdministrator(t *testing.T) {
 	o := openAbroad(t)
-	o.want(201, "POST", "/portreeve/v1/people", `{"address":"root"}`)
+	o.want(201, "POST", "/portreeve/v1/people", `{"address":"root","addAliases":["chief@example.org"]}`)
 	o.want(201, "POST", "/portreeve/v1/people", `{"address":"ana"}`)
 	o.want(200, "PUT", "/portreeve/v1/administrators/root@example.org", "")
 	for role, want := range map[string][2]int{"helpdesk": {403, 200}, "operator": {403, 200}, "administrator": {200, 200}} {
 		token := o.token(fmt.Sprintf(`{"name":%q,"role":%q}`, role, role))
+		for _, spelling := range []string{"root", "ROOT@Example.org", "chief", "chief@example.org"} {
+			if resp, m := o.ask("PATCH", "/portreeve/v1/people/"+spelling, token, `{"displayName":"mine"}`); (resp.StatusCode == 403) != (want[0] == 403) {
+				t.Errorf("%s changes %s: %d %v", role, spelling, resp.StatusCode, m)
+			}
+		}
 		for i, who := range []string{"root@example.org", "ana@example.org"} {
 			resp, m := o.ask("POST", "/portreeve/v1/people/"+who+"/pass", token, "{}")
 			if (resp.StatusCode == 403) != (want[i] == 403) {
