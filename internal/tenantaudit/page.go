@@ -66,6 +66,7 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"join": strings.Join, "thousands": thousands, "place": evidencePlace,
 	"day":     func(t *time.Time) string { return t.UTC().Format(time.DateOnly) },
 	"title":   TitleOf,
+	"signIns": func(n int) string { return counted(n, "sign-in", "sign-ins") },
 	"limited": func(all []string) []string { return all[:min(len(all), 3)] },
 }).Parse(pageText))
 

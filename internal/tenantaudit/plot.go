@@ -63,7 +63,7 @@ func horizontal(id, title string, bars []Bar, label func(string) string, class s
 		if c == "" && i < len(coverageClasses) {
 			c = coverageClasses[i]
 		}
-		wide := max(float64(plotWidth-valueRoom)*float64(b.Value)/float64(most), 1)
+		wide := float64(plotWidth-valueRoom) * float64(b.Value) / float64(most)
 		p.Words = append(p.Words, plotWord{0, y + 13, "", label(b.Name)}, plotWord{wide + 6, y + 29, "", thousands(b.Value)})
 		p.Bars = append(p.Bars, plotBar{0, y + 18, wide, 13, c, label(b.Name) + ": " + thousands(b.Value)})
 		p.Table = append(p.Table, []string{label(b.Name), thousands(b.Value)})

@@ -82,6 +82,9 @@ func (a *audit) summarise(r *Report) {
 		if p.noMFA || p.passwordOnly {
 			open++
 		}
+		if p.passwordOnly {
+			s.PasswordOnly++
+		}
 	}
 	s.PeopleOpen = open
 	if s.Enabled > 0 {
@@ -221,5 +224,5 @@ func (r *Report) Headline() string {
 		return "Nobody is open to a password alone, as far as the export tells: " + counted(len(r.Findings), "finding", "findings") + "."
 	}
 	return fmt.Sprintf("A password alone is enough for %s of %s enabled accounts, for %s of them on a protocol that cannot ask for more: %s.",
-		thousands(t.PeopleOpen), thousands(t.Enabled), thousands(t.ByKind[PasswordOnly]), counted(len(r.Findings), "finding", "findings"))
+		thousands(t.PeopleOpen), thousands(t.Enabled), thousands(t.PasswordOnly), counted(len(r.Findings), "finding", "findings"))
 }

@@ -129,6 +129,7 @@ type Summary struct {
 	BySeverity      map[string]int `json:"bySeverity"`
 	PeopleOpen      int            `json:"peopleOpen"`
 	PeopleOpenShare float64        `json:"peopleOpenShare"`
+	PasswordOnly    int            `json:"passwordOnly"` // of them, on a protocol that cannot ask for more
 }
 
 // FileRead is one file of the export.
