@@ -49,10 +49,35 @@ func (a *api) lint(r *http.Request) (any, error) {
 	if fault != nil {
 		return nil, fault
 	}
+	if in.Only == nil && days > 0 {
+		windows, err := a.wideWindows(r)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, windows...)
+	}
 	if found == nil {
 		found = []lint.Finding{}
 	}
 	return list(found), nil
+}
+
+// wideWindows are findings about approval windows that pin no place.
+func (a *api) wideWindows(r *http.Request) (found []lint.Finding, err error) {
+	all, err := a.Store.Windows(r.Context(), "")
+	if err != nil {
+		return nil, err
+	}
+	_, name, err := a.whose(r)
+	now := time.Now()
+	for _, w := range all {
+		over := !w.Expires.IsZero() && !now.Before(w.Expires)
+		if f, wide := lint.Window(w.ID, w.Person, w.Network); wide && w.ASN == 0 && !over {
+			f.Object.Name = name(w.Person)
+			found = append(found, f)
+		}
+	}
+	return found, err
 }
 
 // ruleNamed is the id of a policy or a named location.

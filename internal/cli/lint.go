@@ -2,10 +2,12 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -31,7 +33,7 @@ func (a *app) policyLint() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := a.tellLint(rows); err != nil {
+		if err := a.tellLint(rows, name != ""); err != nil {
 			return err
 		}
 		if worse := slices.ContainsFunc(rows, func(r row) bool { return text(r.fields["severity"]) != "note" }); strict && worse {
@@ -48,7 +50,8 @@ func (a *app) policyLint() *cobra.Command {
 	return c
 }
 
-func (a *app) tellLint(rows []row) error {
+// tellLint tells all findings; of one object with the JSON that mends it.
+func (a *app) tellLint(rows []row, one bool) error {
 	if a.format != "table" {
 		return a.output().list(rows, field("severity", "severity"), field("finding", "id"), of("about", aboutWords), field("sentence", "sentence"))
 	}
@@ -58,8 +61,22 @@ func (a *app) tellLint(rows []row) error {
 	}
 	for _, r := range rows {
 		tellFinding(a.out, r.fields, "")
+		if fix := at(r.fields, "fix.json"); fix != nil && one {
+			tellJSON(a.out, fix)
+		}
 	}
 	return nil
+}
+
+// tellJSON writes what is to be changed of an object, as a PATCH takes it.
+func tellJSON(w io.Writer, v any) {
+	raw, err := json.MarshalIndent(v, "      ", "  ")
+	if err != nil {
+		return
+	}
+	for line := range strings.Lines("      " + string(raw) + "\n") {
+		fmt.Fprintln(w, printable(strings.TrimRight(line, "\n")))
+	}
 }
 
 func aboutWords(f map[string]any) string {
