@@ -123,6 +123,8 @@ func verdictOfTests(r *policycheck.Report, o *testFlags) error {
 	switch {
 	case r.Failed > 0:
 		return &failure{exit: exitTestFailed, what: fmt.Sprintf("%s failed", counted(float64(r.Failed), "test"))}
+	case o.below > 0 && !r.Coverage.Counted:
+		return &failure{exit: exitTestFailed, what: "the coverage was not counted: there are too many sign-ins and policies"}
 	case r.Coverage.Percent < o.below:
 		return &failure{exit: exitTestFailed, what: fmt.Sprintf("the tests cover %.1f %% of policies and conditions, and %.1f %% are asked for", r.Coverage.Percent, o.below)}
 	case r.NotRun > 0 && o.server:

@@ -188,7 +188,14 @@ func (t *testsRun) summary(s *sheet) {
 	if t.report.NotRun > 0 {
 		parts = append(parts, fmt.Sprintf("%d not run", t.report.NotRun))
 	}
-	fmt.Fprintf(s.w, "\ntests: %s; coverage %.1f %% (%d of %d)\n", strings.Join(parts, ", "), c.Percent, c.Covered, c.Points)
+	fmt.Fprintf(s.w, "\ntests: %s; %s\n", strings.Join(parts, ", "), coverageWords(c))
+}
+
+func coverageWords(c *policycheck.Coverage) string {
+	if !c.Counted {
+		return "coverage not counted"
+	}
+	return fmt.Sprintf("coverage %.1f %% (%d of %d)", c.Percent, c.Covered, c.Points)
 }
 
 // mostGaps is how many gaps of the coverage, and how many findings, are shown.
@@ -219,7 +226,7 @@ func (t *testsRun) tap(w io.Writer) error {
 		}
 	}
 	c := &t.report.Coverage
-	fmt.Fprintf(&b, "# coverage %.1f %% (%d of %d)\n", c.Percent, c.Covered, c.Points)
+	fmt.Fprintf(&b, "# %s\n", coverageWords(c))
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -10,6 +10,8 @@ import (
 // Coverage is which policies and conditions the sign-ins of tests touch.
 // Invariants do not count: they try everything and expect little of each.
 type Coverage struct {
+	// Counted says that it was: the rest says nothing otherwise.
+	Counted bool `json:"counted"`
 	// Percent of the points below that are covered; 100 if there are none.
 	Percent float64 `json:"percent"`
 	Covered int     `json:"covered"`
@@ -29,6 +31,7 @@ type Gap struct {
 
 // cover gathers what was seen of each policy.
 type cover struct {
+	wanted   bool
 	policies []covered
 }
 
@@ -40,8 +43,12 @@ type covered struct {
 	order   []string // the conditions, as the rules list them
 }
 
-func newCover(src *policy.Source) *cover {
-	c := &cover{policies: make([]covered, len(src.Policies))}
+func newCover(src *policy.Source, wanted bool) *cover {
+	c := &cover{wanted: wanted}
+	if !wanted {
+		return c
+	}
+	c.policies = make([]covered, len(src.Policies))
 	compiled, _ := policy.Compile(*src)
 	all := compiled.Conditions(&policy.Facts{})
 	for i := range src.Policies {
@@ -80,7 +87,7 @@ func (c *cover) touch(x *policy.Explanation) {
 // came under it, for each condition one that it held and one that it did not,
 // where it can do both.
 func (c *cover) told() Coverage {
-	out := Coverage{Gaps: []Gap{}}
+	out := Coverage{Counted: c.wanted, Gaps: []Gap{}}
 	point := func(p *covered, condition string, covered bool, text string) {
 		out.Points++
 		if covered {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/policy/graph"
@@ -244,7 +245,11 @@ func (t *trial) wayIn(s SignIn, p *Person) (string, *policy.Explanation) {
 // the rules say, which no invariant means.
 func (t *trial) each(s *SignIn, protocols []protocol.Protocol, do func(*policy.Facts) bool) {
 	dims := t.dimensions(s, protocols)
-	total := 1
+	times, webmail := t.times(s), []bool{s.Facts.ViaWebmail}
+	if !s.stated["viaWebmail"] && t.asks(func(own *policy.Own) bool { return own.ViaWebmail != nil }) {
+		webmail = []bool{false, true}
+	}
+	total := len(times) * len(webmail)
 	for _, d := range dims {
 		if total *= len(d.Choices); total > maxTries {
 			t.left = -1
@@ -257,11 +262,9 @@ func (t *trial) each(s *SignIn, protocols []protocol.Protocol, do func(*policy.F
 		}
 		one := *s
 		f := &one.Facts
-		f.Protocol, f.Credential, f.At = s.Protocol, s.Credential, s.Facts.At
-		if f.At.IsZero() {
-			f.At = t.now
-		}
-		for rest, d := n, 0; d < len(dims); d++ {
+		f.Protocol, f.Credential = s.Protocol, s.Credential
+		f.At, f.ViaWebmail = times[n%len(times)], webmail[n/len(times)%len(webmail)]
+		for rest, d := n/len(times)/len(webmail), 0; d < len(dims); d++ {
 			dims[d].Choices[rest%len(dims[d].Choices)].Set(f)
 			rest /= len(dims[d].Choices)
 		}
@@ -290,7 +293,8 @@ func (t *trial) dimensions(s *SignIn, protocols []protocol.Protocol) (all []what
 		f.At = t.now
 	}
 	stated := whatif.Stated{Protocol: is("protocol"), Credential: is("credential"), Address: is("ip"), Country: is("country"), ASN: is("asn"), Program: is("program"),
-		Platform: is("platform"), KnownNetwork: is("knownNetwork") || !t.asksForNetworks(), Methods: true, Device: is("device"), Time: is("time")}
+		Platform: is("platform"), Methods: true, Device: is("device"), Time: true,
+		KnownNetwork: is("knownNetwork") || !t.asks(func(own *policy.Own) bool { return own.NewClient != nil })}
 	for _, d := range whatif.Unstated(t.rules, &f, stated) {
 		if d.Fact == "protocol" && protocols != nil {
 			d.Choices = slices.DeleteFunc(slices.Clone(d.Choices), func(c whatif.Choice) bool {
@@ -303,7 +307,40 @@ func (t *trial) dimensions(s *SignIn, protocols []protocol.Protocol) (all []what
 	return all
 }
 
-// asksForNetworks says that a policy tells known networks from new ones.
-func (t *trial) asksForNetworks() bool {
-	return slices.ContainsFunc(t.rules.Policies(), func(p policy.Policy) bool { return p.Conditions.Portreeve.NewClient != nil })
+// asks says that a policy has one of the conditions that only we have.
+func (t *trial) asks(has func(*policy.Own) bool) bool {
+	return slices.ContainsFunc(t.rules.Policies(), func(p policy.Policy) bool { return has(&p.Conditions.Portreeve) })
+}
+
+// times are now, and each moment of the week to come at which hours that a
+// policy names begin or end: nothing changes between two of them.
+func (t *trial) times(s *SignIn) []time.Time {
+	if s.stated["time"] {
+		return []time.Time{s.Facts.At}
+	}
+	all := []time.Time{t.now}
+	for _, p := range t.rules.Policies() {
+		h := p.Conditions.Portreeve.Hours
+		if h == nil {
+			continue
+		}
+		zone := time.UTC
+		if z := t.base.Zone; h.Zone != "" && z != nil {
+			if found, err := z(h.Zone); err == nil {
+				zone = found
+			}
+		}
+		y, m, d := t.now.In(zone).Date()
+		for _, x := range slices.Concat(h.Include, h.Exclude) {
+			for day := range 8 {
+				for _, minute := range []int{0, x.From, x.To} {
+					if at := time.Date(y, m, d+day, 0, minute, 0, 0, zone); !at.Before(t.now) {
+						all = append(all, at)
+					}
+				}
+			}
+		}
+	}
+	slices.SortFunc(all, time.Time.Compare)
+	return slices.CompactFunc(all, time.Time.Equal)
 }

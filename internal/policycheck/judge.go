@@ -2,7 +2,6 @@ package policycheck
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/portreeve/portreeve/internal/policy"
@@ -15,7 +14,7 @@ type judged struct {
 	facts   policy.Facts
 	out     signin.Outcome
 	outcome Outcome
-	x       policy.Explanation
+	asked   bool // the policies were
 }
 
 // exampleReference is the reference in replies of tests: there is no row in any log.
@@ -38,7 +37,7 @@ func (w *world) judge(rules *policy.Snapshot, s *SignIn) *judged {
 	if early {
 		o.Facts.Proven = false // the secret is not looked at
 	}
-	j.out, j.x = o, policy.Explain(rules, &f)
+	j.out, j.asked = o, early || unproven == signin.OK
 	switch {
 	case o.Code == signin.OK:
 		j.outcome = Allow
@@ -54,14 +53,18 @@ func (w *world) judge(rules *policy.Snapshot, s *SignIn) *judged {
 func (w *world) signIn(r Result, c *Case, s *SignIn, cover *cover) Result {
 	r.Case = s.Label
 	j := w.judge(w.rules(c.Assume), s)
-	cover.touch(&j.x)
+	if cover.wanted {
+		x := policy.Explain(j.rules, &j.facts)
+		cover.touch(&x)
+	}
 	r.Got = j.words()
 	if w.o.Reply != nil {
 		r.Reply = w.o.Reply(j.rules, &j.out)
 	}
 	r.Problems = w.problems(j, &c.Expect, s, r.Reply)
 	if r.Status = Passed; len(r.Problems) > 0 {
-		r.Status, r.Explanation = Failed, &j.x
+		x := policy.Explain(j.rules, &j.facts)
+		r.Status, r.Explanation = Failed, &x
 	} else {
 		r.Reply = "" // told of those that failed
 	}
@@ -80,12 +83,30 @@ func (j *judged) words() string {
 	return s
 }
 
-// called is how people know an object.
+// called is how people know the object that decided.
 func (j *judged) called(id string) string {
-	if j.x.By == id && j.x.ByName != "" && j.x.ByName != id {
-		return fmt.Sprintf("%q", j.x.ByName)
+	src := j.rules.Source()
+	switch j.out.Verdict.Stage {
+	case policy.StageEarlyBlock, policy.StageConditionalAccess:
+		if i := find(&src, id); i >= 0 && src.Policies[i].DisplayName != "" {
+			return fmt.Sprintf("%q", src.Policies[i].DisplayName)
+		}
+	case policy.StageAuthenticationPolicy:
+		if name := authName(&src, id); name != "" {
+			return fmt.Sprintf("%q", name)
+		}
 	}
 	return id
+}
+
+// authName is the name of an authentication policy by its id.
+func authName(src *policy.Source, id string) string {
+	for i := range src.AuthenticationPolicies {
+		if src.AuthenticationPolicies[i].ID == id {
+			return src.AuthenticationPolicies[i].Name
+		}
+	}
+	return ""
 }
 
 // problems are what is otherwise than expected.
@@ -105,7 +126,7 @@ func (w *world) problems(j *judged, e *Expect, s *SignIn, reply string) (all []s
 	if e.Stage != "" && e.Stage != j.out.Verdict.Stage.String() {
 		problem("expected the stage %s to decide, and it was %s", e.Stage, j.out.Verdict.Stage)
 	}
-	if e.AuthenticationPolicy != "" && (j.out.Verdict.Stage != policy.StageAuthenticationPolicy || !same(j.out.Verdict.By, e.AuthenticationPolicy) && !same(j.x.ByName, e.AuthenticationPolicy)) {
+	if v := &j.out.Verdict; e.AuthenticationPolicy != "" && (v.Stage != policy.StageAuthenticationPolicy || !same(v.By, e.AuthenticationPolicy) && !same(j.authName(), e.AuthenticationPolicy)) {
 		problem("expected the authentication policy %s to refuse it, got %s", e.AuthenticationPolicy, j.words())
 	}
 	if e.By != "" && !j.refusedBy(e.By, false) {
@@ -119,6 +140,11 @@ func (w *world) problems(j *judged, e *Expect, s *SignIn, reply string) (all []s
 	return append(all, w.replyProblems(e, reply)...)
 }
 
+func (j *judged) authName() string {
+	src := j.rules.Source()
+	return authName(&src, j.out.Verdict.By)
+}
+
 func notIf(b bool) string {
 	if b {
 		return ""
@@ -129,20 +155,23 @@ func notIf(b bool) string {
 // refusedBy says that a policy's own result is a refusal or a challenge;
 // reported counts what a policy that is only reported would do.
 func (j *judged) refusedBy(name string, reported bool) bool {
-	failing := []string{policy.Failure.String()}
-	if reported {
-		failing = append(failing, policy.ReportOnlyFailure.String(), policy.ReportOnlyInterrupted.String())
-	}
 	src := j.rules.Source()
 	i := find(&src, name)
-	if i < 0 || i >= len(j.x.Policies) {
+	if i < 0 {
 		return reported // a policy that is not there proves nothing
 	}
-	p := &j.x.Policies[i]
-	if p.Result == policy.Unknown.String() && j.x.By == p.ID {
-		return true
+	if !j.asked {
+		return false
 	}
-	return slices.Contains(failing, p.Result)
+	switch j.rules.Result(&j.out.Applied, i) {
+	case policy.Failure:
+		return true
+	case policy.ReportOnlyFailure, policy.ReportOnlyInterrupted:
+		return reported
+	case policy.Unknown: // it hangs on a secret that nobody looked at, but it decided
+		return j.out.Verdict.By == src.Policies[i].ID
+	}
+	return false
 }
 
 // able says that with all their factors the person would be let in.

@@ -141,7 +141,13 @@ type Options struct {
 	Reply func(*policy.Snapshot, *signin.Outcome) string
 	// Recorded judges recorded sign-ins by the rules; nil: there are none, and such tests are not run.
 	Recorded func(*Replay) (*Replayed, error)
+	// NoCoverage leaves the coverage out, and the time that it takes.
+	NoCoverage bool
 }
+
+// maxExplained bounds the policies that are explained for the coverage, over
+// all sign-ins: some twenty seconds.
+const maxExplained = 10_000_000
 
 // Status is how a test ended.
 type Status string
@@ -247,7 +253,17 @@ func (s *Suite) Check(src *policy.Source) error {
 // checked; a policy that is not there is never what a test expects.
 func Run(src policy.Source, suites []*Suite, o Options) *Report {
 	r := &Report{Results: []Result{}, Notes: []string{}}
-	cover := newCover(&src)
+	total := 0
+	for _, s := range suites {
+		for i := range s.Cases {
+			total += len(s.Cases[i].SignIns)
+		}
+	}
+	few := total*len(src.Policies) <= maxExplained
+	cover := newCover(&src, few && !o.NoCoverage)
+	if !few && !o.NoCoverage {
+		r.Notes = append(r.Notes, fmt.Sprintf("the coverage of %d sign-ins by %d policies is not counted: it would take too long", total, len(src.Policies)))
+	}
 	for n, s := range suites {
 		w := newWorld(&src, s, &o)
 		r.Notes = append(r.Notes, w.notes...)
