@@ -242,3 +242,33 @@ func TestAFailingTestStopsTheFolder(t *testing.T) {
 		t.Error("it was not applied")
 	}
 }
+
+func TestFoldersThatAreRefused(t *testing.T) {
+	o := open(t, "")
+	retire := folderFiles["retire.yaml"]
+	for what, c := range map[string]struct {
+		files map[string]string
+		more  map[string]any
+		want  string
+	}{
+		"no policy file by its name":           {map[string]string{"retire.txt": retire}, nil, "no name of a policy file"},
+		"one id twice":                         {map[string]string{"a.yaml": retire, "b.yaml": strings.Replace(retire, "Retire passwords", "Other", 1)}, nil, "b.yaml:"},
+		"one name twice":                       {map[string]string{"a.yaml": retire, "b.yaml": strings.Replace(retire, "id: retire-passwords", "id: other", 1)}, nil, "b.yaml:"},
+		"a wrong word":                         {map[string]string{"a.yaml": strings.Replace(retire, "includeUsers: [All]", "includeUsers: All", 1)}, nil, "a.yaml:8:27"},
+		"no name":                              {map[string]string{"a.yaml": strings.Replace(retire, "  displayName: Retire passwords\n", "", 1)}, nil, "displayName"},
+		"a commit of a novel's length":         {folderFiles, map[string]any{"commit": strings.Repeat("a", 1000)}, "commit"},
+		"an age":                               {folderFiles, map[string]any{"days": 100000}, "days"},
+		"a member of the future":               {folderFiles, map[string]any{"folders": 1}, "folders"},
+		"said twice of one holder":             {with(folderFiles, "more.yaml", "kind: Switches\nspec: {organization: {PopEnabled: true}}\n"), nil, "switches.yaml:"},
+		"a test of a policy that there is not": {with(folderFiles, "t.yaml", strings.Replace(folderTests, "retire-passwords", "no-such", 1)), nil, "t.yaml:"},
+	} {
+		for _, path := range []string{planPath, applyPath} {
+			if code, b := o.do("POST", path, folderBody(t, c.files, c.more)); code != 400 || !strings.Contains(string(b), c.want) {
+				t.Errorf("%s: %s: %d %s", what, path, code, b)
+			}
+		}
+	}
+	if len(values(o.want(200, "GET", "/portreeve/v1/managed", ""))) != 0 {
+		t.Error("something was applied")
+	}
+}
