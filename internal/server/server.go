@@ -339,7 +339,8 @@ func (s *Server) carry(ctx context.Context) error {
 // fronts are the listeners that are no doors for mail programs.
 func (s *Server) fronts() []func(context.Context) error {
 	administration := s.adminHandler()
-	fronts := []func(context.Context) error{func(ctx context.Context) error { return admin.Serve(ctx, s.admin, administration) }}
+	fronts := []func(context.Context) error{func(ctx context.Context) error { return admin.Serve(ctx, s.admin, administration) },
+		func(ctx context.Context) error { administration.KeepCounts(ctx); return nil }}
 	if s.remote != nil {
 		fronts = append(fronts, s.serveAdministrators(administration.Remote(s.Config.Admin.Names)))
 	}

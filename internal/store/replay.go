@@ -22,7 +22,11 @@ const replayReaders = readers - 1
 
 // ReplayWindow are the sign-ins to judge again: those first seen at From or
 // later, and before To if it is set.
-type ReplayWindow struct{ From, To time.Time }
+type ReplayWindow struct {
+	From, To time.Time
+	// Quietly has one goroutine read, since nobody waits for it.
+	Quietly bool
+}
 
 func (w *ReplayWindow) from() int64 {
 	if w.From.IsZero() {
@@ -71,7 +75,11 @@ func (s *Store) Replay(ctx context.Context, after int64, w ReplayWindow, p *Prog
 	defer cancel(nil)
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for range min(replayReaders, runtime.GOMAXPROCS(0)) {
+	workers := min(replayReaders, runtime.GOMAXPROCS(0))
+	if w.Quietly {
+		workers = 1
+	}
+	for range workers {
 		take := make()
 		wg.Go(func() {
 			if err := s.readUnits(ctx, w, units, &next, p, take); err != nil {

@@ -26,6 +26,7 @@ const (
 type Classes struct {
 	mu      sync.Mutex // while several count
 	kinds   map[string]*ClassKind
+	places  map[netip.Prefix]int32 // numbered from 1
 	classes map[classKey]*class
 	full    bool
 }
@@ -37,10 +38,15 @@ type ClassKind struct {
 	ended  bool // it stays refused whatever the rules say
 }
 
-type classKey struct {
-	kind  int32
-	fresh bool // the proof had just been given
-	place netip.Prefix
+// classKey is a kind's number, a place's, and one bit: the proof had just been given.
+type classKey uint64
+
+func keyOf(kind, place int32, fresh bool) classKey {
+	k := classKey(kind)<<32 | classKey(place)<<1
+	if fresh {
+		k |= 1
+	}
+	return k
 }
 
 // class is one kind of sign-ins from one place: the latest, and how many there
@@ -73,7 +79,7 @@ func dayOf(t time.Time) int64 {
 
 // NewClasses makes an empty table.
 func NewClasses() *Classes {
-	return &Classes{kinds: map[string]*ClassKind{}, classes: map[classKey]*class{}}
+	return &Classes{kinds: map[string]*ClassKind{}, places: map[netip.Prefix]int32{}, classes: map[classKey]*class{}}
 }
 
 // Full says that there are more kinds of sign-ins than are kept.
@@ -96,6 +102,22 @@ func (c *Classes) kind(name string, k *kept) *ClassKind {
 		c.kinds[name] = x
 	}
 	return x
+}
+
+// place is the number of a network.
+func (c *Classes) place(p netip.Prefix) int32 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n, ok := c.places[p]
+	if !ok {
+		n = int32(len(c.places)) + 1
+		if len(c.places) >= maxClasses {
+			c.full = true
+			return n
+		}
+		c.places[p] = n
+	}
+	return n
 }
 
 // add adds what was counted elsewhere.
@@ -123,9 +145,12 @@ func addDay(days []day, d day) []day {
 	for i > 0 && days[i-1].number > d.number {
 		i--
 	}
-	if i > 0 && days[i-1].number == d.number {
+	switch {
+	case i > 0 && days[i-1].number == d.number:
 		days[i-1].count += d.count
 		return days
+	case i == len(days):
+		return append(days, d)
 	}
 	return slices.Insert(days, i, d)
 }

@@ -13,20 +13,22 @@ type Collector struct {
 	c     *Classes
 	read  ReadKind
 	kinds map[string]*ClassKind // what this one has asked the Classes for
+	nets  map[netip.Prefix]int32
 	ev    signin.Event
 	rows  map[classKey]*class // not yet handed over
 }
 
 // Collect makes a Collector.
 func (c *Classes) Collect(read ReadKind) *Collector {
-	return &Collector{c: c, read: read, kinds: map[string]*ClassKind{}, rows: map[classKey]*class{}}
+	return &Collector{c: c, read: read, kinds: map[string]*ClassKind{}, nets: map[netip.Prefix]int32{}, rows: map[classKey]*class{}}
 }
 
 // Begin says that the kinds and places asked for before are done with.
 func (c *Collector) Begin() {
-	if len(c.kinds) > maxKinds || len(c.rows) > maxKinds {
+	if len(c.kinds)+len(c.nets) > maxKinds || len(c.rows) > maxKinds {
 		c.Done()
 		clear(c.kinds)
+		clear(c.nets)
 	}
 }
 
@@ -51,16 +53,25 @@ func (c *Collector) Kind(name []byte) (*ClassKind, error) {
 }
 
 // Place is the network of an address.
-func (c *Collector) Place(a netip.Addr) Place { return Place{addr: a} }
+func (c *Collector) Place(a netip.Addr) Place {
+	net := placeOf(a)
+	n, ok := c.nets[net]
+	if !ok {
+		n = c.c.place(net)
+		c.nets[net] = n
+	}
+	return Place{addr: a, nets: [2]int32{n}}
+}
 
 // Count counts a row.
 func (c *Collector) Count(k *ClassKind, p *Place, row Row) {
 	row.Stamp(&c.ev)
 	e := &c.ev
-	key := classKey{kind: k.number, fresh: e.Facts.At.Sub(e.Facts.AuthTime) < freshness}
-	if !k.ended {
-		key.place = placeOf(p.addr)
+	place := p.nets[0]
+	if k.ended {
+		place = 0
 	}
+	key := keyOf(k.number, place, e.Facts.At.Sub(e.Facts.AuthTime) < freshness)
 	x := c.rows[key]
 	if x == nil {
 		x = &class{kind: k}
