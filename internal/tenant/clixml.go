@@ -11,9 +11,11 @@ import (
 )
 
 const (
-	maxXMLDepth = 100     // elements in one another; Export-Clixml's -Depth is 2 unless told
-	maxXMLNodes = 1 << 20 // of one object
-	maxRefs     = 1 << 18 // nested objects that a later Ref may name
+	maxXMLDepth = 100      // elements in one another; Export-Clixml's -Depth is 2 unless told
+	maxXMLNodes = 1 << 19  // of one object
+	maxXMLText  = 64 << 20 // bytes of the texts of one object
+	maxRefs     = 1 << 17  // nested objects that a later Ref may name
+	maxRefParts = 32       // of such an object; a Ref to a larger one is not known
 )
 
 // clixmlStream reads what Export-Clixml writes, object by object. Entities of
@@ -21,20 +23,38 @@ const (
 // expanded.
 type clixmlStream struct {
 	d     *xml.Decoder
-	in    io.Reader
+	in    *tokenReader
 	types map[string]string // TN by RefId: the class
 	refs  map[string]*value // Obj by RefId
 	nodes int
+	bytes int
 	line  int
 }
 
 func newCLIXMLStream(r io.Reader) *clixmlStream {
-	c := &clixmlStream{d: xml.NewDecoder(r), types: map[string]string{}, refs: map[string]*value{}}
+	in := &tokenReader{r: r}
+	c := &clixmlStream{d: xml.NewDecoder(in), in: in, types: map[string]string{}, refs: map[string]*value{}}
 	c.d.CharsetReader = func(_ string, in io.Reader) (io.Reader, error) { return in, nil } // was made UTF-8 already
 	return c
 }
 
+// tokenReader ends a token that is too long: the decoder would hold all of it.
+type tokenReader struct {
+	r    io.Reader
+	left int
+}
+
+func (t *tokenReader) Read(p []byte) (int, error) {
+	if t.left <= 0 {
+		return 0, fmt.Errorf("one text or tag is larger than %d MB", maxRow>>20)
+	}
+	n, err := t.r.Read(p)
+	t.left -= n
+	return n, err
+}
+
 func (c *clixmlStream) token() (xml.Token, error) {
+	c.in.left = maxRow + 64<<10 // what the decoder has read ahead
 	t, err := c.d.Token()
 	if _, ok := t.(xml.Directive); ok {
 		return nil, c.fault("a DOCTYPE has no place here")
@@ -79,7 +99,7 @@ func (c *clixmlStream) records(yield func(v *value, class string, line int) erro
 			continue
 		}
 		line, _ := c.d.InputPos()
-		c.nodes = 0
+		c.nodes, c.bytes = 0, 0
 		v, class, err := c.element(start, 1)
 		if err != nil {
 			return err
@@ -133,8 +153,8 @@ func (c *clixmlStream) chars() (string, error) {
 		}
 		switch t := t.(type) {
 		case xml.CharData:
-			if b.Len()+len(t) > maxRow {
-				return "", c.fault("a text is larger than %d MB", maxRow>>20)
+			if c.bytes += len(t); b.Len()+len(t) > maxRow || c.bytes > maxXMLText {
+				return "", c.fault("a text is larger than %d MB, or the texts of one object than %d MB", maxRow>>20, maxXMLText>>20)
 			}
 			b.Write(t)
 		case xml.StartElement:
@@ -152,6 +172,7 @@ func (c *clixmlStream) chars() (string, error) {
 func (c *clixmlStream) obj(start xml.StartElement, depth int) (value, string, error) {
 	v := value{kind: object}
 	class, calls := "", ""
+	nodes, size := c.nodes, c.bytes
 	scalar := false
 	for {
 		t, err := c.token()
@@ -202,7 +223,7 @@ func (c *clixmlStream) obj(start xml.StartElement, depth int) (value, string, er
 	default:
 		v.text = calls
 	}
-	if id := attribute(start, "RefId"); id != "" && depth > 1 && len(c.refs) < maxRefs {
+	if id := attribute(start, "RefId"); id != "" && depth > 1 && len(c.refs) < maxRefs && c.nodes-nodes <= maxRefParts && c.bytes-size <= maxText {
 		kept := v
 		c.refs[id] = &kept
 	}

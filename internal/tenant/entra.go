@@ -36,10 +36,12 @@ var mappings = map[Kind]func(r *reader, v *value, raw string, line int) bool{
 // document is the record as Graph would write it: its own bytes where it is
 // Graph's JSON already.
 func (r *reader) document(v *value, raw string) []byte {
-	if raw != "" && !v.hasAny("AdditionalProperties") && !(len(v.members) > 0 && camel(v.members[0].name) != v.members[0].name) {
-		return []byte(raw)
+	doc := []byte(raw)
+	if raw == "" || v.has("AdditionalProperties") || len(v.members) > 0 && camel(v.members[0].name) != v.members[0].name {
+		doc = v.graphJSON()
 	}
-	return v.graphJSON()
+	r.documents += len(doc)
+	return doc
 }
 
 // faulty notes why a Graph object was left out, at the line of its fault.
@@ -153,6 +155,12 @@ func cmpOr(a, b string) string {
 	}
 	return b
 }
+
+// groupMembers are what is read of a group or a role.
+var groupMembers = func() wanted {
+	ids := wanted{"id": nil, "Id": nil, "value": {"id": nil, "Id": nil}}
+	return wanted{"id": nil, "Id": nil, "displayName": nil, "DisplayName": nil, "roleTemplateId": nil, "RoleTemplateId": nil, "members": ids, "Members": ids}
+}()
 
 func (r *reader) group(v *value, _ string, line int) bool {
 	g := Group{ID: v.said("id"), DisplayName: v.said("displayName"), Source: r.source(line)}

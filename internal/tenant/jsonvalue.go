@@ -25,9 +25,14 @@ func parseJSON(raw string, want wanted) (value, error) {
 }
 
 type jsonParser struct {
-	s  string
-	at int
+	s      string
+	at     int
+	values int
 }
+
+// maxValues bounds what one record is taken apart into, about 100 MB: a group of
+// 100,000 members, of which only the ids are read, has 200,000.
+const maxValues = 1 << 20
 
 // offsetError is a fault so many bytes behind a record's start.
 type offsetError struct {
@@ -59,6 +64,9 @@ func (p *jsonParser) next() byte {
 func (p *jsonParser) value(want wanted, depth int) (value, error) {
 	if depth > maxDepth {
 		return value{}, p.fault("nested deeper than %d levels", maxDepth)
+	}
+	if p.values++; p.values > maxValues {
+		return value{}, p.fault("this object has more than %d parts", maxValues)
 	}
 	switch c := p.next(); c {
 	case '{':

@@ -16,8 +16,9 @@ import (
 
 const (
 	maxFiles     = 10_000
-	maxFileNotes = 100 // of one file; the rest is counted
-	maxObjects   = 2 << 20
+	maxFileNotes = 100       // of one file; the rest is counted
+	maxObjects   = 4 << 20   // of all files, sign-ins apart
+	maxDocuments = 512 << 20 // bytes of policies, locations and strengths as they came
 )
 
 // Read reads every file of a folder and of the folders in it. The error is one
@@ -43,6 +44,8 @@ type reader struct {
 	fsys      fs.FS
 	file      *File // that is being read
 	noted     int   // notes of that file
+	objects   int   // met, sign-ins apart
+	documents int   // bytes kept of policies, locations and strengths
 	seen      map[string]Source
 	texts     map[string]string // of which there are few, kept once
 	mailboxes map[string]int    // place in t.Mailboxes by what tells them apart; -1: by nothing
@@ -206,8 +209,11 @@ func (r *reader) readJSON(b *bufio.Reader) error {
 	j := newJSONStream(b)
 	err := j.records(func(raw []byte, line int) error {
 		var want wanted
-		if r.file.Kind == SignIns {
+		switch r.file.Kind {
+		case SignIns:
 			want = signInMembers
+		case Groups, DirectoryRoles:
+			want = groupMembers
 		}
 		s := string(raw)
 		v, err := parseJSON(s, want)
@@ -278,8 +284,14 @@ func (r *reader) take(v *value, raw string, line int) {
 		r.note(line, "", "an object is expected here")
 		return
 	}
-	if r.file.Kind != SignIns && r.file.Count >= maxObjects {
-		r.note(line, "", "more than %d objects in one file: this was left out", maxObjects)
+	if r.file.Kind != SignIns {
+		if r.objects++; r.objects > maxObjects {
+			r.note(line, "", "more than %d objects: this was left out", maxObjects)
+			return
+		}
+	}
+	if r.documents > maxDocuments && slices.Contains([]Kind{ConditionalAccessPolicies, NamedLocations, AuthenticationStrengths}, r.file.Kind) {
+		r.note(line, "", "the policies, locations and strengths before this have more than %d MB: it was left out", maxDocuments>>20)
 		return
 	}
 	if mappings[r.file.Kind](r, v, raw, line) {

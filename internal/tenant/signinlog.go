@@ -15,7 +15,8 @@ const (
 	// mailboxes of a month have some millions of rows.
 	maxSignIns  = 8 << 20
 	chunkRows   = 1 << 13
-	maxInterned = 4 << 20 // different texts
+	maxInterned = 4 << 20   // different texts
+	maxTexts    = 512 << 20 // bytes of them
 )
 
 // SignInLog keeps sign-ins in some hundred bytes each: texts that repeat are
@@ -29,6 +30,7 @@ type SignInLog struct {
 	addresses   []netip.Addr
 	byAddress   map[netip.Addr]uint32
 	tooMany     int
+	bytes       int                 // of the texts
 	met         map[uint64]struct{} // hashes of ids: of 8 million the chance that two agree is 1 in 500,000
 	twice       int
 }
@@ -103,7 +105,7 @@ func (l *SignInLog) Add(s *SignIn) {
 	if l.again(s) {
 		return
 	}
-	if l.count >= maxSignIns || len(l.texts) >= maxInterned {
+	if l.count >= maxSignIns || len(l.texts) >= maxInterned || l.bytes > maxTexts {
 		l.tooMany++
 		return
 	}
@@ -145,7 +147,11 @@ func (l *SignInLog) text(s string) uint32 {
 	if n, ok := l.index[s]; ok {
 		return n
 	}
-	s = strings.Clone(s) // s may be part of a whole record
+	s = kept(s)
+	if n, ok := l.index[s]; ok { // it was cut
+		return n
+	}
+	l.bytes += len(s)
 	n := uint32(len(l.texts))
 	l.texts, l.index[s] = append(l.texts, s), n
 	return n

@@ -88,12 +88,24 @@ func (v *value) word() string {
 	return ""
 }
 
-// said is the word of the first of these members that has one, free of the
-// record's memory.
+// maxText bounds a name or an id that is kept, in bytes: Exchange's longest,
+// distinguished names, have some hundred.
+const maxText = 1 << 10
+
+// kept is a text free of the record's memory, and cut where it is too long for
+// any name.
+func kept(s string) string {
+	if len(s) > maxText {
+		s = strings.ToValidUTF8(s[:maxText], "")
+	}
+	return strings.Clone(s)
+}
+
+// said is the word of the first of these members that has one, kept.
 func (v *value) said(names ...string) string {
 	for _, name := range names {
 		if w := v.get(name).word(); w != "" && !lostList(w) {
-			return strings.Clone(w)
+			return kept(w)
 		}
 	}
 	return ""
@@ -156,7 +168,7 @@ func (v *value) words() (all []string, lost bool) {
 		for i := range v.items {
 			item := &v.items[i]
 			if w := item.word(); w != "" && !lostList(w) {
-				all = append(all, strings.Clone(w))
+				all = append(all, kept(w))
 			} else if item.kind != null && (item.kind != text || w != "") {
 				lost = true
 			}
@@ -167,7 +179,7 @@ func (v *value) words() (all []string, lost bool) {
 		}
 		for _, w := range strings.FieldsFunc(v.text, func(r rune) bool { return r == ';' || r == ',' || r == '\n' || r == '|' }) {
 			if w = strings.Trim(strings.TrimSpace(w), "{}\r"); w != "" {
-				all = append(all, strings.Clone(w))
+				all = append(all, kept(w))
 			}
 		}
 	case object:
@@ -178,7 +190,7 @@ func (v *value) words() (all []string, lost bool) {
 		if w == "" || lostList(w) {
 			return nil, len(v.members) > 0
 		}
-		all = append(all, strings.Clone(w))
+		all = append(all, kept(w))
 	case boolean:
 		lost = true
 	}
@@ -196,7 +208,7 @@ func (v *value) ids() (all []string, lost bool) {
 	for i := range v.items {
 		id := v.items[i].said("id")
 		if id == "" && v.items[i].kind != object {
-			id = strings.Clone(v.items[i].word())
+			id = kept(v.items[i].word())
 		}
 		if id == "" || lostList(id) {
 			lost = true
