@@ -22,7 +22,7 @@ import (
 
 // client is what msgraph-sdk-go's NewGraphServiceClientWithCredentials makes,
 // with those of its builders that we have resources for. (The root package
-// imports all of Graph, which takes an hour to build.)
+// imports all of Graph, which takes many times as long to build.)
 type client struct {
 	adapter   *core.GraphRequestAdapterBase
 	identity  *identity.IdentityRequestBuilder
