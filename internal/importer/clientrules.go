@@ -35,9 +35,7 @@ var accessKinds = map[string]set{
 // in the same export are told as unmapped.
 func ClientAccessRules(t *tenant.Tenant) *Translation {
 	tr := &translator{kinds: allKinds}
-	for _, n := range t.Notes {
-		tr.out.unmapped(n.Line, n.Object, "%s: %s", n.File, n.Text)
-	}
+	tr.out.noted(t, tenant.ClientAccessRules, tenant.DeviceAccessRules, tenant.DeviceSettings)
 	var all []rule
 	for i := range t.ClientRules {
 		if r, ok := tr.clientRule(&t.ClientRules[i]); ok {

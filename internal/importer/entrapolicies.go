@@ -15,16 +15,7 @@ import (
 // here, have their addresses and names in place of them.
 func EntraPolicies(t *tenant.Tenant) *Translation {
 	tr := &Translation{}
-	kinds := map[string]tenant.Kind{}
-	for _, f := range t.Files {
-		kinds[f.Path] = f.Kind
-	}
-	for _, n := range t.Notes {
-		switch kinds[n.File] {
-		case tenant.ConditionalAccessPolicies, tenant.NamedLocations, tenant.AuthenticationStrengths, "":
-			tr.unmapped(n.Line, n.Object, "%s: %s", n.File, n.Text)
-		}
-	}
+	tr.noted(t, tenant.ConditionalAccessPolicies, tenant.NamedLocations, tenant.AuthenticationStrengths)
 	for _, s := range t.Strengths {
 		if builtIn(s.ID) {
 			continue
@@ -45,6 +36,20 @@ func EntraPolicies(t *tenant.Tenant) *Translation {
 		tr.Policies = append(tr.Policies, named(tr, &t.Policies[i], names))
 	}
 	return tr
+}
+
+// noted takes over what the reader noted of files of these kinds, and of those
+// that it did not recognise.
+func (t *Translation) noted(from *tenant.Tenant, of ...tenant.Kind) {
+	kinds := map[string]tenant.Kind{}
+	for _, f := range from.Files {
+		kinds[f.Path] = f.Kind
+	}
+	for _, n := range from.Notes {
+		if k := kinds[n.File]; k == "" || slices.Contains(of, k) {
+			t.unmapped(n.Line, n.Object, "%s: %s", n.File, n.Text)
+		}
+	}
 }
 
 func builtIn(id string) bool {
