@@ -131,7 +131,7 @@ func (w *world) replay(r Result, c *Case) Result {
 		r.Problems = []string{"recorded sign-ins: " + err.Error()}
 		return r
 	}
-	r.Status = Passed
+	r.Status, r.Got = Passed, c.Replay.words(got)
 	for _, b := range c.Replay.Bounds {
 		problem, err := b.broken(got)
 		if err != nil {
@@ -143,6 +143,18 @@ func (w *world) replay(r Result, c *Case) Result {
 		}
 	}
 	return r
+}
+
+// words say what a replay came to, in the buckets that a test bounds.
+func (r *Replay) words(got *Replayed) string {
+	var all []string
+	for _, b := range r.Bounds {
+		in := got.Buckets[b.Bucket]
+		if one := fmt.Sprintf("%s: people %d, sign-ins %d", b.Bucket, in.People, in.SignIns); !slices.Contains(all, one) {
+			all = append(all, one)
+		}
+	}
+	return strings.Join(all, "; ")
 }
 
 // broken says how a replay breaks a bound; empty if it does not.
