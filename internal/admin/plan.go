@@ -102,26 +102,26 @@ func (a *api) look(r *http.Request, set *policyset.Set, commit string) (*outlook
 		return nil, err
 	}
 	out.count()
+	out.Adopts, out.Notes = append([]takenOver{}, out.Adopts...), append([]string{}, out.Notes...)
 	if out.after != nil {
-		if w.judge(out.before, out.after); len(w.out) > 0 {
-			out.KeepsOut = w.out
-		}
-		out.describe(a.naming(r.Context()))
-		_, all := policy.Compile(out.after.Source())
-		known := a.Warnings()
-		for _, x := range all {
-			if !contains(known, x) {
-				out.Warnings = append(out.Warnings, x)
-			}
-		}
-	}
-	if out.Adopts == nil {
-		out.Adopts = []takenOver{}
-	}
-	if out.Notes == nil {
-		out.Notes = []string{}
+		a.judgeOutlook(r, out, w)
 	}
 	return out, nil
+}
+
+// judgeOutlook says what the rules that would be in force come to.
+func (a *api) judgeOutlook(r *http.Request, out *outlook, w *watch) {
+	if w.judge(out.before, out.after); len(w.out) > 0 {
+		out.KeepsOut = w.out
+	}
+	out.describe(a.naming(r.Context()))
+	_, all := policy.Compile(out.after.Source())
+	known := a.Warnings()
+	for _, x := range all {
+		if !contains(known, x) {
+			out.Warnings = append(out.Warnings, x)
+		}
+	}
 }
 
 // contains compares warnings by what they say: a plan's objects have other ids

@@ -11,18 +11,18 @@ import (
 func (a *app) apply() *cobra.Command {
 	var plan, commit, spread string
 	var force, release, all bool
-	c := verb("apply DIR", "Make the server say what a folder of policy files says: all of it, or nothing", cobra.MinimumNArgs(1), func(cmd *cobra.Command, args []string) error {
-		if release {
-			return a.letGo(cmd, args, false)
+	c := verb("apply DIR", "Make the server say what a folder of policy files says: all of it, or nothing", cobra.ArbitraryArgs, func(cmd *cobra.Command, args []string) error {
+		switch {
+		case all && !release:
+			return misused(cmd, "--all goes with --release")
+		case release && all == (len(args) > 0):
+			return misused(cmd, "name what is to be let go of, or say --all")
+		case release:
+			return a.letGo(cmd, args, all)
+		case len(args) != 1:
+			return misused(cmd, "name one folder")
 		}
-		if len(args) != 1 {
-			return misused(cmd, "one folder is applied at a time")
-		}
-		files, err := readFolder(args[0])
-		if err != nil {
-			return err
-		}
-		body := map[string]any{"files": files, "commit": commit, "force": force}
+		body := map[string]any{"commit": commit, "force": force}
 		if plan != "" {
 			id, version, err := planFile(plan)
 			if err != nil {
@@ -30,30 +30,8 @@ func (a *app) apply() *cobra.Command {
 			}
 			body["plan"], body["serverVersion"] = id, version
 		}
-		r, err := a.answered(cmd.Context(), http.MethodPost, ours+"/apply", values("spread", spread), body)
-		if err != nil {
-			return err
-		}
-		return a.output().object(r, func(w io.Writer) { a.tellApplied(w, r.fields) })
+		return a.applyFolder(cmd, args[0], spread, body)
 	})
-	// --release takes names instead of a folder, or none with --all.
-	inner := c.Args
-	c.Args = func(cmd *cobra.Command, args []string) error {
-		if release && all && len(args) == 0 {
-			return nil
-		}
-		return inner(cmd, args)
-	}
-	run := c.RunE
-	c.RunE = func(cmd *cobra.Command, args []string) error {
-		if all && !release {
-			return usage("--all goes with --release")
-		}
-		if release && all {
-			return a.letGo(cmd, nil, true)
-		}
-		return run(cmd, args)
-	}
 	c.Long = `Make the server say what a folder of policy files says, in one change: what the folder has
 is made or changed, and what it had when it was last applied and has no more is deleted.
 What no folder ever had stays as it is. With --plan it is exactly that plan or nothing: if
@@ -75,8 +53,19 @@ no longer; they stay as they are.`
 	return c
 }
 
+func (a *app) applyFolder(cmd *cobra.Command, dir, spread string, body map[string]any) (err error) {
+	if body["files"], err = readFolder(dir); err != nil {
+		return err
+	}
+	r, err := a.answered(cmd.Context(), http.MethodPost, ours+"/apply", values("spread", spread), body)
+	if err != nil {
+		return err
+	}
+	return a.output().object(r, func(w io.Writer) { a.tellApplied(w, r.fields) })
+}
+
 func (a *app) tellApplied(w io.Writer, f map[string]any) {
-	for _, line := range items2(f["notes"]) {
+	for _, line := range texts(f["notes"]) {
 		a.note(line)
 	}
 	if f["nothing"] == true {

@@ -134,10 +134,10 @@ func (a *app) tellPlan(w io.Writer, f map[string]any, dir, out string, diff bool
 		fmt.Fprintf(w, "  %s already as the folder has them: managed from it once it is applied\n", counted(float64(n), "object"))
 	}
 	tellConsequences(w, f["consequences"])
-	for _, line := range items2(f["keepsOut"]) {
+	for _, line := range texts(f["keepsOut"]) {
 		fmt.Fprintf(w, "keeps out: %s\n", printable(line))
 	}
-	if len(items2(f["keepsOut"])) > 0 {
+	if len(texts(f["keepsOut"])) > 0 {
 		fmt.Fprintln(w, "  that is every administrator who got in of late: apply needs --confirm-within")
 	}
 	for _, x := range items(f["findings"]) {
@@ -149,7 +149,7 @@ func (a *app) tellPlan(w io.Writer, f map[string]any, dir, out string, diff bool
 	for _, x := range items(f["warnings"]) {
 		fmt.Fprintf(w, "note: %s\n", printable(strings.TrimSpace(text(x["pointer"])+" "+text(x["text"]))))
 	}
-	for _, line := range items2(f["notes"]) {
+	for _, line := range texts(f["notes"]) {
 		fmt.Fprintf(w, "note: %s\n", printable(line))
 	}
 	tellTests(w, f["tests"])
@@ -178,7 +178,7 @@ func tellChanges(w io.Writer, changes []map[string]any, diff bool) {
 		if by := text(x["changedHereBy"]); by != "" {
 			fmt.Fprintf(w, "    changed here since, by %s\n", printable(by))
 		}
-		for _, line := range items2(x["words"]) {
+		for _, line := range texts(x["words"]) {
 			fmt.Fprintf(w, "    %s\n", printable(line))
 		}
 		if document := len(items(x["changes"])) > 0 && text(items(x["changes"])[0]["pointer"]) != ""; document && (diff || text(x["action"]) == "change") {
@@ -197,8 +197,8 @@ func quotedName(x map[string]any) string {
 	return fmt.Sprintf("%q", text(x["name"]))
 }
 
-// items2 are the texts of a list.
-func items2(v any) (all []string) {
+// texts are the texts of a list.
+func texts(v any) (all []string) {
 	list, _ := v.([]any)
 	for _, x := range list {
 		all = append(all, text(x))
@@ -263,7 +263,7 @@ func tellTests(w io.Writer, v any) {
 	}
 	for _, x := range items(f["cases"]) {
 		fmt.Fprintf(w, "test %s: %s (%s)\n", map[bool]string{true: "failed", false: "not run"}[text(x["status"]) == "failed"], printable(text(x["name"])), printable(text(x["place"])))
-		for _, line := range items2(x["problems"]) {
+		for _, line := range texts(x["problems"]) {
 			fmt.Fprintf(w, "    %s\n", printable(line))
 		}
 	}
