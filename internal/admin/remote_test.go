@@ -34,7 +34,10 @@ type abroad struct {
 }
 
 // openAbroad runs a server that listens for administrators over HTTPS too.
-func openAbroad(t *testing.T) *abroad {
+func openAbroad(t *testing.T) *abroad { return openAbroadFrom(t, "127.0.0.0/8") }
+
+// openAbroadFrom is the same for administrators of one network.
+func openAbroadFrom(t *testing.T, network string) *abroad {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "pr") // a socket's path has room for 108 bytes
 	if err != nil {
@@ -54,7 +57,7 @@ func openAbroad(t *testing.T) *abroad {
 	address := l.Addr().String()
 	_ = l.Close()
 	socket := filepath.Join(dir, "s")
-	c, err := config.Parse("portreeve.yaml", dir, []byte(fmt.Sprintf("default_domain: example.org\nstate: %[1]s\ntls: [{certificate: %[1]s/door.pem, key: %[1]s/door.key}]\nadmin: {socket: %[2]s, address: %[3]s, names: [localhost]}\n", dir, socket, address)), nil)
+	c, err := config.Parse("portreeve.yaml", dir, []byte(fmt.Sprintf("default_domain: example.org\nstate: %[1]s\ntls: [{certificate: %[1]s/door.pem, key: %[1]s/door.key}]\nadmin: {socket: %[2]s, address: %[3]s, names: [localhost], from: [%[4]s]}\n", dir, socket, address, network)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -354,6 +357,32 @@ func TestWhoHelpsPeopleDoesNotHelpHimselfToAnAdministrator(t *testing.T) {
 			if (resp.StatusCode == 403) != (want[i] == 403) {
 				t.Errorf("%s opens a window for %s: %d %v", role, who, resp.StatusCode, m)
 			}
+		}
+	}
+}
+
+func TestOthersNetworksMayNotConnect(t *testing.T) {
+	o := openAbroadFrom(t, "192.0.2.0/24")
+	req, err := http.NewRequestWithContext(t.Context(), "GET", o.base+policies, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := o.remote.Do(req); err == nil {
+		_ = resp.Body.Close()
+		t.Errorf("answered with %d", resp.StatusCode)
+	}
+}
+
+// A search whose pattern explodes elsewhere ends soon here.
+func TestPatternsDoNotExplode(t *testing.T) {
+	o := openAbroad(t)
+	token := o.token(`{"name":"ci","role":"reader"}`)
+	o.want(201, "POST", "/portreeve/v1/people", `{"address":"ana","displayName":"`+strings.Repeat("a", 200)+`!"}`)
+	for _, pattern := range []string{"^(a+)+$", "(a|aa)+$", "(.*)*b", strings.Repeat("(", 1000), "((a{1000}){1000}){1000}"} {
+		began := time.Now()
+		path := "/portreeve/v1/mailboxes?filter=" + url.QueryEscape("DisplayName -match '"+pattern+"'")
+		if resp, m := o.ask("GET", path, token, ""); resp.StatusCode >= 500 || time.Since(began) > 30*time.Second {
+			t.Errorf("%.30s: %d %v after %v", pattern, resp.StatusCode, m, time.Since(began))
 		}
 	}
 }
