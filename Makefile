@@ -39,6 +39,7 @@ bench-quick: build
 
 bench: build
 	bench/bench.sh
+	bench/replay.sh
 
 clean:
 	rm -rf bin bench/out bench/proxybench/run

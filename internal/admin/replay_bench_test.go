@@ -193,7 +193,9 @@ func siteReplay(b *testing.B, packed bool) (*api, *replaying) {
 	}
 	before, _ := policy.Compile(src)
 	after, _ := policy.Compile(policytest.Changed(3, src, sitePeople))
-	b.Logf("time matters: %v", before.TimeMatters() || after.TimeMatters())
+	if !before.TimeMatters() || !after.TimeMatters() {
+		b.Fatal("no rule asks for the time: judging would be too easy")
+	}
 	w := &replaying{proposal: &proposal{before: before, after: after}, window: store.ReplayWindow{From: time.Now().AddDate(0, 0, -siteDays)}}
 	w.change = whatif.Change{Before: whatif.Side{Rules: before}, After: whatif.Side{Rules: after}}
 	return &api{Options{Store: s}, &classKeeper{}}, w
