@@ -70,6 +70,7 @@ func (a *api) recorded(r *http.Request, q *policycheck.Replay, x *outlook) (*pol
 	if after == nil { // nothing changes
 		after = before
 	}
+	after = policycheck.Assumed(after, q.Assume)
 	w := &replaying{proposal: &proposal{before: before, after: after}, window: store.ReplayWindow{From: time.Now().AddDate(0, 0, -q.Days)}}
 	w.change = a.known(r, w.proposal, false)
 	var progress store.Progress

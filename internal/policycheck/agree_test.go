@@ -159,3 +159,14 @@ func TestInvariantsFindWhatOneHalfLeavesOpen(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatIsAssumed(t *testing.T) {
+	src := source(t, retire)
+	s, _ := policy.Compile(src)
+	if Assumed(s, []Assumption{{Policy: "nothing", State: policy.Enabled}, {Policy: "retire-passwords", State: policy.ReportOnly}}) != s {
+		t.Error("compiled again without a change")
+	}
+	if on := Assumed(s, []Assumption{{Policy: "Retire Passwords", State: policy.Enabled}}); on.Policies()[0].State != policy.Enabled || s.Policies()[0].State != policy.ReportOnly {
+		t.Error("the state is not the one assumed")
+	}
+}

@@ -152,3 +152,21 @@ func names(src *policy.Source) (all []string) {
 	}
 	return all
 }
+
+// Assumed are rules in which policies, by id or name, are in the states that
+// tests assume; what is not there is left out.
+func Assumed(s *policy.Snapshot, all []Assumption) *policy.Snapshot {
+	src := s.Source()
+	src.Policies = slices.Clone(src.Policies)
+	changed := false
+	for _, a := range all {
+		if i := find(&src, a.Policy); i >= 0 && src.Policies[i].State != a.State {
+			src.Policies[i].State, changed = a.State, true
+		}
+	}
+	if !changed {
+		return s
+	}
+	out, _ := policy.Compile(src)
+	return out
+}
