@@ -173,3 +173,29 @@ func TestNotesAlikeAreCounted(t *testing.T) {
 		t.Errorf("%d notes: %v", len(r.Notes), r.Notes)
 	}
 }
+
+// The remedy is the one that touches the fewest.
+func TestRemediesTouchTheFewest(t *testing.T) {
+	const mfa = `"applications":{"includeApplications":["All"]},"clientAppTypes":["all"]},"grantControls":{"operator":"OR","builtInControls":["mfa"]}}`
+	people := `[{"id":"u","userPrincipalName":"u@x.example","accountEnabled":true,"userType":"Member"},{"id":"m","userPrincipalName":"other@x.example","accountEnabled":true,"userType":"Member"}]`
+	groups := `{"value":[{"id":"g","displayName":"Outer","members":[{"id":"g2"}]},{"id":"g2","displayName":"Inner","members":[{"id":"u"},{"id":"m"}]}]}`
+	for _, one := range []struct{ name, policies, command string }{
+		{"nobody asks", `{"value":[]}`, "-Method POST"},
+		{"their own exclusion", `{"value":[{"id":"p","displayName":"P","state":"enabled","conditions":{"users":{"includeUsers":["All"],"excludeUsers":["m","u"]},` + mfa + `]}`, `-Body '{"conditions":{"users":{"excludeUsers":["m"]}}}'`},
+		{"a group in a group", `{"value":[{"id":"p","displayName":"P","state":"enabled","conditions":{"users":{"includeUsers":["All"],"excludeGroups":["g"]},` + mfa + `]}`, "Remove-MgGroupMemberByRef -GroupId 'g2' -DirectoryObjectId 'u'"},
+		{"a policy that is off", `{"value":[{"id":"p","displayName":"P","state":"enabledForReportingButNotEnforced","conditions":{"users":{"includeUsers":["All"]},` + mfa + `]}`, `-Method PATCH -Uri '/v1.0/identity/conditionalAccess/policies/p' -Body '{"state":"enabled"}'`},
+	} {
+		found := false
+		for _, f := range tenantaudit.Audit(read(t, folder("users.json", people, "groups.json", groups, "conditionalAccessPolicies.json", one.policies)), tenantaudit.Options{}).Findings {
+			if f.Kind == tenantaudit.NoMFA && f.Subject == "u@x.example" {
+				found = true
+				if !strings.Contains(f.Remedy.Command, one.command) {
+					t.Errorf("%s: %s", one.name, f.Remedy.Command)
+				}
+			}
+		}
+		if !found {
+			t.Errorf("%s: not found", one.name)
+		}
+	}
+}

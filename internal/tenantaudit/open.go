@@ -119,7 +119,7 @@ func (a *audit) passwordWitness(f *Finding, p *person, by int, got way, ladder [
 	if let == "" {
 		f.Witness.LetBy = letBy(f.Witness.Ladder)
 	}
-	f.Evidence = append(f.Evidence, nearest)
+	f.Evidence = append(f.Evidence, a.evidenceOf(nearest))
 	if p.mailbox != nil {
 		f.Evidence = append(f.Evidence, source(p.mailbox.Source, "the mailbox's switches"))
 	}
@@ -179,11 +179,11 @@ func (a *audit) findNoMFA(p *person) {
 	if let == "" {
 		f.Witness.LetBy = "no policy in force asks for more"
 	}
-	f.Evidence = append(f.Evidence, nearest)
+	f.Evidence = append(f.Evidence, a.evidenceOf(nearest))
 	if p.account != nil {
 		f.Evidence = append(f.Evidence, source(p.account.Source, "the account"))
 	}
-	f.Remedy = a.askForMFA(p)
+	f.Remedy = a.askForMFA(p, nearest)
 }
 
 func (a *audit) findUnregistered(p *person) {

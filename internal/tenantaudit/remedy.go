@@ -78,17 +78,44 @@ func (a *audit) blocking() string {
 
 const mfaForAll = `{"displayName":"Require a second factor","state":"enabledForReportingButNotEnforced","conditions":{"users":{"includeUsers":["All"]},"applications":{"includeApplications":["All"]},"clientAppTypes":["all"]},"grantControls":{"operator":"OR","builtInControls":["mfa"]}}`
 
-// askForMFA begins with what harms nobody: a policy that only reports.
-func (a *audit) askForMFA(p *person) Remedy {
+// askForMFA begins with what touches the fewest: an exclusion that is theirs,
+// then a policy that is there and off, and last one for everybody, which at
+// first only reports.
+func (a *audit) askForMFA(p *person, nearest reason) Remedy {
 	r := Remedy{Do: "Ask for a second factor in a policy for everybody: report-only first, then on.",
 		Command: "Invoke-MgGraphRequest -Method POST -Uri /v1.0/identity/conditionalAccess/policies -Body " + ps(mfaForAll)}
+	switch x := nearest.of; {
+	case x != nil && nearest.near == reportsOnly:
+		r.Do, r.Command = "See in the sign-in log whom "+quoted(x.DisplayName)+" would have hit, then turn it on.", patch(x, `{"state":"enabled"}`)
+	case x != nil && nearest.near == excludesThem:
+		if do, command := a.endExclusion(p, x); do != "" {
+			r.Do, r.Command = do, command
+		}
+	}
 	if p.registration != nil && p.registration.Registered != nil && !*p.registration.Registered {
 		if p.log != nil {
 			r.Harm = p.log.successes
 		}
-		r.Do += " They have no factor yet: have them register before it is on."
+		r.Do += " They have no factor yet: have them register before that."
 	}
 	return r
+}
+
+// endExclusion takes one person out of what a policy excludes: the policy's own
+// list, or the group they are in, be it a group in the group.
+func (a *audit) endExclusion(p *person, x *tenant.Policy) (do, command string) {
+	if slices.Contains(lowerAll(x.Conditions.Users.Exclude.Users), p.id) {
+		return "Take them out of what " + quoted(x.DisplayName) + " excludes.", patchUsers(x, "excludeUsers", p.id)
+	}
+	for _, id := range lowerAll(x.Conditions.Users.Exclude.Groups) {
+		for _, inner := range append([]string{id}, a.membersOf(id)...) {
+			if g := a.groups[inner]; g != nil && slices.Contains(lowerAll(g.Members), p.id) {
+				return "Take them out of the group " + quoted(g.DisplayName) + ", which " + quoted(x.DisplayName) + " excludes.",
+					"Remove-MgGroupMemberByRef -GroupId " + ps(g.ID) + " -DirectoryObjectId " + ps(p.id)
+			}
+		}
+	}
+	return "", ""
 }
 
 // patch is a call that changes a policy.

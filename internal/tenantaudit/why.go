@@ -29,15 +29,17 @@ const (
 	reportsOnly
 )
 
+// reason is why one policy did not stop a sign-in.
+type reason struct {
+	near int
+	rung Rung
+	of   *tenant.Policy
+}
+
 // reasons say of the policies in force that could have stopped a sign-in why
 // they did not, those that come nearest to it first. let names the nearest of those
-// meant for them, and nearest is where it stands.
-func (a *audit) reasons(p *person, f policy.Facts, modern bool) (rungs []Rung, let string, nearest Evidence) {
-	type reason struct {
-		near int
-		rung Rung
-		at   tenant.Source
-	}
+// meant for them, and nearest is that policy, if there is one.
+func (a *audit) reasons(p *person, f policy.Facts, modern bool) (rungs []Rung, let string, nearest reason) {
 	var all []reason
 	for i := range a.t.Policies {
 		x := &a.t.Policies[i]
@@ -49,15 +51,12 @@ func (a *audit) reasons(p *person, f policy.Facts, modern bool) (rungs []Rung, l
 			continue
 		}
 		if near, why := a.whyNot(p, &f, x, modern, force); why != "" {
-			all = append(all, reason{near, Rung{"conditional access", "open", quoted(x.DisplayName) + " " + why}, x.Source})
+			all = append(all, reason{near, Rung{"conditional access", "open", quoted(x.DisplayName) + " " + why}, x})
 		}
 	}
 	slices.SortStableFunc(all, func(x, y reason) int { return y.near - x.near })
 	if len(all) > 0 && all[0].near >= excludesThem {
-		let = "policy " + all[0].rung.Object
-		nearest = source(all[0].at, let)
-	} else {
-		nearest = a.noPolicy()
+		let, nearest = "policy "+all[0].rung.Object, all[0]
 	}
 	for i := range all[:min(len(all), mostReasons)] {
 		if all[i].near == notForThem && len(rungs) >= 3 {
@@ -68,8 +67,12 @@ func (a *audit) reasons(p *person, f policy.Facts, modern bool) (rungs []Rung, l
 	return rungs, let, nearest
 }
 
-// noPolicy is the evidence that there is none: the file of policies.
-func (a *audit) noPolicy() Evidence {
+// evidenceOf is where the nearest policy stands; where there is none, the file
+// of policies.
+func (a *audit) evidenceOf(nearest reason) Evidence {
+	if nearest.of != nil {
+		return source(nearest.of.Source, "policy "+nearest.rung.Object)
+	}
 	for i := range a.t.Files {
 		if f := &a.t.Files[i]; f.Kind == tenant.ConditionalAccessPolicies {
 			return Evidence{File: f.Path, Says: "no policy that is on is meant for this sign-in"}
