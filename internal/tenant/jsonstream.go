@@ -23,7 +23,6 @@ type jsonStream struct {
 	at, mark int // mark: what must stay in the buffer begins here
 	line     int // of at
 	eof      bool
-	found    int  // records
 	next     bool // the last page said that there is another
 }
 
