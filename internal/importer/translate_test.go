@@ -257,3 +257,27 @@ func FuzzOktaPolicies(f *testing.F) {
 		}
 	})
 }
+
+// What is not known is let in by no rule that names what it lets in.
+func TestAnUnknownPlatformIsNoneOfThoseNamed(t *testing.T) {
+	const rules = `[{"name":"iPhones","priority":1,"status":"ACTIVE","conditions":{"platform":{"include":[{"type":"MOBILE","os":{"type":"IOS"}}]}},"actions":{"signon":{"access":"ALLOW"}}},
+{"name":"Ask on Windows","priority":2,"status":"ACTIVE","conditions":{"platform":{"include":[{"type":"DESKTOP","os":{"type":"WINDOWS"}}]}},"actions":{"signon":{"access":"ALLOW","requireFactor":true}}},
+{"name":"Deny","priority":3,"status":"ACTIVE","actions":{"signon":{"access":"DENY"}}}]`
+	tr, err := OktaPolicies(map[string]io.Reader{"rules.json": strings.NewReader(rules)}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := inForce(t, tr)
+	for os, want := range map[policy.Platform]bool{policy.PlatformIOS: false, policy.PlatformUnknown: true, policy.PlatformAndroid: true, policy.PlatformWindows: true} {
+		if got := blocked(s, attempt{"ana", protocol.IMAP, policy.CredentialPassword, "192.0.2.1", os}); got != want {
+			t.Errorf("%v: refused is %v\n%s", os, got, tr.Policies)
+		}
+	}
+	// With a token and a page to ask on, Windows is asked and not denied.
+	var bits policy.Bits
+	f := policy.Facts{At: time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC), Person: "ana", Protocol: protocol.IMAP, Credential: policy.CredentialBearer, Platform: policy.PlatformWindows,
+		Addr: netip.MustParseAddr("192.0.2.1"), Proven: true, Methods: policy.MethodFederatedMultiFactor}
+	if v := policy.Judge(s, &f, &bits); !v.Allowed() {
+		t.Errorf("a second factor on Windows: %+v", v)
+	}
+}
