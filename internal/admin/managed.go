@@ -47,14 +47,12 @@ func (a *api) managedDocuments(r *http.Request, kind store.DocumentKind) (map[st
 	if r.URL.Query().Get("plain") == "true" { // as it is kept, for files
 		return mine, nil
 	}
-	all, err := a.Store.AllManaged(r.Context())
+	all, err := a.Store.ManagedDocuments(r.Context(), kind)
 	if err != nil {
 		return nil, err
 	}
 	for _, m := range all {
-		if m.Kind == string(kind) {
-			mine[m.Object] = m
-		}
+		mine[m.Object] = m
 	}
 	return mine, nil
 }

@@ -76,9 +76,9 @@ func (s *Store) AllManaged(ctx context.Context) ([]Managed, error) {
 	return collect(ctx, s, scanManaged, allManagedQuery)
 }
 
-// Managed says where something comes from; ErrNotFound if it is not managed from files.
-func (s *Store) Managed(ctx context.Context, kind, object, name string) (Managed, error) {
-	return one(ctx, s, scanManaged, managedQuery, kind, object, name)
+// ManagedDocuments lists what is managed from files of one kind of documents.
+func (s *Store) ManagedDocuments(ctx context.Context, k DocumentKind) ([]Managed, error) {
+	return collect(ctx, s, scanManaged, `SELECT `+managedColumns+` FROM managed WHERE kind = ?`, k)
 }
 
 // AllManaged is Store.AllManaged inside a transaction.
