@@ -37,6 +37,9 @@ type writer struct {
 }
 
 func (w *writer) add(indent int, text string, pos Pos) {
+	if strings.HasPrefix(text, "-") && pos.Column > indentBy { // the line begins at the dash, the value behind it
+		pos.Column -= indentBy
+	}
 	w.lines = append(w.lines, line{indent, text, pos})
 }
 
