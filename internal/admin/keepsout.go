@@ -90,6 +90,13 @@ func (w *watch) over(do func(*store.Tx) error, takenBack bool) func(*store.Tx) e
 
 // judge finds out whether nobody gets in any more who did before.
 func (w *watch) judge(before, after *policy.Snapshot) {
+	if out, in := w.fates(before, after); !in {
+		w.out = out
+	}
+}
+
+// fates say who is kept out and why, and whether anybody still gets in.
+func (w *watch) fates(before, after *policy.Snapshot) (out []string, in bool) {
 	groups, able := map[string][]string{}, map[string]policy.Methods{}
 	for i := range w.people {
 		p := &w.people[i]
@@ -98,17 +105,14 @@ func (w *watch) judge(before, after *policy.Snapshot) {
 	j := whatif.NewJudge(&whatif.Change{Before: whatif.Side{Rules: before}, After: whatif.Side{Rules: after},
 		Groups: func(person string) ([]string, bool) { g, known := groups[person]; return g, known },
 		Able:   func(person string) policy.Methods { return able[person] }})
-	var out []string
 	for i := range w.people {
-		in, last, v := w.people[i].fate(j)
-		if in {
-			return
-		}
+		mine, last, v := w.people[i].fate(j)
+		in = in || mine
 		if last != nil {
 			out = append(out, w.people[i].words(last, v, after))
 		}
 	}
-	w.out = out
+	return out, in
 }
 
 // fate says whether one of somebody's sign-ins would, or may, be let in; else

@@ -23,7 +23,8 @@ type planAnswer struct {
 	Change        int              `json:"change"`
 	Remove        int              `json:"remove"`
 	Consequences  *consequences    `json:"consequences"` // null where no rule changes
-	KeepsOut      []string         `json:"keepsOut"`     // administrators, if it keeps all of them out
+	KeepsOut      []string         `json:"keepsOut"`     // administrators, and why
+	KeepsAllOut   bool             `json:"keepsAllOut"`  // then apply needs to be confirmed
 	Warnings      []policy.Warning `json:"warnings"`     // what cannot be enforced as it stands, and is new
 	Findings      []lint.Finding   `json:"findings"`     // of lint, that are new
 	Tests         *tested          `json:"tests"`        // null: the folder has none
@@ -111,9 +112,8 @@ func (a *api) look(r *http.Request, set *policyset.Set, commit string) (*outlook
 
 // judgeOutlook says what the rules that would be in force come to.
 func (a *api) judgeOutlook(r *http.Request, out *outlook, w *watch) {
-	if w.judge(out.before, out.after); len(w.out) > 0 {
-		out.KeepsOut = w.out
-	}
+	kept, in := w.fates(out.before, out.after)
+	out.KeepsOut, out.KeepsAllOut = append(out.KeepsOut, kept...), !in && len(kept) > 0
 	out.describe(a.naming(r.Context()))
 	_, all := policy.Compile(out.after.Source())
 	known := a.Warnings()

@@ -137,7 +137,7 @@ func (a *app) tellPlan(w io.Writer, f map[string]any, dir, out string, diff bool
 	for _, line := range texts(f["keepsOut"]) {
 		fmt.Fprintf(w, "keeps out: %s\n", printable(line))
 	}
-	if len(texts(f["keepsOut"])) > 0 {
+	if f["keepsAllOut"] == true {
 		fmt.Fprintln(w, "  that is every administrator who got in of late: apply needs --confirm-within")
 	}
 	for _, x := range items(f["findings"]) {
