@@ -63,7 +63,8 @@ func TestFaultsAsPeopleSeeThem(t *testing.T) {
 
 func TestYAMLIsReadAsJSON(t *testing.T) {
 	for yaml, want := range map[string]string{
-		"a: 1\nb: [x, NO, yes, on, true, null, ~, 1.5, -3, 0x1F]": `{"a":1,"b":["x","NO","yes","on",true,null,null,1.5,-3,31]}`,
+		"a: 1\nb: [x, NO, yes, on, true, null, ~, 1.5, -3, 0x1F]":                                     `{"a":1,"b":["x","NO","yes","on",true,null,null,1.5,-3,31]}`,
+		"a: {b: [group:board, 2001:db8:12::9, a::b, x], c: [k: v, \"q\":r, 1:2, t:u:v ], d: [{e:f}]}": `{"a":{"b":["group:board","2001:db8:12::9","a::b","x"],"c":[{"k":"v"},{"q":"r"},"1:2","t:u:v"],"d":[{"e":"f"}]}}`,
 		"z: 1\na: 2":                            `{"z":1,"a":2}`,
 		"- a: 1\n  b: 2\n- c":                   `[{"a":1,"b":2},"c"]`,
 		"a: |\n  one\n  two\n":                  `{"a":"one\ntwo\n"}`,

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -240,6 +241,10 @@ var jsonNumber = regexp.MustCompile(`^-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?$`)
 func (r *yamlReader) list(v *ast.SequenceNode, pos Pos) (*Node, error) {
 	n := &Node{Kind: List, Pos: pos, Flow: v.IsFlowStyle}
 	for _, item := range v.Values {
+		if text := colonWord(item); v.IsFlowStyle && text != "" {
+			n.Items = append(n.Items, &Node{Kind: String, Text: text, Pos: r.inFile(place(item))})
+			continue
+		}
 		c, err := r.node(item)
 		if err != nil {
 			return nil, err
@@ -247,6 +252,39 @@ func (r *yamlReader) list(v *ast.SequenceNode, pos Pos) (*Node, error) {
 		n.Items = append(n.Items, c)
 	}
 	return n, nil
+}
+
+// colonWord is a text such as group:board or 2001:db8::9 in brackets within
+// braces, which the parser takes for a mapping though no blank follows the
+// colon (YAML 1.2, 7.3.3); empty if the item is something else.
+func colonWord(item ast.Node) string {
+	var pair *ast.MappingValueNode
+	switch v := item.(type) {
+	case *ast.MappingValueNode:
+		pair = v
+	case *ast.MappingNode:
+		if v.Start != nil && v.Start.Type == token.MappingStartType || len(v.Values) != 1 {
+			return ""
+		}
+		pair = v.Values[0]
+	default:
+		return ""
+	}
+	key, value := pair.Key.GetToken(), pair.Value.GetToken()
+	if key == nil || value == nil || key.Position == nil || value.Position == nil || !isPlain(key) || !isPlain(value) ||
+		value.Position.Line != key.Position.Line || value.Position.Column != key.Position.Column+utf8.RuneCountInString(key.Value)+1 {
+		return ""
+	}
+	return key.Value + ":" + value.Value
+}
+
+// isPlain says that a scalar stands without quotes.
+func isPlain(t *token.Token) bool {
+	switch t.Type {
+	case token.StringType, token.IntegerType, token.FloatType, token.BoolType, token.NullType:
+		return true
+	}
+	return false
 }
 
 func (r *yamlReader) object(values []*ast.MappingValueNode, pos Pos) (*Node, error) {
