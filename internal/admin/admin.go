@@ -33,6 +33,7 @@ import (
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/proxy"
+	"github.com/portreeve/portreeve/internal/selfaudit"
 	"github.com/portreeve/portreeve/internal/session"
 	"github.com/portreeve/portreeve/internal/span"
 	"github.com/portreeve/portreeve/internal/store"
@@ -68,6 +69,8 @@ type Options struct {
 	Factors      *factor.Service
 	// Tokens are administrators' tokens, for the interface over HTTPS.
 	Tokens *admintoken.Service
+	// SelfAudit looks at the server as a thief does; with around also for doors around the gate.
+	SelfAudit func(ctx context.Context, around bool) ([]selfaudit.Finding, error)
 	// Alarms tell administrators of what happens.
 	Alarms *alarm.Service
 	// Directories are the sources of people; TestDirectory tries one that is

@@ -7,8 +7,18 @@ import (
 	"time"
 
 	"github.com/portreeve/portreeve/internal/alarm"
+	"github.com/portreeve/portreeve/internal/selfaudit"
 	"github.com/portreeve/portreeve/internal/store"
 )
+
+// selfAudit is what stands open, seen as a thief would.
+func (a *api) selfAudit(r *http.Request) (any, error) {
+	found, err := a.SelfAudit(r.Context(), true)
+	if err != nil {
+		return nil, err
+	}
+	return list(append([]selfaudit.Finding{}, found...)), nil
+}
 
 // alarmTargets lists where alarms go; what of the addresses is secret is not told.
 func (a *api) alarmTargets(r *http.Request) (any, error) {

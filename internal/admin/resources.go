@@ -53,6 +53,7 @@ var ofTheServer = map[string]resource{
 	"GET /portreeve/v1/adminTokens":                  {localOnly, "administrators' tokens"},
 	"POST /portreeve/v1/adminTokens":                 {localOnly, "make an administrator's token; its secret is in this answer alone"},
 	"DELETE /portreeve/v1/adminTokens/{id}":          {localOnly, "revoke an administrator's token"},
+	"GET /portreeve/v1/selfAudit":                    {admintoken.AuditRead, "what stands open: whom a password alone lets in, and what else reaches far"},
 	"GET /portreeve/v1/alarms":                       {admintoken.ServerRead, "where alarms go"},
 	"POST /portreeve/v1/alarms":                      {localOnly, "send alarms somewhere; the secret of their signatures is in this answer alone"},
 	"DELETE /portreeve/v1/alarms/{id}":               {localOnly, "send alarms there no longer"},

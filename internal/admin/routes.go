@@ -33,6 +33,7 @@ func (a *api) routes(handle func(prefix, pattern string, h handler)) {
 	ours("POST /adminTokens", a.issueAdminToken)
 	ours("DELETE /adminTokens/{id}", a.revokeAdminToken)
 	ours("GET /explain/{what}", a.explain)
+	ours("GET /selfAudit", a.selfAudit)
 	ours("GET /alarms", a.alarmTargets)
 	ours("POST /alarms", a.addAlarmTarget)
 	ours("DELETE /alarms/{id}", a.deleteAlarmTarget)

@@ -26,5 +26,5 @@ func (a *app) audit() *cobra.Command {
 	list.Flags().StringVar(&actor, "actor", "", "by this one, such as root")
 	list.Flags().IntVar(&limit, "limit", 100, "at most so many; 0 is all")
 	list.Aliases = []string{"log"}
-	return noun("audit", "What administrators did, and what stands open", list, a.auditShow(), a.auditVerify(), a.auditTenant())
+	return noun("audit", "What administrators did, and what stands open", list, a.auditShow(), a.auditVerify(), a.auditSelf(), a.auditTenant())
 }

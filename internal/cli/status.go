@@ -94,6 +94,10 @@ func (a *app) tellStatus(w io.Writer, f map[string]any) {
 		s.head("Notices by mail")
 		s.text(sent + " sent, " + text(at(f, "notices.waiting")) + " waiting, " + text(at(f, "notices.failed")) + " given up, " + text(at(f, "notices.dropped")) + " dropped")
 	}
+	if danger, warning := text(at(f, "audit.danger")), text(at(f, "audit.warning")); danger+warning != "00" && danger != "" {
+		s.head("Audit")
+		s.text(danger + " holes and " + warning + " warnings: `portreeve audit self` tells")
+	}
 	if targets := text(at(f, "alarms.targets")); targets != "" {
 		s.head("Alarms")
 		s.text("to " + targets + " targets, " + text(at(f, "alarms.waiting")) + " on their way, " + text(at(f, "alarms.dead")) + " given up")

@@ -103,6 +103,7 @@ type Server struct {
 	readers      readers
 	notices      *notify.Mailer // nil unless notices are sent
 	alarms       *alarm.Service
+	audited      audited
 	followers    []follower                    // told of every change
 	runs         []func(context.Context) error // further parts that own goroutines
 	pages        http.Handler                  // of the public listener

@@ -57,6 +57,7 @@ type Status struct {
 	Providers     []upstream.Health      `json:"providers,omitempty"`
 	Forwarders    []proxy.ForwarderState `json:"forwarders,omitempty"`
 	Notices       *notify.State          `json:"notices,omitempty"`
+	Audit         *badge                 `json:"audit,omitempty"`  // how much `audit self` finds
 	Alarms        *alarm.State           `json:"alarms,omitempty"` // nil where they go nowhere
 	Observe       *dovecot.State         `json:"observe,omitempty"`
 	Disowned      []DisownedState        `json:"disowned,omitempty"` // sign-ins of the last week that their person says were not theirs, the newest first
@@ -126,6 +127,7 @@ func (s *Server) status(ctx context.Context) any {
 	if alarms, err := s.alarms.State(ctx); err == nil && alarms.Targets > 0 {
 		st.Alarms = &alarms
 	}
+	st.Audit = s.badge(ctx)
 	st.Disowned = s.disowned(ctx)
 	if waiting, err := s.changes.Waiting(ctx); err == nil {
 		st.Waiting = waiting
@@ -166,7 +168,7 @@ func (s *Server) adminHandler() *admin.Interface {
 	return admin.New(admin.Options{Store: s.store, Changes: s.changes, Events: s.events, Gate: s.gate, Sessions: s.sessions, Log: s.Log,
 		Apply: s.keeper.apply, Would: s.keeper.would, Warnings: s.keeper.named, SnapshotAt: s.keeper.at, Guard: s.guard.List, Status: s.status,
 		CheckBackends: s.checkBackends, ExportKeys: s.exportKeys, RotateKeys: s.rotateKeys,
-		AppPasswords: s.appPasswords, Tokens: s.adminTokens, Alarms: s.alarms, Factors: s.factors, Approvals: s.approvals,
+		AppPasswords: s.appPasswords, Tokens: s.adminTokens, Alarms: s.alarms, SelfAudit: s.selfAudit, Factors: s.factors, Approvals: s.approvals,
 		Canonical:    func(typed string) (string, error) { return s.names.Canonical("", typed) },
 		HashPassword: func(p []byte) (string, error) { return secret.Hash(p), nil },
 		CheckHash:    func(h string) error { _, err := secret.Import(h, false); return err },

@@ -1,0 +1,76 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+const selfAudits = ours + "/selfAudit"
+
+func (a *app) auditSelf() *cobra.Command {
+	var exitCode bool
+	c := verb("self", "Look at the running server as a thief does: whom does a password alone let in, from where, past which policy", cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
+		r, err := a.answered(cmd.Context(), http.MethodGet, selfAudits, nil, nil)
+		if err != nil {
+			return err
+		}
+		found := items(r.fields["value"])
+		if err := a.output().object(r, func(w io.Writer) { tellSelfAudit(w, found) }); err != nil {
+			return err
+		}
+		if exitCode && len(found) > 0 {
+			return &ended{exitPending}
+		}
+		return nil
+	})
+	c.Long = `Look at the running server as a thief does who has a password: every choice that a thief
+has (address, country, program, platform, time) is tried against the rules in force, for
+everybody. Each finding has a witness, a sign-in that would be let in, and the policies
+that it gets past. Besides: delegates, app passwords and windows that reach far, mail
+servers that can be reached around the gate, policies narrowed by one more condition, and
+people exempt from a policy who were not seen for 90 days.`
+	c.Flags().BoolVar(&exitCode, "exit-code", false, "end with 3 if something was found")
+	return c
+}
+
+func tellSelfAudit(w io.Writer, found []map[string]any) {
+	if len(found) == 0 {
+		fmt.Fprintln(w, "nothing stands open that this looks for")
+		return
+	}
+	const shown = 5 // of the people whom a finding concerns
+	for i, f := range found {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		fmt.Fprintf(w, "%s %s\n  %s\n", text(f["severity"]), text(f["kind"]), printable(text(f["sentence"])))
+		who := strings.Split(text(f["subjects"]), ",")
+		more := ""
+		if len(who) > shown {
+			who, more = who[:shown], fmt.Sprintf(" and %d more (-o json tells all)", len(who)-shown)
+		}
+		fmt.Fprintf(w, "  who      %s%s\n", printable(strings.Join(who, ", ")), more)
+		if x, is := f["witness"].(map[string]any); is {
+			fmt.Fprintf(w, "  witness  %s\n", printable(witnessWords(x)))
+			for _, past := range strings.Split(text(x["past"]), ",\"") {
+				fmt.Fprintf(w, "  past     %s\n", printable(past))
+			}
+		}
+		fmt.Fprintf(w, "  mend     %s\n", printable(text(f["fix"])))
+	}
+}
+
+// witnessWords is a witness as a command that judges it.
+func witnessWords(x map[string]any) string {
+	words := []string{"portreeve whatif --user", text(x["user"]), "--protocol", text(x["protocol"]), "--credential password --ip", text(x["ipAddress"])}
+	for _, one := range [][2]string{{"country", "--country"}, {"program", "--program"}, {"platform", "--platform"}, {"at", "--at"}} {
+		if s := text(x[one[0]]); s != "" {
+			words = append(words, one[1], s)
+		}
+	}
+	return strings.Join(words, " ")
+}
