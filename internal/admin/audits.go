@@ -17,7 +17,7 @@ import (
 // auditKinds are the kinds of objects that the audit speaks of; a test holds
 // them to what the program writes.
 var auditKinds = []string{"administrator", "adminToken", "alarm", "alias", "appPassword", "assignment", string(store.AuthenticationPolicy), "casSheet", "change", "database", "delegation", "denial", "factor",
-	"group", "key", string(store.Location), "member", "pass", "password", "person", string(store.Policy), "recoveryCodes", "request", "revocation", "session",
+	"group", "key", string(store.Location), store.ManagedKind, "member", "pass", "password", "person", string(store.Policy), "recoveryCodes", "request", "revocation", "session",
 	"setting", "signIn", string(store.Strength), "switch", "window", "windows"}
 
 // auditNouns are what the commands call some of them.
