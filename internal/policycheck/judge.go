@@ -130,7 +130,9 @@ func (w *world) problems(j *judged, e *Expect, s *SignIn, reply string) (all []s
 		problem("expected the authentication policy %s to refuse it, got %s", e.AuthenticationPolicy, j.words())
 	}
 	if e.By != "" && !j.refusedBy(e.By, false) {
-		problem("expected the policy %s to refuse it, got %s", e.By, j.words())
+		if problem("expected the policy %s to refuse it, got %s", e.By, j.words()); j.refusedBy(e.By, true) {
+			problem("the policy would refuse it, and only reports: with assume: {%s: on} it is tested as if it were on", e.By)
+		}
 	}
 	for _, name := range e.NotBy {
 		if j.refusedBy(name, true) {

@@ -70,6 +70,7 @@ func TestATestThatShouldFailFails(t *testing.T) {
 		{`"signin": {"user": "leela", "protocol": "imap", "credential": "password"}, "expect": "refuse", "because": {"stage": "switch"}`, "expected the stage switch to decide, and it was earlyBlock"},
 		{`"signin": {"user": "leela", "protocol": "imap", "credential": "token", "secret": "wrong"}, "expect": "refuse", "because": {"policy": "retire-passwords"}`, "expected the policy retire-passwords to refuse it, got refuse, PR50126"},
 		{`"assume": {"retire-passwords": "report-only"}, "signin": {"user": "leela", "protocol": "imap", "credential": "password"}, "expect": {"notBy": ["Retire passwords"]}`, "the policy Retire passwords refuses it, or would if it were on"},
+		{`"assume": {"retire-passwords": "report-only"}, "signin": {"user": "leela", "protocol": "imap", "credential": "password"}, "expect": "refuse", "because": {"policy": "retire-passwords"}`, "the policy would refuse it, and only reports: with assume: {retire-passwords: on} it is tested"},
 		{`"signin": {"user": "leela", "protocol": "imap", "credential": "password"}, "expect": "refuse", "text": "x"`, "the reply on the wire is not known here, so text cannot be tested"},
 		{`"assume": {"retire-passwords": "off"}, "invariant": "noPasswordAlone", "except": ["group:service-accounts", "amy@example.org"]`, "leela@example.org: is let in over imap with password"},
 		{`"invariant": "noPasswordAlone", "except": ["group:service-accounts"]`, "leela@example.org: is let in over webmail with password from 203.0.113.1"},
