@@ -35,12 +35,15 @@ type newTarget struct {
 	Secret string `json:"signingSecret,omitempty"`
 }
 
+// wanted is where alarms are to go: an https address, or mailto: and a mail address.
+type wanted struct {
+	Name  string   `json:"name"`
+	URL   string   `json:"url"`
+	Kinds []string `json:"kinds"` // empty: all
+}
+
 func (a *api) addAlarmTarget(r *http.Request) (any, error) {
-	var q struct {
-		Name  string   `json:"name"`
-		URL   string   `json:"url"`
-		Kinds []string `json:"kinds"`
-	}
+	var q wanted
 	if err := decode(r, &q); err != nil {
 		return nil, err
 	}

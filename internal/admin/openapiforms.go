@@ -8,6 +8,7 @@ import (
 	"github.com/portreeve/portreeve/internal/directory"
 	"github.com/portreeve/portreeve/internal/lockout"
 	"github.com/portreeve/portreeve/internal/policy"
+	"github.com/portreeve/portreeve/internal/selfaudit"
 	"github.com/portreeve/portreeve/internal/store"
 )
 
@@ -41,7 +42,7 @@ var forms = map[string]form{
 	"GET /portreeve/v1/warnings":                     {out: policy.Warning{}, many: true},
 	"GET /portreeve/v1/settings":                     {out: settings{}},
 	"PUT /portreeve/v1/settings":                     {in: settings{}, out: settings{}, query: unless},
-	"GET /portreeve/v1/audits":                       {out: auditRow{}, many: true, query: []string{"kind", "id", "since", "until", "top", "before"}},
+	"GET /portreeve/v1/audits":                       {out: auditRow{}, many: true, query: []string{"kind", "id", "actor", "since", "until", "top", "before"}},
 	"GET /portreeve/v1/audits/verify":                {out: verified{}},
 	"GET /portreeve/v1/audits/{n}":                   {out: auditStory{}},
 	"GET /portreeve/v1/history/{kind}/{id}":          {out: edition{}, many: true, query: []string{"top"}},
@@ -50,17 +51,18 @@ var forms = map[string]form{
 	"GET /portreeve/v1/pending":                      {out: change.State{}, many: true},
 	"POST /portreeve/v1/pending/confirm":             {in: confirmation{}, out: members("id", "actor", "made", "reason"), many: true},
 	"GET /portreeve/v1/administrators":               {out: administrator{}, many: true},
-	"PUT /portreeve/v1/administrators/{id}":          {out: administrator{}},
+	"PUT /portreeve/v1/administrators/{id}":          {out: administrator{}, query: []string{"breakGlass"}},
 	"GET /portreeve/v1/adminTokens":                  {out: store.AdminToken{}, many: true},
 	"POST /portreeve/v1/adminTokens":                 {in: admintoken.Request{}, out: issuedToken{}, made: true},
 	"DELETE /portreeve/v1/adminTokens/{id}":          {out: store.AdminToken{}},
 	"GET /portreeve/v1/explain/{what}":               {out: members("meaning")},
 	"GET /portreeve/v1/guard":                        {out: lockout.Row{}, many: true},
 	"GET /portreeve/v1/backends/check":               {out: anything, many: true, query: []string{"from"}},
-	"GET /portreeve/v1/alarms":                       {out: anything, many: true},
-	"POST /portreeve/v1/alarms":                      {in: anything, out: anything, made: true},
-	"POST /portreeve/v1/alarms/{id}/test":            {out: anything},
-	"GET /portreeve/v1/alarmDeliveries":              {out: anything, many: true, query: []string{"state", "top"}},
+	"GET /portreeve/v1/selfAudit":                    {out: selfaudit.Finding{}, many: true},
+	"GET /portreeve/v1/alarms":                       {out: store.AlarmTarget{}, many: true},
+	"POST /portreeve/v1/alarms":                      {in: wanted{}, out: newTarget{}, made: true},
+	"POST /portreeve/v1/alarms/{id}/test":            {out: store.AlarmTarget{}},
+	"GET /portreeve/v1/alarmDeliveries":              {out: deliveryRow{}, many: true, query: []string{"state", "top"}},
 	"POST /portreeve/v1/alarmDeliveries/replay":      {in: anything, out: members("replayed")},
 	"GET /portreeve/v1/lint":                         {out: anything, many: true, query: []string{"days", "object"}},
 	"POST /portreeve/v1/plan":                        {in: anything, out: planAnswer{}},
