@@ -19,8 +19,11 @@ var plainNumber = regexp.MustCompile(`^([0-9a-f]{8}-[0-9a-f-]{27}|\d+\.\d+\.\d+\
 // reserved are words that some reader of YAML takes for something else than a text.
 var reserved = map[string]bool{"true": true, "false": true, "null": true, "nan": true, "inf": true}
 
-// plain says that a text can stand without quotes.
-func plain(s string) bool {
+// plain says that a text can stand without quotes; between brackets a comma ends it.
+func plain(s string, bracketed bool) bool {
+	if !bracketed {
+		s = strings.ReplaceAll(s, ",", ";")
+	}
 	if plainNumber.MatchString(s) {
 		return true
 	}
@@ -34,13 +37,13 @@ func quotable(s string) bool {
 }
 
 // scalar writes a value that holds no others. Cautious is with all quotes.
-func scalar(n *Node, cautious bool) string {
+func scalar(n *Node, cautious, bracketed bool) string {
 	switch {
 	case n.Kind == Null:
 		return "null"
 	case n.Kind != String:
 		return n.Text
-	case plain(n.Text) && !cautious:
+	case plain(n.Text, bracketed) && !cautious:
 		return n.Text
 	case strings.ContainsAny(n.Text, `\"`) && quotable(n.Text):
 		return "'" + strings.ReplaceAll(n.Text, "'", "''") + "'"
@@ -52,7 +55,7 @@ func scalar(n *Node, cautious bool) string {
 
 // key writes a member's name.
 func key(name string, cautious bool) string {
-	return scalar(&Node{Kind: String, Text: name}, cautious)
+	return scalar(&Node{Kind: String, Text: name}, cautious, true)
 }
 
 // literal are the lines of a text that reads best as a block, and the block's

@@ -124,7 +124,7 @@ func (w *writer) flow(n *Node, column int) (text string, fits bool) {
 			return "{}", true
 		}
 	default:
-		return scalar(n, w.cautious), true
+		return scalar(n, w.cautious, false), true
 	}
 	if !n.Flow || w.broken != nil && w.broken(n.Pos, n.last()) {
 		return "", false
@@ -148,7 +148,7 @@ func (w *writer) inline(n *Node) string {
 		}
 		return "{" + strings.Join(parts, ", ") + "}"
 	}
-	return scalar(n, w.cautious)
+	return scalar(n, w.cautious, true)
 }
 
 // last is where the last value in n begins.
