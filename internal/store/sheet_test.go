@@ -19,7 +19,8 @@ import (
 var forgotten = netip.MustParseAddr("2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff")
 
 // longLog has a sheet and more of random sign-ins: some hundred are written, and
-// come again and again under other references. One is of somebody to forget.
+// come again and again under other references, with gaps between their numbers.
+// One is of somebody to forget.
 func longLog(t testing.TB, s *Store) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(5, 5))
@@ -31,10 +32,12 @@ func longLog(t testing.TB, s *Store) {
 	list[7].Facts.Person, list[7].Facts.Addr = "somebody-to-forget", forgotten
 	putEvents(t, s, list...)
 	const columns = `last, count, source, observed, person, mailbox, typed, protocol, credential, program, addr, code, version, facts`
+	const gap, first = 16, (sheetRows - 1) % 16 // the sheet's last number is among them
 	err := s.Write(context.Background(), func(tx *Tx) error {
-		return tx.exec(`WITH RECURSIVE again (k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM again WHERE k < ?)
-			INSERT INTO events (id, ref, at, `+columns+`) SELECT randomblob(16), ref + k, at + k * 1000000, `+columns+` FROM events, again WHERE n <= ? ORDER BY k, n`,
-			sheetRows/written+10, written)
+		return tx.exec(`WITH RECURSIVE again (n) AS (SELECT ? UNION ALL SELECT n + ? FROM again WHERE n < ?)
+			INSERT INTO events (n, id, ref, at, `+columns+`) SELECT again.n, randomblob(16), ref + again.n, at + again.n * 1000000, `+columns+`
+			FROM again JOIN events ON events.n = 1 + again.n % ? ORDER BY again.n`,
+			int64(written/gap+1)*gap+first, gap, sheetRows+1000, written)
 	})
 	if err != nil {
 		t.Fatal(err)
