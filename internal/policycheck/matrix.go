@@ -1,7 +1,6 @@
 package policycheck
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -234,23 +233,4 @@ func (r *reader) device(m *graph.Value) *policy.Device {
 	return &policy.Device{DeviceID: r.text(m, "deviceId"), DisplayName: r.text(m, "displayName"), OperatingSystem: r.text(m, "operatingSystem"),
 		OperatingSystemVersion: r.text(m, "operatingSystemVersion"), Manufacturer: r.text(m, "manufacturer"), Model: r.text(m, "model"),
 		TrustType: r.text(m, "trustType"), IsCompliant: r.flag(m, "isCompliant"), DeviceOwnership: r.text(m, "deviceOwnership")}
-}
-
-// words says what is stated, for a person.
-func (s *SignIn) words() string {
-	var all []string
-	add := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
-	if s.User != "" {
-		add("%s", s.User)
-	}
-	if s.Protocol != protocol.Unknown {
-		add("over %s", s.Protocol)
-	}
-	if s.Credential != policy.CredentialUnknown {
-		add("with %s", s.Credential)
-	}
-	if s.Facts.Addr.IsValid() {
-		add("from %s", s.Facts.Addr)
-	}
-	return strings.Join(all, " ")
 }

@@ -248,15 +248,14 @@ func (th *thief) covers(report, now *policy.Snapshot, who *policy.Facts, d door,
 
 // class is people whom the same policies are for.
 type class struct {
-	who                        policy.Facts // of one of them
-	other, eas                 map[int]way  // with a password, by class of address
-	browser, modern            way          // from anywhere
-	browserAfter, modernAfter  way          // likewise, with a factor of the thief's own
-	browserEnrol, modernEnrol  way          // registering one
-	people                     int
-	oldOpen, easOpen, noMFA    bool // somebody in it is open that way
-	registerable, asksForMFA   bool
-	coveredBy, coveredByLegacy []bool
+	who                       policy.Facts // of one of them
+	other, eas                map[int]way  // with a password, by class of address
+	browser, modern           way          // from anywhere
+	browserAfter, modernAfter way          // likewise, with a factor of the thief's own
+	browserEnrol, modernEnrol way          // registering one
+	people                    int
+	oldOpen, easOpen, noMFA   bool // somebody in it is open that way
+	registerable, asksForMFA  bool
 }
 
 // judgePeople puts people into classes and judges each class once.

@@ -11,14 +11,11 @@ import (
 	"github.com/portreeve/portreeve/internal/tenant"
 )
 
-const (
-	mostReasons = 12 // policies that a witness names
-	// A policy that exempts somebody by name is nearer to them than one that waits
-	// for a risk, and less near than one that a thief had to step around.
-	exempted = 4
-)
+const mostReasons = 12 // policies that a witness names
 
-// The steps of whyNot by how near a policy came to stopping a sign-in.
+// The steps of whyNot by how near a policy came to stopping a sign-in: one that
+// exempts somebody by name is nearer to them than one that waits for a risk, and
+// less near than one that a thief had to step around.
 const (
 	notForThem = iota
 	otherRisk  // or another flow
