@@ -71,6 +71,8 @@ func TestWhomAPasswordAloneLetsIn(t *testing.T) {
 			"password-only anna,mary imap,submission anywhere", "programs"},
 		"by day only": {[]string{`"conditions": {` + all + `, "portreeve": {"hours": {"include": [{"days": ["friday"], "from": "08:00", "to": "18:00"}], "timeZone": "UTC"}}}, ` + block},
 			"password-only anna,mary imap,submission anywhere", "hours"},
+		"but for some minutes of a day": {[]string{`"conditions": {` + all + `, "portreeve": {"hours": {"exclude": [{"days": ["monday"], "from": "03:05", "to": "03:09"}], "timeZone": "UTC"}}}, ` + block},
+			"password-only anna,mary imap,submission anywhere", "hours"},
 		"only by submission": {[]string{`"conditions": {` + strings.Replace(all, `["All"]}, "client`, `["imap"]}, "client`, 1) + `}, ` + block}, "password-only anna,mary submission anywhere", "applications"},
 	} {
 		t.Run(name, func(t *testing.T) {

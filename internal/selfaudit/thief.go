@@ -39,7 +39,7 @@ var foreign = []string{"BR", "VN", "US", "AQ"}
 
 const (
 	someASN = 64511 // RFC 5398: in nobody's hands
-	step    = 15 * time.Minute
+	step    = time.Minute // hours begin and end at one
 	week    = 7 * 24 * time.Hour
 )
 
