@@ -38,7 +38,7 @@ type thief struct {
 var foreign = []string{"BR", "VN", "US", "AQ"}
 
 const (
-	someASN = 64511 // RFC 5398: in nobody's hands
+	someASN = 64511       // RFC 5398: in nobody's hands
 	step    = time.Minute // hours begin and end at one
 	week    = 7 * 24 * time.Hour
 )
