@@ -31,9 +31,10 @@ const (
 	countEvery = time.Hour
 	// keptFor is how old they may be if nobody counts them anew.
 	keptFor = 2 * countEvery
-	// firstCount is how soon after the start they are counted: once the log's
-	// own upkeep has packed what was written last.
-	firstCount = 2 * time.Minute
+	// firstCount is how soon after the start they are counted: once the programs
+	// that lost their connections are back. What was written last is not packed
+	// yet and read row by row, at most one sheet of it.
+	firstCount = 20 * time.Second
 	// classDays is how far back classes reach at least: what a replay looks at unless it is told otherwise.
 	classDays = replayDays + 1
 )
