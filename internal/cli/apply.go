@@ -43,7 +43,7 @@ With --release the words are not a folder but the names of objects to be managed
 no longer; they stay as they are.`
 	c.Example = "  portreeve apply ./policy --plan plan.json --confirm-within 10m --reason CHG-12\n  portreeve apply --release \"Retire passwords\""
 	f := c.Flags()
-	f.StringVar(&plan, "plan", "", "make exactly the plan that `portreeve plan --out` wrote into this file")
+	f.StringVar(&plan, "plan", "", "make exactly the plan that plan --out wrote into this `file`")
 	f.StringVar(&commit, "commit", "", "the commit of the folder's checkout, shown as the objects' origin")
 	f.BoolVar(&force, "force", false, "though a test fails; needs --reason")
 	f.BoolVar(&release, "release", false, "manage the objects named from files no longer")
