@@ -17,6 +17,14 @@ func (a *api) selfAudit(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	names := a.naming(r.Context())
+	for i := range found {
+		if w := found[i].Witness; w != nil {
+			for j := range w.Past {
+				w.Past[j] = names.text(w.Past[j])
+			}
+		}
+	}
 	return list(append([]selfaudit.Finding{}, found...)), nil
 }
 

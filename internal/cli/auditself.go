@@ -43,34 +43,45 @@ func tellSelfAudit(w io.Writer, found []map[string]any) {
 		return
 	}
 	const shown = 5 // of the people whom a finding concerns
+	s := sheet{w: w}
 	for i, f := range found {
 		if i > 0 {
 			fmt.Fprintln(w)
 		}
-		fmt.Fprintf(w, "%s %s\n  %s\n", text(f["severity"]), text(f["kind"]), printable(text(f["sentence"])))
+		fmt.Fprintf(w, "%s %s\n", text(f["severity"]), text(f["kind"]))
+		s.table("  ", [][]string{{text(f["sentence"])}})
 		who := strings.Split(text(f["subjects"]), ",")
 		more := ""
 		if len(who) > shown {
 			who, more = who[:shown], fmt.Sprintf(" and %d more (-o json tells all)", len(who)-shown)
 		}
-		fmt.Fprintf(w, "  who      %s%s\n", printable(strings.Join(who, ", ")), more)
+		s.labelled("who", strings.Join(who, ", ")+more)
 		if x, is := f["witness"].(map[string]any); is {
-			fmt.Fprintf(w, "  witness  %s\n", printable(witnessWords(x)))
-			for _, past := range strings.Split(text(x["past"]), ",\"") {
-				fmt.Fprintf(w, "  past     %s\n", printable(past))
+			fmt.Fprintf(w, "  witness  %s\n", printable(witnessWords(x))) // in one line, to be copied
+			past, _ := x["past"].([]any)
+			for _, p := range past {
+				s.labelled("past", text(p))
 			}
 		}
-		fmt.Fprintf(w, "  mend     %s\n", printable(text(f["fix"])))
+		s.labelled("mend", text(f["fix"]))
 	}
+}
+
+// labelled prints a finding's fact; on a terminal a long one goes on below itself.
+func (s *sheet) labelled(label, fact string) {
+	s.table("  ", [][]string{{fmt.Sprintf("%-7s", label), fact}})
 }
 
 // witnessWords is a witness as a command that judges it.
 func witnessWords(x map[string]any) string {
 	words := []string{"portreeve whatif --user", text(x["user"]), "--protocol", text(x["protocol"]), "--credential password --ip", text(x["ipAddress"])}
-	for _, one := range [][2]string{{"country", "--country"}, {"program", "--program"}, {"platform", "--platform"}, {"at", "--at"}} {
+	for _, one := range [][2]string{{"country", "--country"}, {"program", "--program"}, {"platform", "--platform"}, {"asn", "--asn"}, {"at", "--at"}} {
 		if s := text(x[one[0]]); s != "" {
-			words = append(words, one[1], s)
+			words = append(words, one[1], quotedWord(s))
 		}
+	}
+	if x["viaWebmail"] == true {
+		words = append(words, "--via-webmail")
 	}
 	return strings.Join(words, " ")
 }

@@ -96,7 +96,7 @@ func (a *app) tellStatus(w io.Writer, f map[string]any) {
 	}
 	if danger, warning := text(at(f, "audit.danger")), text(at(f, "audit.warning")); danger+warning != "00" && danger != "" {
 		s.head("Audit")
-		s.text(danger + " holes and " + warning + " warnings: `portreeve audit self` tells")
+		s.text(counted(float64(number(at(f, "audit.danger"))), "hole") + " and " + counted(float64(number(at(f, "audit.warning"))), "warning") + ": `portreeve audit self` tells")
 	}
 	if targets := text(at(f, "alarms.targets")); targets != "" {
 		s.head("Alarms")
@@ -116,7 +116,7 @@ func (a *app) tellStatus(w io.Writer, f map[string]any) {
 			about[text(x["object"])+" "+text(x["name"])]++
 		}
 		for _, what := range slices.Sorted(maps.Keys(about)) {
-			s.text(fmt.Sprintf("%s: %s; `portreeve policy show NAME` tells", what, counted(float64(about[what]), "note")))
+			s.text(fmt.Sprintf("%s: %s; `portreeve policy lint` tells", what, counted(float64(about[what]), "note")))
 		}
 	}
 }
