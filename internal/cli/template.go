@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/portreeve/portreeve/internal/span"
+	"github.com/portreeve/portreeve/internal/spelling"
 )
 
 const templates = ours + "/templates"
@@ -30,6 +31,10 @@ func (a *app) policyNew() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if showAll && a.output().tty && a.format == "table" {
+			tellTemplates(a.out, known)
+			return nil
+		}
 		if showAll {
 			return a.output().list(known, field("template", "id"), field("makes", "displayName"), of("takes", takes), field("origin", "origin"), field("what it does", "description"))
 		}
@@ -47,7 +52,7 @@ func (a *app) policyNew() *cobra.Command {
   portreeve policy new --template password-alone-opens-nothing
   portreeve policy new --template scanners-one-network --set group=scanners --set network=10.0.4.0/24
   portreeve policy enable "A password alone opens nothing"`
-	c.Flags().StringVar(&m.template, "template", "", "which one; without it they are listed")
+	c.Flags().StringVar(&m.template, "template", "", "which one (--list tells all)")
 	c.Flags().BoolVar(&showAll, "list", false, "list the templates and what each takes")
 	c.Flags().StringArrayVar(&m.set, "set", nil, "a parameter of the template, such as group=scanners; several times for several values")
 	c.Flags().StringVar(&m.display, "name", "", "the policy's name, if not the template's")
@@ -102,15 +107,28 @@ func hasTemplate(known []row, name string) bool {
 	return false
 }
 
+// tellTemplates lists templates for a terminal, where what they do has no room in a column.
+func tellTemplates(w io.Writer, known []row) {
+	s := sheet{w: w}
+	for _, t := range known {
+		fmt.Fprintln(w, strings.TrimSpace(text(t.fields["id"])+"  "+takes(t.fields)))
+		s.table("    ", [][]string{{text(t.fields["description"])}})
+	}
+}
+
 func noTemplate(known []row, name string) error {
+	var names []string
+	for _, t := range known {
+		names = append(names, text(t.fields["id"]))
+	}
 	what := "say which template"
 	if name != "" {
-		what = fmt.Sprintf("there is no template %q", name)
+		what = fmt.Sprintf("there is no template %q%s", name, spelling.DidYouMean(name, names))
 	}
-	for _, t := range known {
-		what += fmt.Sprintf("\n  %s: %s", text(t.fields["id"]), text(t.fields["description"]))
+	for _, n := range names {
+		what += "\n  " + n
 	}
-	return &failure{exit: exitUsage, what: what, next: "`portreeve policy new --template NAME --dry-run` says what one would have done"}
+	return &failure{exit: exitUsage, what: what, next: "`portreeve policy new --list` says what each does and takes, `portreeve policy new --template NAME --dry-run` what one would have done"}
 }
 
 func (a *app) tellTemplate(w io.Writer, f map[string]any) {

@@ -105,14 +105,14 @@ func nameOf(raw json.RawMessage) string {
 func (t *Template) check(given, into map[string][]string) error {
 	for name := range given {
 		if !slices.ContainsFunc(t.Parameters, func(p Parameter) bool { return p.Name == name }) {
-			return &Fault{name, fmt.Sprintf("the template %s has no such parameter; it has %s", t.Name, t.parameters())}
+			return &Fault{name, fmt.Sprintf("the template %s has no parameter %q; it has %s", t.Name, name, t.parameters())}
 		}
 	}
 	for _, p := range t.Parameters {
 		values := given[p.Name]
 		switch {
 		case len(values) == 0 && p.Required:
-			return &Fault{p.Name, fmt.Sprintf("the template %s needs it (%s): such as %s=%s", t.Name, lowerFirst(p.Description), p.Name, p.Example)}
+			return &Fault{p.Name, fmt.Sprintf("the template %s needs %s (%s), such as %s=%s", t.Name, p.Name, lowerFirst(p.Description), p.Name, p.Example)}
 		case len(values) > 1 && !p.Many:
 			return &Fault{p.Name, "it is given once"}
 		case len(values) > maxValues:
