@@ -14,14 +14,15 @@ import (
 var listing = map[string]string{
 	"app password":            "portreeve apppw list",
 	"authentication policy":   "portreeve authpolicy list",
-	"authentication strength": "",
+	"authentication strength": "portreeve strength list",
 	"directory":               "portreeve directory list",
 	"group":                   "portreeve group list",
 	"named location":          "portreeve location list",
 	"person":                  "portreeve user list",
 	"policy":                  "portreeve policy list",
+	"policy or location":      "portreeve policy lint",
 	"sign-in":                 "portreeve signins list",
-	"template":                "portreeve policy new",
+	"template":                "portreeve policy new --list",
 }
 
 // notFound says that nothing has a name, which of the names there are was

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
@@ -291,7 +292,11 @@ func (a *app) importLog(cmd *cobra.Command, name, from, zone string, year int, d
 // noFile is an error of opening a file.
 func noFile(err error) error {
 	if errors.Is(err, os.ErrNotExist) {
-		return &failure{exit: exitNotFound, what: err.Error()}
+		what := err.Error()
+		if p := (*fs.PathError)(nil); errors.As(err, &p) {
+			what = p.Path + ": no such file or folder"
+		}
+		return &failure{exit: exitNotFound, what: what}
 	}
 	return err
 }
