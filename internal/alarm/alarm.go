@@ -92,10 +92,11 @@ type Service struct {
 	wake chan struct{}
 	mu   sync.Mutex
 	told map[string]time.Time // when a fault was told
+	held map[string]*outcome  // of tries, which could not be written; by heldKey
 
 	// What Run alone uses.
 	seen    map[string]time.Time // since when a condition was seen, by its mark
-	foreign map[string]bool      // conditions that were told without being written
+	foreign map[string]*spoken   // what was told without being written, by mark and kind
 	around  []Condition          // as found last
 	looked  time.Time            // when that was
 }
@@ -105,7 +106,7 @@ func New(o Options) *Service {
 	if o.Client == nil {
 		o.Client = &http.Client{Timeout: postTime, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	}
-	return &Service{Options: o, wake: make(chan struct{}, 1), seen: map[string]time.Time{}, foreign: map[string]bool{}, told: map[string]time.Time{}}
+	return &Service{Options: o, wake: make(chan struct{}, 1), seen: map[string]time.Time{}, foreign: map[string]*spoken{}, told: map[string]time.Time{}, held: map[string]*outcome{}}
 }
 
 const (

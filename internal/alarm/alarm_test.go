@@ -42,6 +42,7 @@ type desk struct {
 	faults  []string
 	now     []Condition
 	url     string
+	dir     string
 }
 
 func sit(t *testing.T) *desk {
@@ -52,7 +53,7 @@ func sit(t *testing.T) *desk {
 	t.Cleanup(func() { _ = s.Close() })
 	box, err := secret.OpenBox(filepath.Join(dir, "key"))
 	check(t, err)
-	d := &desk{t: t, s: s}
+	d := &desk{t: t, s: s, dir: dir}
 	d.Service = New(Options{Store: s, Box: box, Version: "test", Now: func(context.Context) []Condition { return d.now },
 		Fault: func(what string, err error) {
 			d.mu.Lock()
@@ -99,10 +100,11 @@ func (d *desk) round() {
 	d.t.Helper()
 	check(d.t, d.look(d.t.Context()))
 	check(d.t, d.exclusions(d.t.Context(), time.Now()))
-	due, err := d.s.DueDeliveries(d.t.Context(), time.Now().Add(24*time.Hour), 100)
+	due, err := d.s.Deliveries(d.t.Context(), store.Waiting, 100)
 	check(d.t, err)
+	now := time.Now()
 	for i := range due {
-		due[i].Next = time.Now()
+		due[i].Next = now
 		check(d.t, d.s.Write(d.t.Context(), func(tx *store.Tx) error { return tx.PutDelivery(&due[i]) }))
 	}
 	check(d.t, d.deliver(d.t.Context()))

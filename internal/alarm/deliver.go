@@ -32,63 +32,108 @@ var errGone = errors.New("410 Gone: the receiver wants no more alarms")
 
 // deliver tries what is due.
 func (s *Service) deliver(ctx context.Context) error {
-	due, err := s.Store.DueDeliveries(ctx, time.Now(), dueMost)
-	if err != nil || len(due) == 0 {
-		return err
-	}
 	all, err := s.Store.AlarmTargets(ctx)
 	if err != nil {
 		return err
 	}
 	var wg sync.WaitGroup
 	for i := range all {
-		wg.Go(func() { s.deliverTo(ctx, &all[i], due) })
+		wg.Go(func() { s.report("cannot deliver alarms", s.deliverTo(ctx, &all[i])) })
 	}
 	wg.Wait()
 	return nil
 }
 
 // deliverTo tries what is due for one target in its order, up to the first that
-// does not arrive: one who is away is not waited for again and again.
-func (s *Service) deliverTo(ctx context.Context, t *store.AlarmTarget, due []store.Delivery) {
+// does not arrive: one who is away is not waited for again and again. One who is
+// slow has the time of one try; what is left comes in the next round, so that it
+// holds nobody else up.
+func (s *Service) deliverTo(ctx context.Context, t *store.AlarmTarget) error {
+	began := time.Now()
+	due, err := s.Store.DueDeliveries(ctx, t.ID, began, dueMost)
+	if err != nil {
+		return err
+	}
 	for i := range due {
-		if due[i].Target == t.ID && !s.attempt(ctx, t, &due[i]) {
-			return
+		if !s.attempt(ctx, t, &due[i]) || time.Since(began) > postTime {
+			break
 		}
 	}
+	return nil
+}
+
+// outcome is how a try went.
+type outcome struct {
+	store.Delivery
+	gone bool // the receiver wants no more
 }
 
 // attempt is one try, and what it changes. It says whether the alarm arrived.
+// What was tried and could not be written down is not tried again for that.
 func (s *Service) attempt(ctx context.Context, t *store.AlarmTarget, d *store.Delivery) (arrived bool) {
-	err := s.send(ctx, t, d)
-	if ctx.Err() != nil {
-		return false // we stop; it is tried again after the next start
+	o, held := s.heldBack(d)
+	if !held || o.State == store.Waiting && !o.Next.After(time.Now()) {
+		if held {
+			*d = o.Delivery
+		}
+		err := s.send(ctx, t, d)
+		if err != nil && ctx.Err() != nil {
+			return false // we stop; it is tried again after the next start
+		}
+		o = s.judge(t, d, err)
 	}
-	arrived = err == nil
-	gone := errors.Is(err, errGone)
+	s.settle(ctx, t, o)
+	return o.State == store.Delivered
+}
+
+// judge is what the result of a try means.
+func (s *Service) judge(t *store.AlarmTarget, d *store.Delivery, err error) *outcome {
+	o := &outcome{*d, errors.Is(err, errGone)}
 	switch {
 	case err == nil:
-		d.State, d.Fault = store.Delivered, ""
-	case gone || d.Tries >= len(waits):
-		d.State, d.Fault = store.Dead, short(err)
+		o.State, o.Fault = store.Delivered, ""
+	case o.gone || d.Tries >= len(waits):
+		o.State, o.Fault = store.Dead, short(err)
 		s.Fault("alarm "+d.Kind+" was given up for "+t.Name, err)
 	default:
-		d.Next, d.Fault = time.Now().Add(waits[d.Tries]), short(err)
+		o.Next, o.Fault = time.Now().Add(waits[d.Tries]), short(err)
 	}
-	d.Tries++
-	err = s.Store.Write(ctx, func(tx *store.Tx) error {
-		if gone {
-			if err := tx.MarkGone(t.ID); err != nil {
-				return err
-			}
+	o.Tries++
+	return o
+}
+
+// settle writes an outcome, even as we stop: what arrived is not told again by
+// the next start. What cannot be written is held back.
+func (s *Service) settle(ctx context.Context, t *store.AlarmTarget, o *outcome) {
+	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), writingTime)
+	defer cancel()
+	err := s.Store.Write(writing, func(tx *store.Tx) error {
+		if err := tx.PutDelivery(&o.Delivery); err != nil || !o.gone {
+			return err
 		}
-		return tx.PutDelivery(d)
+		return tx.MarkGone(t.ID, o.Fault)
 	})
+	s.mu.Lock()
+	if err == nil {
+		delete(s.held, heldKey(&o.Delivery))
+	} else {
+		s.held[heldKey(&o.Delivery)] = o // at most dueMost a target: no more are due while these are
+	}
+	s.mu.Unlock()
 	if err != nil && ctx.Err() == nil {
 		s.report("cannot write how an alarm was delivered", err)
 	}
-	return arrived
 }
+
+// heldBack is the outcome of the last try, if it could not be written.
+func (s *Service) heldBack(d *store.Delivery) (*outcome, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o, is := s.held[heldKey(d)]
+	return o, is
+}
+
+func heldKey(d *store.Delivery) string { return d.ID + " " + d.Target }
 
 // send sends an alarm to a target, once.
 func (s *Service) send(ctx context.Context, t *store.AlarmTarget, d *store.Delivery) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/portreeve/portreeve/internal/policy/graph"
+	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/store"
 )
 
@@ -24,7 +26,8 @@ const (
 	steady = 20 * time.Second
 	// expiredFor is how long after its end an exclusion is still told, had we been down.
 	expiredFor = 7 * 24 * time.Hour
-	readMost   = 500 // audit rows and sign-ins of one look
+	readMost   = 500 // audit rows of one look, and sign-ins of one page
+	readPages  = 40  // of a person's sign-ins in one look
 	keptFor    = 90 * 24 * time.Hour
 	// late is how far back sign-ins are looked for: one may be written a while
 	// after it began.
@@ -110,7 +113,8 @@ func (s *Service) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(s.audits(ctx, marks), s.breakGlass(ctx, marks), s.conditions(ctx, targets, marks))
+	now := s.Now(ctx)
+	return errors.Join(s.audits(ctx, marks), s.breakGlass(ctx, marks, filling(now)), s.conditions(ctx, targets, marks, now))
 }
 
 // policyKinds are the kinds of audit rows that change who is let in.
@@ -156,8 +160,14 @@ func raiseAudit(tx *store.Tx, r *store.Audit) error {
 	return err
 }
 
-// breakGlass raises sign-ins with a right secret to accounts of last resort.
-func (s *Service) breakGlass(ctx context.Context, marks map[string]string) error {
+// filling says that sign-ins wait in the journal, whose times may be hours ago.
+func filling(now []Condition) bool {
+	return slices.ContainsFunc(now, func(c Condition) bool { return c.Kind == JournalFilling })
+}
+
+// breakGlass raises sign-ins with a right secret to accounts of last resort. How
+// far was read stays where it is while some are still to come.
+func (s *Service) breakGlass(ctx context.Context, marks map[string]string, toCome bool) error {
 	people, err := s.Store.BreakGlass(ctx)
 	if err != nil || len(people) == 0 {
 		return err
@@ -168,33 +178,47 @@ func (s *Service) breakGlass(ctx context.Context, marks map[string]string) error
 		return fmt.Errorf("reading how far the sign-ins were read: %w", err)
 	}
 	for _, p := range people {
-		found, _, err := s.Store.Events(ctx, store.EventFilter{User: p.ID, From: from.Add(-late)}, store.Cursor{}, readMost)
-		if err != nil {
-			return err
-		}
-		for i := range found {
-			e := &found[i]
-			if !e.Facts.Proven && e.Code != 0 {
-				continue // a guess; that it is guessed at is no use of it
-			}
-			what := "was let in"
-			if e.Code != 0 {
-				what = "showed the right secret and was refused (" + e.Code.String() + ")"
-			}
-			a, err := happened(BreakGlassUsed, "signin:"+e.ID.String(), e.At, detail{Reference: string(e.ID.Reference()), About: p.Address, ID: p.ID,
-				Sentence: fmt.Sprintf("The account of last resort %s %s over %s from %s.", p.Address, what, e.Facts.Protocol, e.Facts.Addr)})
+		f, at := store.EventFilter{User: p.ID, From: from.Add(-late)}, store.Cursor{}
+		for range readPages { // guesses may be many
+			found, next, err := s.Store.Events(ctx, f, at, readMost)
 			if err != nil {
 				return err
 			}
-			if err := s.Store.Write(ctx, func(tx *store.Tx) error { _, err := tx.Raise(a); return err }); err != nil {
+			if err := s.raiseUses(ctx, p, found); err != nil {
 				return err
+			}
+			if at = next; at == (store.Cursor{}) {
+				break
 			}
 		}
 	}
-	if now.Sub(from) < late {
+	if toCome || now.Sub(from) < late {
 		return nil // not a write every two seconds
 	}
 	return s.Store.Write(ctx, func(tx *store.Tx) error { return tx.SetAlarmMark(signInMark, now.UTC().Format(time.RFC3339Nano)) })
+}
+
+// raiseUses raises those of somebody's sign-ins that showed the right secret.
+func (s *Service) raiseUses(ctx context.Context, p store.Person, found []signin.Event) error {
+	for i := range found {
+		e := &found[i]
+		if e.Facts.Person != p.ID || !e.Facts.Proven && e.Code != 0 {
+			continue // somebody else in their mailbox, or a guess; that it is guessed at is no use of it
+		}
+		what := "was let in"
+		if e.Code != 0 {
+			what = "showed the right secret and was refused (" + e.Code.String() + ")"
+		}
+		a, err := happened(BreakGlassUsed, "signin:"+e.ID.String(), e.At, detail{Reference: string(e.ID.Reference()), About: p.Address, ID: p.ID,
+			Sentence: fmt.Sprintf("The account of last resort %s %s over %s from %s.", p.Address, what, e.Facts.Protocol, e.Facts.Addr)})
+		if err != nil {
+			return err
+		}
+		if err := s.Store.Write(ctx, func(tx *store.Tx) error { _, err := tx.Raise(a); return err }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // dueDays are how many days before an exclusion's end it is told.
@@ -252,10 +276,10 @@ func nearest(left time.Duration) (days int) {
 }
 
 // conditions raises what has become so, and what is so no more.
-func (s *Service) conditions(ctx context.Context, targets []store.AlarmTarget, marks map[string]string) error {
+func (s *Service) conditions(ctx context.Context, targets []store.AlarmTarget, marks map[string]string, found []Condition) error {
 	now := time.Now()
 	is := map[string]Condition{}
-	for _, c := range append(s.Now(ctx), s.around...) {
+	for _, c := range append(found, s.around...) {
 		is[isMark+string(c.Kind)+" "+c.About] = c
 	}
 	for mark := range s.seen {
@@ -267,14 +291,15 @@ func (s *Service) conditions(ctx context.Context, targets []store.AlarmTarget, m
 		if _, known := s.seen[mark]; !known {
 			s.seen[mark] = now
 		}
-		if marks[mark] != "" || now.Sub(s.seen[mark]) < steady {
+		_, ended := s.foreign[mark+" "+string(over[c.Kind])]
+		if marks[mark] != "" && !ended || now.Sub(s.seen[mark]) < steady {
 			continue
 		}
 		if err := s.turn(ctx, targets, mark, c.Kind, c.About, c.Sentence, now); err != nil {
 			return err
 		}
 	}
-	for mark := range marks {
+	for mark := range s.begun(marks) {
 		kind, about, _ := strings.Cut(strings.TrimPrefix(mark, isMark), " ")
 		end, ends := over[Kind(kind)]
 		if _, still := is[mark]; still || !strings.HasPrefix(mark, isMark) || !ends || end == BypassClosed && s.looked.IsZero() {
@@ -294,37 +319,97 @@ var endings = map[Kind]func(string) string{
 	DirectoryBack:  func(about string) string { return "The directory " + about + " is back." },
 }
 
+// begun are the marks of what was told to have begun, written or not.
+func (s *Service) begun(marks map[string]string) map[string]string {
+	all := maps.Clone(marks)
+	for _, x := range s.foreign {
+		if _, begins := over[x.kind]; begins {
+			all[x.mark] = ""
+		}
+	}
+	return all
+}
+
+// spoken is an alarm that was sent without being written.
+type spoken struct {
+	store.Alarm
+	mark string
+	kind Kind
+	told []string // ids of the targets where it arrived
+}
+
 // turn raises that something began or ended to be so. Where that cannot be
-// written, it is sent once without: a full disk is what somebody wants to hear of.
+// written, it is sent once without: a full disk is what somebody wants to hear
+// of. Once it can be, it is written as what those have who heard it.
 func (s *Service) turn(ctx context.Context, targets []store.AlarmTarget, mark string, k Kind, about, sentence string, now time.Time) error {
-	a, err := happened(k, mark+" "+string(k)+" "+now.UTC().Format(time.RFC3339Nano), now, detail{Sentence: sentence, About: about})
-	if err != nil {
+	key := mark + " " + string(k)
+	x := s.foreign[key]
+	if x == nil {
+		a, err := happened(k, key+" "+now.UTC().Format(time.RFC3339Nano), now, detail{Sentence: sentence, About: about})
+		if err != nil {
+			return err
+		}
+		x = &spoken{Alarm: a, mark: mark, kind: k}
+	}
+	err := s.writeTurn(ctx, x)
+	if err == nil {
+		s.unsay(mark)
+		return nil
+	}
+	if ctx.Err() != nil || s.foreign[key] != nil {
 		return err
 	}
-	value := now.UTC().Format(time.RFC3339)
-	if _, began := over[k]; !began {
+	s.unsay(mark)
+	s.foreign[key] = x
+	s.speak(ctx, targets, x)
+	return err
+}
+
+// writeTurn writes an alarm of something that began or ended, and that it did.
+func (s *Service) writeTurn(ctx context.Context, x *spoken) error {
+	value := x.At.UTC().Format(time.RFC3339)
+	if _, begins := over[x.kind]; !begins {
 		value = ""
 	}
 	writing, cancel := context.WithTimeout(ctx, writingTime)
 	defer cancel()
-	err = s.Store.Write(writing, func(tx *store.Tx) error {
-		if _, err := tx.Raise(a); err != nil {
+	return s.Store.Write(writing, func(tx *store.Tx) error {
+		if _, err := tx.Raise(x.Alarm); err != nil {
 			return err
 		}
-		return tx.SetAlarmMark(mark, value)
-	})
-	if err == nil {
-		delete(s.foreign, mark)
-		return nil
-	}
-	if ctx.Err() != nil || s.foreign[mark] {
-		return err
-	}
-	s.foreign[mark] = true
-	for i := range targets {
-		if t := &targets[i]; !t.Gone && (len(t.Kinds) == 0 || slices.Contains(t.Kinds, string(k))) {
-			s.report("cannot tell "+t.Name, s.send(ctx, t, &store.Delivery{Alarm: a, Target: t.ID}))
+		for _, target := range x.told {
+			if err := tx.PutDelivery(&store.Delivery{Alarm: x.Alarm, Target: target, State: store.Delivered, Tries: 1, Next: x.At}); err != nil {
+				return err
+			}
 		}
+		return tx.SetAlarmMark(x.mark, value)
+	})
+}
+
+// unsay forgets what was told of a mark without being written.
+func (s *Service) unsay(mark string) {
+	maps.DeleteFunc(s.foreign, func(_ string, x *spoken) bool { return x.mark == mark })
+}
+
+// speak sends an alarm once to all who want its kind, side by side.
+func (s *Service) speak(ctx context.Context, targets []store.AlarmTarget, x *spoken) {
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	for i := range targets {
+		t := &targets[i]
+		if t.Gone || len(t.Kinds) > 0 && !slices.Contains(t.Kinds, string(x.kind)) {
+			continue
+		}
+		wg.Go(func() {
+			err := s.send(ctx, t, &store.Delivery{Alarm: x.Alarm, Target: t.ID})
+			if err != nil {
+				s.report("cannot tell "+t.Name, err)
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			x.told = append(x.told, t.ID)
+		})
 	}
-	return err
+	wg.Wait()
 }

@@ -60,9 +60,13 @@ func (tx *Tx) DeleteAlarmTarget(t AlarmTarget) error {
 	return tx.record("delete", "alarm", t.ID, t.Name, t, nil)
 }
 
-// MarkGone notes that a target wants nothing more.
-func (tx *Tx) MarkGone(target string) error {
-	return tx.exec(`UPDATE alarm_targets SET gone = 1 WHERE id = ?`, target)
+// MarkGone notes that a target wants nothing more: what waits to go there is
+// given up, for the reason given.
+func (tx *Tx) MarkGone(target, fault string) error {
+	if err := tx.exec(`UPDATE alarm_targets SET gone = 1 WHERE id = ?`, target); err != nil {
+		return err
+	}
+	return tx.exec(`UPDATE alarm_deliveries SET state = ?, fault = ? WHERE target = ? AND state = ?`, Dead, fault, target, Waiting)
 }
 
 // Alarm is something that happened which somebody wants to hear of.
@@ -114,9 +118,10 @@ func scanDelivery(r scanner) (d Delivery, err error) {
 	return d, err
 }
 
-// DueDeliveries are those to be tried by a time, the oldest first, so many at most.
-func (s *Store) DueDeliveries(ctx context.Context, by time.Time, most int) ([]Delivery, error) {
-	return collect(ctx, s, scanDelivery, deliveryQuery+`WHERE d.state = ? AND d.next <= ? ORDER BY d.next, a.at LIMIT ?`, Waiting, nanos(by), most)
+// DueDeliveries are those to one target to be tried by a time, the oldest first,
+// so many at most.
+func (s *Store) DueDeliveries(ctx context.Context, target string, by time.Time, most int) ([]Delivery, error) {
+	return collect(ctx, s, scanDelivery, deliveryQuery+`WHERE d.state = ? AND d.next <= ? AND d.target = ? ORDER BY d.next, a.at LIMIT ?`, Waiting, nanos(by), target, most)
 }
 
 // Deliveries lists those in a state, all if it is empty, the newest first.
