@@ -178,6 +178,9 @@ func (a *api) approveAppPassword(r *http.Request) (any, error) {
 		return nil, bad("pendingMark", "say which program and network is approved: pendingMark, as it stands beside them")
 	}
 	return a.onAppPassword(r, func(ctx context.Context, who store.Actor, p *apppassword.Password) error {
+		if err := a.sparePerson(r, p.Person); err != nil {
+			return err
+		}
 		if p.Pending && p.PendingMark != c.PendingMark {
 			return &Error{Status: http.StatusConflict, Code: "Conflict", Target: "pendingMark",
 				Message: "another program or network waits now than was approved: look again before you let it in"}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/portreeve/portreeve/internal/approval"
@@ -147,7 +148,8 @@ func (a *api) allowRequest(r *http.Request) (any, error) {
 		return nil, err
 	}
 	return a.answer(r, func(ctx context.Context, who store.Actor) (any, error) {
-		w, err := a.Approvals.Approve(ctx, who, "", r.PathValue("id"), approval.Approver{Administrator: true, Days: c.Days})
+		w, err := a.Approvals.Approve(ctx, who, "", r.PathValue("id"), approval.Approver{Administrator: true, Days: c.Days,
+			Spares: func(person string) error { return a.sparePerson(r, person) }})
 		_, name, _ := a.whose(r)
 		return created{shownWindow{Window: w, User: name(w.Person)}}, err
 	})
@@ -265,8 +267,11 @@ func (a *api) adopt(r *http.Request) (any, error) {
 		return nil, bad("seen", "%v", err)
 	}
 	return a.answer(r, func(ctx context.Context, who store.Actor) (any, error) {
-		rep, err := a.Approvals.Adopt(ctx, who, approval.AdoptOptions{Seen: seen, Group: c.Group, Days: c.Days, DryRun: c.DryRun,
-			Exclude: c.Exclude, Include: c.Include, Widen: c.Widen})
+		o := approval.AdoptOptions{Seen: seen, Group: c.Group, Days: c.Days, DryRun: c.DryRun, Exclude: c.Exclude, Include: c.Include, Widen: c.Widen}
+		if err := a.spareAdopted(r, ctx, who, o); err != nil {
+			return nil, err
+		}
+		rep, err := a.Approvals.Adopt(ctx, who, o)
 		out := adopted{Report: rep, Made: len(rep.Windows)}
 		if rep.SignIns > 0 {
 			out.Share = float64(rep.Pass) / float64(rep.SignIns)
@@ -275,5 +280,20 @@ func (a *api) adopt(r *http.Request) (any, error) {
 			out.Windows = rep.Windows
 		}
 		return out, err
+	})
+}
+
+// spareAdopted refuses who may not change policy to adopt an administrator's.
+func (a *api) spareAdopted(r *http.Request, ctx context.Context, who store.Actor, o approval.AdoptOptions) error {
+	if o.DryRun || mayDecide(r) {
+		return nil
+	}
+	o.DryRun = true
+	rep, err := a.Approvals.Adopt(ctx, who, o)
+	if err != nil {
+		return err
+	}
+	return a.spareThose(r, func(p store.Person) (bool, error) {
+		return slices.ContainsFunc(rep.Windows, func(w approval.Window) bool { return w.Person == p.ID }), nil
 	})
 }

@@ -136,6 +136,11 @@ func (a *api) putDelegation(r *http.Request) (any, error) {
 		return nil, err
 	}
 	d, err := a.readDelegation(r, &c)
+	if err == nil && d.Scope == store.OneMailbox {
+		err = a.sparePerson(r, d.Subject)
+	} else if err == nil {
+		err = a.spareMembers(r, d.Subject) // of every mailbox it is empty
+	}
 	if err != nil {
 		return nil, err
 	}

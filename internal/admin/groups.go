@@ -89,6 +89,9 @@ func (a *api) deleteGroup(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := a.spareMembers(r, g.ID); err != nil {
+		return nil, err
+	}
 	_, err = a.change(r, func(tx *store.Tx) error { return tx.DeleteGroup(g.ID) })
 	return nil, err
 }
@@ -101,7 +104,7 @@ func (a *api) memberOf(r *http.Request) (store.Member, error) {
 	}
 	name := r.PathValue("member")
 	if p, err := a.findPerson(r, name); err == nil {
-		return store.Member{Group: g.ID, Member: p.ID}, nil
+		return store.Member{Group: g.ID, Member: p.ID}, a.spareAdministrator(r, p)
 	}
 	inner, err := a.Store.Group(r.Context(), name)
 	if err != nil {
@@ -112,7 +115,7 @@ func (a *api) memberOf(r *http.Request) (store.Member, error) {
 	if inner.ID == g.ID {
 		return store.Member{}, bad("", "%s is that group itself", inner.Name)
 	}
-	return store.Member{Group: g.ID, Member: inner.ID, IsGroup: true}, nil
+	return store.Member{Group: g.ID, Member: inner.ID, IsGroup: true}, a.spareMembers(r, inner.ID)
 }
 
 func (a *api) addMember(r *http.Request) (any, error) {

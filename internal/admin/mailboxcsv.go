@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/portreeve/portreeve/internal/policy"
@@ -83,6 +84,11 @@ func (a *api) importMailboxes(r *http.Request) (any, error) {
 	}
 	if out.DryRun = q.Get("dryRun") == "true"; out.DryRun {
 		return out, nil
+	}
+	if err := a.spareThose(r, func(p store.Person) (bool, error) {
+		return slices.ContainsFunc(out.values, func(v mailboxSwitch) bool { return v.person == p.ID }), nil
+	}); err != nil {
+		return nil, err
 	}
 	sheet, rows, err := sheetOf(file, text, q.Get("name"), s)
 	if err != nil {

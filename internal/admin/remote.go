@@ -21,6 +21,9 @@ const originRemote = "https"
 // told to wait.
 const retryAfter = "60"
 
+// stillEvery is how often a request that goes on is held to its token.
+const stillEvery = 2 * time.Second
+
 // holderKey finds in a request's context who showed a token; requests over the
 // socket have none.
 type holderKey struct{}
@@ -81,9 +84,33 @@ func (o *remote) known(w http.ResponseWriter, r *http.Request) {
 		o.unknown(w, r, err)
 		return
 	}
-	ctx := context.WithValue(r.Context(), peerKey{}, h.Actor())
+	held, end := o.whileHeld(r.Context(), h)
+	defer end()
+	ctx := context.WithValue(held, peerKey{}, h.Actor())
 	ctx = context.WithValue(store.WithOrigin(ctx, originRemote), holderKey{}, h)
 	o.Interface.ServeHTTP(w, r.WithContext(ctx))
+}
+
+// whileHeld is a context that ends when a token is revoked or has run out, for
+// what is followed for hours.
+func (o *remote) whileHeld(ctx context.Context, h *admintoken.Holder) (context.Context, context.CancelFunc) {
+	ctx, end := context.WithCancel(ctx)
+	go func() {
+		tick := time.NewTicker(stillEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				if !o.api.Tokens.Holds(ctx, h) {
+					end()
+					return
+				}
+			}
+		}
+	}()
+	return ctx, end
 }
 
 // unknown answers who shows no token of ours. What they send is not waited for.
@@ -125,45 +152,4 @@ func (a *api) permit(r *http.Request, pattern string) error {
 			Message: "Insufficient privileges to complete the operation: it needs the scope " + string(x.scope) + ", and the token " + h.Token.Name + " (" + h.Token.Role + ") does not have it."}
 	}
 	return a.spareAdministrators(r, h, x.scope)
-}
-
-// spareAdministrators keeps whoever may only help people from helping
-// themselves to an administrator's account: a pass or an app password of one is
-// worth what an administrator is.
-func (a *api) spareAdministrators(r *http.Request, h *admintoken.Holder, scope admintoken.Scope) error {
-	if r.Method == http.MethodGet || r.PathValue("id") == "" || h.May(admintoken.PolicyWrite) || !slices.Contains([]admintoken.Scope{admintoken.FactorWrite, admintoken.UserWrite}, scope) {
-		return nil
-	}
-	spellings := []string{r.PathValue("id")} // as the handler finds them
-	if address, err := a.Canonical(spellings[0]); err == nil {
-		spellings = append(spellings, address)
-	}
-	for _, name := range spellings {
-		p, err := a.Store.Person(r.Context(), name)
-		if errors.Is(err, store.ErrNotFound) {
-			continue
-		}
-		if err == nil {
-			err = a.spareAdministrator(r, p)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// spareAdministrator is the same for one person, for handlers that find out
-// whom a request is about. Over the socket everybody administers.
-func (a *api) spareAdministrator(r *http.Request, p store.Person) error {
-	h, ok := r.Context().Value(holderKey{}).(*admintoken.Holder)
-	if !ok || h.May(admintoken.PolicyWrite) {
-		return nil
-	}
-	is, err := a.Store.IsAdministrator(r.Context(), p.ID)
-	if err == nil && is {
-		return &Error{Status: http.StatusForbidden, Code: "Authorization_RequestDenied", Target: string(admintoken.PolicyWrite),
-			Message: p.Address + " is an administrator: only a token of the role administrator does this to them"}
-	}
-	return err
 }

@@ -222,6 +222,13 @@ func (s *Service) Client(ctx context.Context, id, shown string, from netip.Addr)
 	})
 }
 
+// Holds says that a holder's token is still there and has not run out. What
+// cannot be found out is a no.
+func (s *Service) Holds(ctx context.Context, h *Holder) bool {
+	t, err := s.Store.AdminToken(ctx, h.Token.ID)
+	return err == nil && t.ID == h.Token.ID && (t.Expires.IsZero() || time.Now().Before(t.Expires))
+}
+
 // guarded looks a token up unless its address has shown too many wrong ones.
 func (s *Service) guarded(ctx context.Context, shown string, from netip.Addr, look func() (store.AdminToken, error)) (*Holder, error) {
 	if shown == "" || len(shown) > maxShown {

@@ -45,6 +45,8 @@ type Approver struct {
 	// Administrator says that an administrator answers for somebody: the
 	// command line, where neither network nor reference is asked for.
 	Administrator bool
+	// Spares refuses a request of a person, by id, with its error; nil: nobody's.
+	Spares func(person string) error
 }
 
 // Approve makes a window of a request, once. request is its id, or a reference
@@ -53,6 +55,11 @@ func (s *Service) Approve(ctx context.Context, who store.Actor, person, request 
 	r, err := s.request(ctx, person, request)
 	if err != nil {
 		return Window{}, err
+	}
+	if a.Spares != nil {
+		if err := a.Spares(r.Person); err != nil {
+			return Window{}, err
+		}
 	}
 	if err := s.answerable(ctx, &r, a); err != nil {
 		return Window{}, err
