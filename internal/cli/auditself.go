@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -22,6 +23,9 @@ func (a *app) auditSelf() *cobra.Command {
 		if err := a.output().object(r, func(w io.Writer) { tellSelfAudit(w, found) }); err != nil {
 			return err
 		}
+		if a.doorless(cmd.Context()) {
+			a.note("no listener is open here, so no protocol was tried: sign-ins do not come through this server")
+		}
 		if exitCode && len(found) > 0 {
 			return &ended{exitPending}
 		}
@@ -35,6 +39,12 @@ servers that can be reached around the gate, policies narrowed by one more condi
 people exempt from a policy who were not seen for 90 days.`
 	c.Flags().BoolVar(&exitCode, "exit-code", false, "end with 3 if something was found")
 	return c
+}
+
+// doorless says whether nobody can sign in by mail here, as where a server only observes.
+func (a *app) doorless(ctx context.Context) bool {
+	r, err := a.client().object(ctx, ours+"/status", nil)
+	return err == nil && len(items(r.fields["listeners"])) == 0
 }
 
 func tellSelfAudit(w io.Writer, found []map[string]any) {
