@@ -102,6 +102,10 @@ func (d objects) imports() *cobra.Command {
 		}
 		var all []*policyfile.Document
 		for _, name := range args {
+			if info, err := os.Stat(name); err == nil && info.IsDir() {
+				return &failure{exit: exitUsage, what: name + " is a folder, and this takes files",
+					next: "`portreeve plan DIR` says what a folder of policy files would change here, and `portreeve apply DIR` changes it"}
+			}
 			docs, err := policyfile.Read(name, d.in)
 			if err != nil {
 				return broken(err)
@@ -211,7 +215,7 @@ func (d objects) importAll(ctx context.Context, docs []*policyfile.Document, o i
 		return err
 	}
 	for _, one := range answer.Value {
-		word := map[bool]string{true: "added", false: "kept"}[one.New]
+		word := map[bool]string{true: "added", false: "replaced"}[one.New]
 		if o.dry {
 			word = "checked"
 		}
