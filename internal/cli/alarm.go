@@ -142,7 +142,7 @@ func (a *app) alarmReplay() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		a.done("%s are tried anew", text(r.fields["replayed"]))
+		a.done("%s tried anew", counted(float64(number(r.fields["replayed"])), "alarm"))
 		return nil
 	})
 	c.Flags().BoolVar(&all, "all", false, "all that were given up")

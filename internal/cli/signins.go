@@ -275,13 +275,13 @@ func (a *app) importLog(cmd *cobra.Command, name, from, zone string, year int, d
 		return a.output().object(r, nil)
 	}
 	f := r.fields
-	a.done("%s: %s, %s sign-ins, of which %s were let in that policy would refuse; %s by people nobody knows", printable(name),
-		counted(float64(number(f["lines"])), "line"), text(f["signIns"]), text(f["wouldRefuse"]), text(f["unknownPeople"]))
+	a.done("%s: %s, %s; let in, though policy would refuse it: %s; by people whom nobody knows: %s", printable(name),
+		counted(float64(number(f["lines"])), "line"), counted(float64(number(f["signIns"])), "sign-in"), text(f["wouldRefuse"]), text(f["unknownPeople"]))
 	if text(f["signIns"]) == "0" {
 		a.note("no line of " + printable(name) + " tells of a sign-in: is it the log of " + from + "?")
 	}
-	if n := text(f["unreadable"]); n != "0" {
-		fmt.Fprintf(a.err, "%s lines could not be read, the first:\n", n)
+	if n := number(f["unreadable"]); n != 0 {
+		fmt.Fprintf(a.err, "%s could not be read, the first:\n", counted(float64(n), "line"))
 		for _, u := range items(f["firstUnreadable"]) {
 			fmt.Fprintf(a.err, "  line %s: %s: %s\n", text(u["line"]), printable(text(u["reason"])), printable(text(u["excerpt"])))
 		}

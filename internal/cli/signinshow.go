@@ -109,7 +109,7 @@ func (a *app) tellWho(s *sheet, f, own map[string]any) {
 		s.line("Decided by", text(own["source"])+"; here it was only observed")
 	}
 	if would := text(own["ifAllOn"]); would != "" && would != text(own["outcome"]) {
-		s.line("If all were on", would+": as if every report-only policy had been enforced")
+		s.line("If all on", would+": as if every report-only policy had been enforced")
 	}
 	s.line("Detail", text(own["detail"]))
 }

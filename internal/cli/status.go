@@ -100,7 +100,7 @@ func (a *app) tellStatus(w io.Writer, f map[string]any) {
 	}
 	if targets := text(at(f, "alarms.targets")); targets != "" {
 		s.head("Alarms")
-		s.text("to " + targets + " targets, " + text(at(f, "alarms.waiting")) + " on their way, " + text(at(f, "alarms.dead")) + " given up")
+		s.text("to " + counted(float64(number(at(f, "alarms.targets"))), "target") + ", " + text(at(f, "alarms.waiting")) + " on their way, " + text(at(f, "alarms.dead")) + " given up")
 	}
 	if reports := text(at(f, "observe.reports")); reports != "" {
 		s.head("Observe")
