@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -109,6 +110,9 @@ func oktaRules(args []string, only string) (*importer.Translation, error) {
 	}
 	defer done()
 	t, err := importer.OktaPolicies(files, only)
+	if errors.Is(err, importer.ErrNoOktaPolicy) {
+		return nil, &failure{exit: exitUsage, what: err.Error(), next: "GET /api/v1/policies?type=OKTA_SIGN_ON&expand=rules writes them"}
+	}
 	if err != nil {
 		return nil, &failure{exit: exitUsage, what: err.Error(), next: "--policy NAME takes one"}
 	}

@@ -3,6 +3,7 @@ package importer
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -72,6 +73,9 @@ type oktaActions struct {
 		}
 	} `json:"appSignOn"`
 }
+
+// ErrNoOktaPolicy says that none of the files has a policy.
+var ErrNoOktaPolicy = errors.New("there is no sign-on policy to translate")
 
 // OktaPolicies turns Okta's sign-on policies (OKTA_SIGN_ON, the global session
 // policies, or one ACCESS_POLICY, an application's authentication policy), of
@@ -171,7 +175,7 @@ func (o *okta) chosen(only string) ([]oktaObject, error) {
 	}
 	switch {
 	case len(session)+len(access) == 0:
-		return nil, fmt.Errorf("there is no sign-on policy to translate")
+		return nil, ErrNoOktaPolicy
 	case len(access) > 1 || len(access) == 1 && len(session) > 0:
 		var names []string
 		for _, p := range access {
