@@ -105,9 +105,10 @@ func (a *api) changedSince(ctx context.Context, f *folder, version int64) error 
 		if err != nil {
 			return err
 		}
+		words := &auditWords{naming: a.naming(ctx)}
 		for _, row := range rows {
 			word := map[string]string{"create": "made", "update": "changed", "delete": "deleted"}[row.Action]
-			line := fmt.Sprintf("%s %s the %s %q at %s", row.Actor.Name, word, row.Kind, row.Name, row.At.UTC().Format(time.RFC3339))
+			line := fmt.Sprintf("%s %s the %s %q at %s", row.Actor.Name, word, row.Kind, words.about(&row), row.At.UTC().Format(time.RFC3339))
 			if row.Reason != "" {
 				line += ": " + row.Reason
 			}
