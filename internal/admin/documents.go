@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/portreeve/portreeve/internal/filter"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/session"
 	"github.com/portreeve/portreeve/internal/signin"
@@ -34,31 +33,6 @@ var words = map[store.DocumentKind]struct{ name, context string }{
 }
 
 const odataRoot = "https://graph.microsoft.com/v1.0/$metadata#"
-
-var documentSchema = filter.NewSchema([]filter.Property{
-	{Name: "id", Kind: filter.KindString},
-	{Name: "displayName", Kind: filter.KindString, Aliases: []string{"name"}},
-	{Name: "description", Kind: filter.KindString},
-	{Name: "state", Kind: filter.KindString, Values: []string{"enabled", "disabled", "enabledForReportingButNotEnforced"}},
-	{Name: "templateId", Kind: filter.KindString},
-	{Name: "createdDateTime", Kind: filter.KindTime},
-	{Name: "modifiedDateTime", Kind: filter.KindTime},
-	{Name: "isTrusted", Kind: filter.KindBool},
-	{Name: "policyType", Kind: filter.KindString},
-	{Name: "countriesAndRegions", Kind: filter.KindList},
-	{Name: "allowedCombinations", Kind: filter.KindList},
-	{Name: "conditions/clientAppTypes", Kind: filter.KindList},
-	{Name: "conditions/users/includeUsers", Kind: filter.KindList},
-	{Name: "conditions/users/excludeUsers", Kind: filter.KindList},
-	{Name: "conditions/users/includeGroups", Kind: filter.KindList},
-	{Name: "conditions/users/excludeGroups", Kind: filter.KindList},
-	{Name: "conditions/applications/includeApplications", Kind: filter.KindList},
-	{Name: "conditions/locations/includeLocations", Kind: filter.KindList},
-	{Name: "conditions/locations/excludeLocations", Kind: filter.KindList},
-	{Name: "grantControls/builtInControls", Kind: filter.KindList},
-}, "displayName", "id", "state")
-
-var documentOrders = []string{"displayName", "createdDateTime", "modifiedDateTime", "state", "id"}
 
 // list answers GET on the collection.
 func (d documents) list(r *http.Request) (any, error) {
@@ -113,23 +87,6 @@ func (d documents) count(r *http.Request) (any, error) {
 		}
 	}
 	return raw{"text/plain", []byte(strconv.Itoa(n))}, nil
-}
-
-func documentLookup(x *store.Document) filter.Lookup {
-	member := memberLookup(x.JSON)
-	return func(name string) filter.Value {
-		switch name {
-		case "id":
-			return filter.String(x.ID)
-		case "displayName":
-			return filter.String(x.Name)
-		case "createdDateTime":
-			return filter.Time(x.Created)
-		case "modifiedDateTime":
-			return filter.Time(x.Modified)
-		}
-		return member(name)
-	}
 }
 
 // get finds an object by id or name.
