@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/portreeve/portreeve/internal/location"
 	"github.com/portreeve/portreeve/internal/policy"
@@ -56,6 +57,9 @@ func (d documents) check(r *http.Request, x *store.Document, text []byte) ([]pol
 	if x.Name == "" {
 		return nil, bad("/displayName", "a %s needs a displayName", words[d.kind].name)
 	}
+	if err := nameFits("/displayName", x.Name); err != nil {
+		return nil, err
+	}
 	if r.URL.Query().Get("strict") == "true" && len(notes) > 0 {
 		e := bad(notes[0].Pointer, "%s", notes[0].Text)
 		for _, n := range notes[1:min(len(notes), maxFaults)] {
@@ -64,6 +68,18 @@ func (d documents) check(r *http.Request, x *store.Document, text []byte) ([]pol
 		return nil, e
 	}
 	return notes, nil
+}
+
+// mostName is how many characters a name has at most, as in Graph: it stands in
+// every list, alarm and refusal.
+const mostName = 256
+
+// nameFits refuses a name that is too long.
+func nameFits(member, name string) error {
+	if utf8.RuneCountInString(name) > mostName {
+		return bad(member, "a name has at most %d characters", mostName)
+	}
+	return nil
 }
 
 // warningsOf are the warnings of one object now in force, and those seen when

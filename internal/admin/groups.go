@@ -74,6 +74,9 @@ func (a *api) addGroup(r *http.Request) (any, error) {
 	if c.Name == "" {
 		return nil, bad("name", "a group needs a name")
 	}
+	if err := nameFits("name", c.Name); err != nil {
+		return nil, err
+	}
 	g := store.Group{Name: c.Name}
 	if _, err := a.change(r, func(tx *store.Tx) error { return tx.AddGroup(&g) }); err != nil {
 		if errors.Is(err, store.ErrExists) {

@@ -176,6 +176,9 @@ func (a *api) applyPerson(p *store.Person, c *personChange) (err error) {
 		}
 	}
 	set(&p.DisplayName, c.DisplayName)
+	if err := nameFits("displayName", p.DisplayName); c.DisplayName != nil && err != nil {
+		return err
+	}
 	set(&p.Disabled, c.Disabled)
 	set(&p.Guest, c.Guest)
 	if c.Backend != nil && *c.Backend != "" && !slices.Contains(a.Backends, *c.Backend) {

@@ -19,7 +19,7 @@ func mayDecide(r *http.Request) bool {
 // themselves to an administrator's account: a pass or an app password of one is
 // worth what an administrator is.
 func (a *api) spareAdministrators(r *http.Request, h *admintoken.Holder, scope admintoken.Scope) error {
-	if r.Method == http.MethodGet || r.PathValue("id") == "" || h.May(admintoken.PolicyWrite) || !slices.Contains([]admintoken.Scope{admintoken.FactorWrite, admintoken.UserWrite}, scope) {
+	if r.Method == http.MethodGet || r.PathValue("id") == "" || h.May(admintoken.PolicyWrite) || !slices.Contains([]admintoken.Scope{admintoken.FactorWrite, admintoken.UserWrite, admintoken.UserRevoke}, scope) {
 		return nil
 	}
 	spellings := []string{r.PathValue("id")} // as the handler finds them

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,7 +51,8 @@ func TestNoRouteGoesAroundAnAdministrator(t *testing.T) {
 
 	type call struct{ method, path, body string }
 	for token, c := range map[string]struct{ refused, heard []call }{
-		helpdesk: {[]call{{"POST", "approvals/requests/r1/allow", "{}"}}, []call{{"POST", "approvals/requests/a1/allow", "{}"}}},
+		helpdesk: {[]call{{"POST", "approvals/requests/r1/allow", "{}"}, {"POST", "people/root/cut", "{}"}},
+			[]call{{"POST", "approvals/requests/a1/allow", "{}"}, {"POST", "people/bob/cut", "{}"}}},
 		operator: {[]call{
 			{"POST", "approvals/requests/r1/allow", "{}"},
 			{"PUT", "delegations", `{"mailbox":"root","person":"ana"}`},
@@ -112,5 +114,21 @@ func TestWhatIsFollowedEndsWithItsToken(t *testing.T) {
 		t.Error("it is told on though the token was revoked")
 		_ = resp.Body.Close()
 		<-over
+	}
+}
+
+// Names stand in every list, alarm and refusal: none fills them.
+func TestNamesAreBounded(t *testing.T) {
+	o := openAbroad(t)
+	long := strings.Repeat("ä", 257)
+	for path, body := range map[string]string{
+		"/portreeve/v1/groups": `{"name":%q}`,
+		"/portreeve/v1/people": `{"address":"ana","displayName":%q}`,
+		"/v1.0/identity/conditionalAccess/policies": `{"displayName":%q,"state":"disabled","conditions":{"users":{"includeUsers":["All"]},"applications":{"includeApplications":["All"]},
+			"clientAppTypes":["all"]},"grantControls":{"operator":"OR","builtInControls":["block"]}}`,
+		"/v1.0/identity/conditionalAccess/namedLocations": `{"@odata.type":"#microsoft.graph.countryNamedLocation","displayName":%q,"countriesAndRegions":["DE"]}`,
+	} {
+		o.want(400, "POST", path, fmt.Sprintf(body, long))
+		o.want(201, "POST", path, fmt.Sprintf(body, long[2:]))
 	}
 }
