@@ -79,6 +79,20 @@ func TestNamesDoNotSteerTheTerminalNorASpreadsheet(t *testing.T) {
 			}
 		}
 	}
+	raw := json.RawMessage("{\"name\":\"a\u202eb\\u001b[31m\u009b2J\u007f\"}")
+	for _, format := range []string{"json", "ndjson", "yaml"} {
+		var b bytes.Buffer
+		if err := (&output{w: &b, format: format, tty: true}).list([]row{{raw: raw}}); err != nil {
+			t.Fatal(err)
+		}
+		if strings.ContainsAny(b.String(), "\u202e\x1b\u009b\x7f") {
+			t.Errorf("%s: %q", format, b.String())
+		}
+		var x any
+		if format == "ndjson" && (json.Unmarshal(b.Bytes(), &x) != nil || x.(map[string]any)["name"] != "a\u202eb\x1b[31m\u009b2J\x7f") {
+			t.Errorf("%q is another text", b.String())
+		}
+	}
 	var b bytes.Buffer
 	s := sheet{w: &b}
 	s.line("Name", "a\u202e\x1b[2J")

@@ -148,9 +148,17 @@ func (o *output) body(raw json.RawMessage) error {
 		if err != nil {
 			return fmt.Errorf("writing YAML: %w", err)
 		}
+		if o.tty {
+			lines := strings.Split(string(b), "\n")
+			for i := range lines {
+				lines[i] = printable(lines[i])
+			}
+			b = []byte(strings.Join(lines, "\n"))
+		}
 		_, err = o.w.Write(b)
 		return err
 	}
+	raw = escaped(raw)
 	var b bytes.Buffer
 	if err := json.Indent(&b, bytes.TrimSpace(raw), "", "  "); err != nil {
 		return err
@@ -160,7 +168,26 @@ func (o *output) body(raw json.RawMessage) error {
 	return err
 }
 
+// escaped is the same JSON with what could steer a terminal in the escapes of
+// JSON: outside its strings a JSON text has none of it.
+func escaped(raw json.RawMessage) json.RawMessage {
+	within := func(r rune) bool { return r >= unicode.MaxASCII && steers(r) }
+	if !bytes.ContainsFunc(raw, within) {
+		return raw
+	}
+	var b bytes.Buffer
+	for _, r := range string(raw) {
+		if within(r) {
+			fmt.Fprintf(&b, `\u%04x`, r)
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.Bytes()
+}
+
 func (o *output) line(raw json.RawMessage) error {
+	raw = escaped(raw)
 	var b bytes.Buffer
 	if err := json.Compact(&b, raw); err != nil {
 		return err
@@ -286,11 +313,16 @@ func (o *output) time(s string) string {
 // characters that turn the writing direction are shown as '?'.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' {
+		if steers(r) {
 			return '?'
 		}
 		return r
 	}, s)
+}
+
+// steers says that a character may steer a terminal.
+func steers(r rune) bool {
+	return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029'
 }
 
 // at follows a path of members.
