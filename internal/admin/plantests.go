@@ -57,7 +57,7 @@ func (a *api) testFolder(r *http.Request, set *policyset.Set, x *outlook) (*test
 	out := &tested{Passed: report.Passed, Failed: report.Failed, NotRun: report.NotRun, Cases: []testedCase{}}
 	for i := range report.Results {
 		if c := &report.Results[i]; c.Status != policycheck.Passed && len(out.Cases) < maxFaults {
-			out.Cases = append(out.Cases, testedCase{c.Title(), all[c.At].Fault(c.Pointer, "").Brief(), string(c.Status), append([]string{}, c.Problems...)})
+			out.Cases = append(out.Cases, testedCase{c.Title(), all[c.At].Fault(c.Pointer, "").Place(), string(c.Status), append([]string{}, c.Problems...)})
 		}
 	}
 	return out, nil

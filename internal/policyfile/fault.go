@@ -23,8 +23,11 @@ func (f *Fault) Error() string { return f.Brief() + "\n" + f.excerpt }
 
 // Brief is the fault in one line, for logs.
 func (f *Fault) Brief() string {
-	return fmt.Sprintf("%s:%d:%d: %s", f.File, f.Pos.Line, f.Pos.Column, f.Message)
+	return f.Place() + ": " + f.Message
 }
+
+// Place is where it is: file, line and column.
+func (f *Fault) Place() string { return fmt.Sprintf("%s:%d:%d", f.File, f.Pos.Line, f.Pos.Column) }
 
 const (
 	excerptLines = 4
