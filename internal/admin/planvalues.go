@@ -104,7 +104,7 @@ func (p *planner) find(h policyset.Holder) (holder, error) {
 // nobody notes a holder that is not here: people come and go with the directory,
 // and a folder does not fail for somebody who left.
 func (p *planner) nobody(o *policyset.Object, h policyset.Holder) {
-	p.notes = append(p.notes, o.Fault(h.Pointer, fmt.Sprintf("there is no %s %q here, so nothing is set for it", h.Kind, h.Subject)).Brief())
+	p.notes = append(p.notes, o.Fault(h.Pointer, "there is no %s %q here, so nothing is set for it", h.Kind, h.Subject).Brief())
 }
 
 func (p *planner) managedBy(v store.Value, o *policyset.Object, pointer, word string) store.Managed {
