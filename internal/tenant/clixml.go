@@ -25,15 +25,22 @@ type clixmlStream struct {
 	d     *xml.Decoder
 	in    *tokenReader
 	types map[string]string // TN by RefId: the class
-	refs  map[string]*value // Obj by RefId
+	refs  map[string]*named // Obj by RefId
 	nodes int
 	bytes int
 	line  int
 }
 
+// named is an object that a later Ref may name, with what it adds to whatever
+// does: an object of Refs to objects of Refs would be few bytes and without end.
+type named struct {
+	value
+	nodes, bytes int
+}
+
 func newCLIXMLStream(r io.Reader) *clixmlStream {
 	in := &tokenReader{r: r}
-	c := &clixmlStream{d: xml.NewDecoder(in), in: in, types: map[string]string{}, refs: map[string]*value{}}
+	c := &clixmlStream{d: xml.NewDecoder(in), in: in, types: map[string]string{}, refs: map[string]*named{}}
 	c.d.CharsetReader = func(_ string, in io.Reader) (io.Reader, error) { return in, nil } // was made UTF-8 already
 	return c
 }
@@ -128,7 +135,11 @@ func (c *clixmlStream) element(start xml.StartElement, depth int) (value, string
 		return value{}, "", c.d.Skip()
 	case "Ref":
 		if v := c.refs[attribute(start, "RefId")]; v != nil {
-			return *v, "", c.d.Skip()
+			c.nodes, c.bytes = c.nodes+v.nodes, c.bytes+v.bytes
+			if c.nodes > maxXMLNodes || c.bytes > maxXMLText {
+				return value{}, "", c.fault("an object of more than %d parts or %d MB", maxXMLNodes, maxXMLText>>20)
+			}
+			return v.value, "", c.d.Skip()
 		}
 		return value{kind: text, text: "System.Object"}, "", c.d.Skip() // not known, which is not empty
 	}
@@ -224,8 +235,7 @@ func (c *clixmlStream) obj(start xml.StartElement, depth int) (value, string, er
 		v.text = calls
 	}
 	if id := attribute(start, "RefId"); id != "" && depth > 1 && len(c.refs) < maxRefs && c.nodes-nodes <= maxRefParts && c.bytes-size <= maxText {
-		kept := v
-		c.refs[id] = &kept
+		c.refs[id] = &named{v, c.nodes - nodes, c.bytes - size}
 	}
 	return v, class, nil
 }

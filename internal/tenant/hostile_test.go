@@ -1,6 +1,7 @@
 package tenant
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -52,5 +53,23 @@ func TestManyNotesAreCounted(t *testing.T) {
 	got := read(t, map[string]string{"users.json": "[" + strings.TrimSuffix(strings.Repeat("{\"accountEnabled\":true,\"userPrincipalName\":null},\n", 1000), ",\n") + "]"})
 	if len(got.Notes) != maxFileNotes+1 || !strings.Contains(got.Notes[maxFileNotes].Text, "900 more notes") {
 		t.Errorf("%d notes, the last %q", len(got.Notes), got.Notes[len(got.Notes)-1].Text)
+	}
+}
+
+// Refs to objects of Refs to objects say much in few bytes: what they stand for
+// is counted as if it stood there.
+func TestRefsOfRefsDoNotGrow(t *testing.T) {
+	var b strings.Builder
+	b.WriteString(`<Objs xmlns="x"><Obj RefId="0"><Props><S N="Id">11111111-1111-1111-1111-111111111111</S><S N="DisplayName">x</S><S N="State">enabled</S><Obj N="a" RefId="100"><LST><S>All</S><S>All</S></LST></Obj>`)
+	for i := range 4 {
+		fmt.Fprintf(&b, `<Obj N="a" RefId="%d"><LST>%s</LST></Obj>`, 101+i, strings.Repeat(fmt.Sprintf(`<Ref RefId="%d"/>`, 100+i), 30))
+	}
+	b.WriteString(`<Obj N="Conditions" RefId="300"><Props><Obj N="Users" RefId="301"><Props><Ref N="IncludeUsers" RefId="104"/></Props></Obj></Props></Obj></Props></Obj></Objs>`)
+	got := read(t, map[string]string{"policies.xml": b.String()})
+	if len(got.Policies) != 1 || len(got.Policies[0].Raw) > 64<<10 {
+		t.Errorf("%d policies", len(got.Policies))
+		for _, p := range got.Policies {
+			t.Errorf("of %d bytes, out of %d", len(p.Raw), b.Len())
+		}
 	}
 }
