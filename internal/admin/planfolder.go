@@ -91,12 +91,18 @@ func desired(o *policyset.Object, id string, refs map[policyset.Kind]map[string]
 	if err != nil || o.Kind != policyset.Policy {
 		return typed(text, o.Kind == policyset.Location), err
 	}
+	return referring(text, refs[policyset.Location], refs[policyset.Strength])
+}
+
+// referring puts ids in the place of the words by which a policy names locations
+// and a strength.
+func referring(text []byte, locations, strengths map[string]string) (_ []byte, err error) {
 	for _, list := range []string{"includeLocations", "excludeLocations"} {
-		if text, err = within(text, []string{"conditions", "locations", list}, func(raw []byte) ([]byte, error) { return renamed(raw, refs[policyset.Location]) }); err != nil {
+		if text, err = within(text, []string{"conditions", "locations", list}, func(raw []byte) ([]byte, error) { return renamed(raw, locations) }); err != nil {
 			return nil, err
 		}
 	}
-	return within(text, []string{"grantControls", "authenticationStrength", "id"}, func(raw []byte) ([]byte, error) { return renamed(raw, refs[policyset.Strength]) })
+	return within(text, []string{"grantControls", "authenticationStrength", "id"}, func(raw []byte) ([]byte, error) { return renamed(raw, strengths) })
 }
 
 // typed gives a named location the type by which Graph's tools read it.

@@ -26,6 +26,9 @@ type proposed struct {
 	Switches []proposedSwitch  `json:"switches"`
 	Join     []membership      `json:"join"`
 	Leave    []membership      `json:"leave"`
+	// Folder says that it comes from policy files: an id may be any word, and a
+	// switch of somebody who is not here sets nothing, as where they are applied.
+	Folder bool `json:"folder"`
 }
 
 type proposedSwitch struct {
@@ -78,7 +81,7 @@ func (a *api) propose(r *http.Request, p *proposed) (*proposal, error) {
 		}
 		src.Policies = slices.Delete(src.Policies, i, i+1)
 	}
-	if err := a.proposeSwitches(r, p.Switches, &src); err != nil {
+	if err := a.proposeSwitches(r, p.Switches, p.Folder, &src); err != nil {
 		return nil, err
 	}
 	out := &proposal{before: before}
@@ -108,6 +111,7 @@ func namesOfPolicies(all []policy.Policy) (names []string) {
 // proposeObjects reads Graph's objects as an import would, and puts each in the
 // place of the one it would replace.
 func (a *api) proposeObjects(r *http.Request, p *proposed, src *policy.Source) error {
+	refs := map[store.DocumentKind]map[string]string{store.Location: {}, store.Strength: {}, store.Policy: {}}
 	for _, kind := range []struct {
 		kind  store.DocumentKind
 		texts []json.RawMessage
@@ -135,8 +139,19 @@ func (a *api) proposeObjects(r *http.Request, p *proposed, src *policy.Source) e
 	} {
 		d := documents{a, kind.kind}
 		for i, text := range kind.texts {
-			x, err := d.arrive(r, text)
+			var err error
+			word := textMember(text, "id")
+			if p.Folder {
+				text, err = d.fromFolder(r, text, refs)
+			}
+			var x arrival
 			if err == nil {
+				x, err = d.arrive(r, text)
+			}
+			if err == nil {
+				if word != "" {
+					refs[kind.kind][strings.ToLower(word)] = x.doc.ID
+				}
 				err = kind.put(x.doc.ID, x.text)
 			}
 			if err != nil {
@@ -145,6 +160,25 @@ func (a *api) proposeObjects(r *http.Request, p *proposed, src *policy.Source) e
 		}
 	}
 	return nil
+}
+
+// fromFolder is an object of a policy file as one of the server's: an id that is
+// a word becomes the id that applying the file gave it, or none, so that its name
+// finds the object; and so do the words that a policy refers by.
+func (d documents) fromFolder(r *http.Request, text []byte, refs map[store.DocumentKind]map[string]string) ([]byte, error) {
+	text, err := typed(text, d.kind == store.Location), error(nil)
+	if word := textMember(text, "id"); word != "" && !isID(word) {
+		id := idFor(d.kind, word)
+		if _, missing := d.Store.Document(r.Context(), d.kind, id); missing == nil {
+			text, err = prependMember(text, "id", quoted(id))
+		} else {
+			text, err = dropMembers(text, func(name string) bool { return name == "id" })
+		}
+	}
+	if err != nil || d.kind != store.Policy {
+		return text, err
+	}
+	return referring(text, refs[store.Location], refs[store.Strength])
 }
 
 // replaced puts x where the one is that it replaces, or at the end.
@@ -171,9 +205,12 @@ func under(member string, err error) error {
 	return &moved
 }
 
-func (a *api) proposeSwitches(r *http.Request, all []proposedSwitch, src *policy.Source) error {
+func (a *api) proposeSwitches(r *http.Request, all []proposedSwitch, folder bool, src *policy.Source) error {
 	for _, w := range all {
 		h, err := a.holderOf(r, &w)
+		if e := (*Error)(nil); folder && errors.As(err, &e) && e.Status == http.StatusNotFound {
+			continue
+		}
 		if err != nil {
 			return err
 		}

@@ -25,7 +25,7 @@ type recorded struct {
 const mostHit = 10_000
 
 func (r *recorded) replay(q *policycheck.Replay) (*policycheck.Replayed, error) {
-	body := map[string]any{"days": q.Days, "rows": mostHit}
+	body := map[string]any{"days": q.Days, "rows": mostHit, "folder": true}
 	for member, kind := range map[string]policyset.Kind{"policies": policyset.Policy, "locations": policyset.Location, "strengths": policyset.Strength} {
 		texts := []json.RawMessage{}
 		for _, o := range r.set.Of(kind) {
