@@ -128,6 +128,9 @@ func (p *planner) gone() error {
 		if change.Since, err = p.since(keyOf(&m)); err != nil {
 			return err
 		}
+		if kind == store.AuthenticationPolicy {
+			p.unassign(d, m.File)
+		}
 		change.Name, change.Changes = d.Name, essentials(d.JSON, nil)
 		change.Sentence = fmt.Sprintf("the %s %q is deleted: %s has it no more", words[kind].name, d.Name, m.File)
 		p.removals = append(p.removals, planStep{change, func(tx *store.Tx) error {
@@ -138,6 +141,29 @@ func (p *planner) gone() error {
 		}})
 	}
 	return nil
+}
+
+// unassign plans that whoever has an authentication policy that goes, by no word
+// of the folder's, has none: its deletion takes it from them.
+func (p *planner) unassign(d *store.Document, file string) {
+	var had []store.Value
+	for v, id := range p.assigned {
+		k := managedKey{v.Kind, v.Object, v.Name}
+		if _, managed := p.managed[k]; id == d.ID && !managed && !p.seen[k] {
+			had = append(had, v)
+		}
+	}
+	slices.SortFunc(had, func(x, y store.Value) int { return strings.Compare(x.Name+"\x00"+x.Object, y.Name+"\x00"+y.Object) })
+	for _, v := range had {
+		a := store.Assignment{Scope: store.Scope(v.Name), Subject: v.Object}
+		name := "the authentication policy of the organisation"
+		if a.Scope != store.Organization {
+			name = "the authentication policy of " + p.subjectName(a.Scope, a.Subject)
+		}
+		p.removals = append(p.removals, planStep{plannedChange{Action: "remove", Kind: v.Kind, ID: v.Object, Name: name, File: file, Words: []string{},
+			Sentence: fmt.Sprintf("%s goes from %q to inherited, since that is deleted", name, d.Name), Changes: []difference{{"", quoted(d.Name), nil}}},
+			func(tx *store.Tx) error { return tx.PutAssignment(a) }})
+	}
 }
 
 func sortedManaged(all map[managedKey]store.Managed) []store.Managed {

@@ -177,10 +177,18 @@ func (p *planner) identify() error {
 }
 
 // nameAuth notes what authentication policies are called, here and in the
-// folder, which wins.
+// folder, which wins. What the folder managed and has no more goes by this very
+// plan: nobody is given it.
 func (p *planner) nameAuth() {
 	p.auth = map[string]string{}
+	stays := map[string]bool{}
+	for _, id := range p.ids {
+		stays[id] = true
+	}
 	for _, d := range p.docs[store.AuthenticationPolicy] {
+		if _, managed := p.managed[managedKey{string(store.AuthenticationPolicy), d.ID, ""}]; managed && !stays[d.ID] {
+			continue
+		}
 		p.auth[strings.ToLower(d.Name)], p.auth[strings.ToLower(d.ID)] = d.ID, d.ID
 	}
 	for _, o := range p.set.Of(policyset.AuthenticationPolicy) {

@@ -1,0 +1,32 @@
+package admin_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// Deleting an authentication policy takes it from whoever has it: a folder that
+// gives it to somebody is refused, and of all others it is told.
+func TestWhoLosesAnAuthenticationPolicyIsTold(t *testing.T) {
+	o := open(t, "")
+	o.want(201, "POST", "/portreeve/v1/people", `{"address":"leela@example.org"}`)
+	o.want(201, "POST", "/portreeve/v1/people", `{"address":"fry@example.org"}`)
+	o.want(200, "POST", applyPath, folderBody(t, folderFiles, nil))
+	without := with(folderFiles, "auth.yaml", "")
+	if told := fmt.Sprint(o.want(400, "POST", planPath, folderBody(t, without, nil))); !strings.Contains(told, "there is no authentication policy") {
+		t.Errorf("a folder that gives what it deletes: %s", told)
+	}
+	o.want(400, "POST", applyPath, folderBody(t, without, nil))
+
+	o.want(200, "PUT", "/portreeve/v1/assignments", `{"scope":"person","subject":"fry@example.org","policy":"No basic"}`)
+	without["switches.yaml"] = "kind: Switches\nspec:\n  organization: {PopEnabled: false}\n"
+	planned := fmt.Sprint(o.want(200, "POST", planPath, folderBody(t, without, nil))["changes"])
+	if !strings.Contains(planned, `the authentication policy of fry@example.org goes from "No basic" to inherited`) {
+		t.Errorf("the plan does not tell who else had it: %s", planned)
+	}
+	o.want(200, "POST", applyPath, folderBody(t, without, nil))
+	if p := o.want(200, "POST", planPath, folderBody(t, without, nil)); p["add"] != 0.0 || p["change"] != 0.0 || p["remove"] != 0.0 {
+		t.Errorf("applied, there is still to do: %v", p)
+	}
+}
