@@ -102,6 +102,7 @@ const maxLog = 64 << 30
 type api struct {
 	Options
 	classes *classKeeper
+	folders chan struct{} // holds who reads a folder of policy files
 }
 
 // Interface is what administrators speak to: as it is over the socket, by
@@ -113,7 +114,7 @@ type Interface struct {
 
 // New makes the interface.
 func New(o Options) *Interface {
-	a := &api{o, &classKeeper{}}
+	a := &api{o, &classKeeper{}, make(chan struct{}, 1)}
 	mux := http.NewServeMux()
 	a.routes(func(prefix, pattern string, h handler) { mux.Handle(at(prefix, pattern), a.wrap(pattern, h)) })
 	mux.Handle("/", a.wrap("", func(r *http.Request) (any, error) { return nil, notThere(r) }))

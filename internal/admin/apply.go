@@ -29,7 +29,7 @@ type applyAnswer struct {
 // apply makes the server say what a folder says: all of it in one transaction,
 // or nothing. With a plan it makes exactly that plan.
 func (a *api) apply(r *http.Request) (any, error) {
-	f, set, err := readFolder(r)
+	f, set, err := a.readFolder(r)
 	if err != nil {
 		return nil, err
 	}

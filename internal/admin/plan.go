@@ -41,7 +41,7 @@ type outlook struct {
 // plan says what applying a folder would do. Nothing is kept: it is done in a
 // transaction, which is looked at and rolled back.
 func (a *api) plan(r *http.Request) (any, error) {
-	f, set, err := readFolder(r)
+	f, set, err := a.readFolder(r)
 	if err != nil {
 		return nil, err
 	}

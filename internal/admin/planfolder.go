@@ -29,11 +29,16 @@ type folder struct {
 	Force         bool   `json:"force"` // though a test fails
 }
 
-const maxCommit = 200 // bytes of a commit's name
+const (
+	maxCommit = 200 // bytes of a commit's name
+	// maxLooked bounds the texts of a folder, in bytes, of who may only look:
+	// while a YAML text is read it takes 150 times the memory.
+	maxLooked = 4 << 20
+)
 
 // readFolder reads a request and the folder in it. What is wrong with the files
 // is told as their reader tells it, with lines and carets.
-func readFolder(r *http.Request) (*folder, *policyset.Set, error) {
+func (a *api) readFolder(r *http.Request) (*folder, *policyset.Set, error) {
 	var f folder
 	if err := decode(r, &f); err != nil {
 		return nil, nil, err
@@ -47,18 +52,40 @@ func readFolder(r *http.Request) (*folder, *policyset.Set, error) {
 	if len(f.Commit) > maxCommit {
 		return nil, nil, bad("commit", "a commit has at most %d bytes", maxCommit)
 	}
-	set, err := policyset.ReadTexts(f.Files)
-	if err == nil {
-		_, err = set.Source() // what is said twice of one holder
-	}
+	set, err := a.readTexts(r, f.Files)
 	if err != nil {
-		return nil, nil, bad("", "%v", err)
+		return nil, nil, err
 	}
 	if len(set.Objects) == len(set.Of(policyset.Test)) {
 		return nil, nil, bad("files", "there are no policies, locations, strengths, authentication policies or switches in the folder").
 			then("`portreeve pull DIR` writes those of the server; `portreeve apply --release` lets go of what a folder managed")
 	}
 	return &f, set, nil
+}
+
+// readTexts reads a folder's files, one folder at a time.
+func (a *api) readTexts(r *http.Request, files map[string]string) (*policyset.Set, error) {
+	size := 0
+	for _, text := range files {
+		size += len(text)
+	}
+	if size > maxLooked && !mayDecide(r) {
+		return nil, bad("files", "a folder of more than %d MB is planned by a token of the role administrator, or on the server", maxLooked>>20)
+	}
+	select {
+	case a.folders <- struct{}{}:
+		defer func() { <-a.folders }()
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
+	set, err := policyset.ReadTexts(files)
+	if err == nil {
+		_, err = set.Source() // what is said twice of one holder
+	}
+	if err != nil {
+		return nil, bad("", "%v", err)
+	}
+	return set, nil
 }
 
 // kinds are a folder's kinds as they are stored.

@@ -198,7 +198,7 @@ func siteReplay(b *testing.B, packed bool) (*api, *replaying) {
 	}
 	w := &replaying{proposal: &proposal{before: before, after: after}, window: store.ReplayWindow{From: time.Now().AddDate(0, 0, -siteDays)}}
 	w.change = whatif.Change{Before: whatif.Side{Rules: before}, After: whatif.Side{Rules: after}}
-	return &api{Options{Store: s}, &classKeeper{}}, w
+	return &api{Options: Options{Store: s}, classes: &classKeeper{}}, w
 }
 
 func (a *api) answerSite(b *testing.B, q *replayed, w *replaying) {

@@ -61,7 +61,7 @@ func TestAReplayAndItsPreviewAreWhatEachSignInComesTo(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	a := &api{Options{Store: s}, &classKeeper{}}
+	a := &api{Options: Options{Store: s}, classes: &classKeeper{}}
 	w := &replaying{proposal: &proposal{before: change.Before.Rules, after: change.After.Rules}, change: change, window: store.ReplayWindow{From: began}}
 	holds := func(preview bool) {
 		t.Helper()

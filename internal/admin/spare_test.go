@@ -132,3 +132,15 @@ func TestNamesAreBounded(t *testing.T) {
 		o.want(201, "POST", path, fmt.Sprintf(body, long[2:]))
 	}
 }
+
+// Who may only look cannot fill the memory with what they have looked at.
+func TestWhoMayOnlyLookBringsNoLargeFolder(t *testing.T) {
+	o := openAbroad(t)
+	folder := fmt.Sprintf(`{"days":-1,"files":{"a.yaml":%q,"b.yaml":"kind: Switches\nspec: {}\n"}}`, strings.Repeat("# no more than a comment\n", 200_000))
+	for role, want := range map[string]bool{"reader": true, "operator": true, "administrator": false} {
+		resp, m := o.ask("POST", "/portreeve/v1/plan", o.token(fmt.Sprintf(`{"name":%q,"role":%q}`, role, role)), folder)
+		if told := strings.Contains(fmt.Sprint(m), "more than 4 MB"); told != want {
+			t.Errorf("%s: %d %v", role, resp.StatusCode, m)
+		}
+	}
+}
