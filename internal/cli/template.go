@@ -150,11 +150,10 @@ func (a *app) tellTemplate(w io.Writer, f map[string]any) {
 	more(w, len(rows))
 	if f["dryRun"] != true {
 		s.head("Next")
-		next := fmt.Sprintf("`portreeve policy enable %q`", text(at(f, "policy.displayName")))
 		if f["authenticationStrength"] != nil {
-			next = "Adopt what is in use (`portreeve approval adopt --dry-run`), then " + next
+			fmt.Fprintln(w, "  portreeve approval adopt --dry-run      # what is in use may go on")
 		}
-		s.text(next + ".")
+		fmt.Fprintf(w, "  portreeve policy enable %s --confirm-within 10m\n", printable(quotedWord(text(at(f, "policy.displayName")))))
 	}
 }
 
