@@ -24,12 +24,11 @@ func (a *app) pull() *cobra.Command {
 			}
 			kinds = append(kinds, pullKinds[strings.ToLower(k)])
 		}
-		if err := os.MkdirAll(args[0], 0o755); err != nil {
-			return err
-		}
-		files, err := readFolder(args[0])
-		if err != nil {
-			return err
+		files := map[string]string{}
+		if _, err := os.Stat(args[0]); !errors.Is(err, os.ErrNotExist) {
+			if files, err = readFolder(args[0]); err != nil {
+				return err
+			}
 		}
 		var raw []byte
 		if err := a.client().do(cmd.Context(), http.MethodPost, ours+"/pull", nil, map[string]any{"files": files, "kinds": kinds}, &raw); err != nil {
@@ -37,6 +36,9 @@ func (a *app) pull() *cobra.Command {
 		}
 		r, err := newRow(raw)
 		if err != nil {
+			return err
+		}
+		if err := os.MkdirAll(args[0], 0o755); err != nil { // not before a server has answered
 			return err
 		}
 		return a.writePulled(args[0], files, r, force)
