@@ -39,7 +39,7 @@ func (c *checker) private(i int, p *policy.Policy) {
 	f := Finding{ID: PrivateRanges, Severity: severity, Object: about(p), Pointer: "/conditions/locations", Warning: PrivateText,
 		Sentence: fmt.Sprintf("The policy %s sign-ins from private networks (10.0.0.0/8 and the like): they match no country, so scanners and webmail on your own network are caught by a rule that is about countries", does),
 		Fix: Fix{Text: fmt.Sprintf("make a named location %q of your own networks and exclude it", privateName),
-			Command: "portreeve location add " + quote(privateName) + " --cidr " + strings.Join(privateRanges, " --cidr "),
+			Command: "portreeve location add " + ShellWord(privateName) + " --cidr " + strings.Join(privateRanges, " --cidr "),
 			JSON:    patch(map[string]any{"conditions": map[string]any{"locations": map[string]any{"includeLocations": p.Conditions.Locations.Include, "excludeLocations": exclude}}})}}
 	alone := sync.OnceValue(func() *policy.Snapshot { return c.alone(i) })
 	f.count = func(f *policy.Facts) bool { return location.Private(f.Addr) && applies(alone(), f) }

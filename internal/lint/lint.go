@@ -178,8 +178,8 @@ func nothing(text string) bool {
 	return false
 }
 
-// quote makes one word of a name for a shell.
-func quote(s string) string {
+// ShellWord makes one word of a name for a shell.
+func ShellWord(s string) string {
 	if s != "" && !strings.ContainsFunc(s, func(r rune) bool {
 		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.@:/+,", r)
 	}) {

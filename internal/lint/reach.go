@@ -35,7 +35,7 @@ func (c *checker) never(p *policy.Policy, names []string) {
 	}
 	f := Finding{ID: NeverApplies, Severity: Warning, Object: about(p), Pointer: pointerOf(names[0]),
 		Sentence: "The policy never applies: " + what,
-		Fix:      Fix{Text: "widen the condition, or delete the policy: it does nothing", Command: "portreeve policy delete " + quote(p.DisplayName)}}
+		Fix:      Fix{Text: "widen the condition, or delete the policy: it does nothing", Command: "portreeve policy delete " + ShellWord(p.DisplayName)}}
 	c.add(f)
 }
 
@@ -47,7 +47,7 @@ func pointerOf(condition string) string {
 func (c *checker) shadowed(p, by *policy.Policy) {
 	c.add(Finding{ID: Shadowed, Severity: Note, Object: about(p),
 		Sentence: fmt.Sprintf("The policy decides nothing: %q is in force, applies wherever this one does and asks at least as much", by.DisplayName),
-		Fix:      Fix{Text: "delete it; or, if the other one was to have an exception, except there what this one is for", Command: "portreeve policy delete " + quote(p.DisplayName)},
+		Fix:      Fix{Text: "delete it; or, if the other one was to have an exception, except there what this one is for", Command: "portreeve policy delete " + ShellWord(p.DisplayName)},
 		Evidence: []string{fmt.Sprintf("held for every person, place, program, time and proof by %q (%s)", by.DisplayName, by.ID)}})
 }
 
@@ -59,7 +59,7 @@ func (c *checker) waits(p *policy.Policy) {
 	}
 	c.add(Finding{ID: ReportOnlyLong, Severity: Note, Object: about(p), Pointer: "/state",
 		Sentence: fmt.Sprintf("The policy has only reported since %s (%d days): it stops nobody", date(since), int(c.Now.Sub(since)/day)),
-		Fix: Fix{Text: "look at what it would have done (`portreeve policy replay`), then enforce it, or delete it", Command: "portreeve policy enable " + quote(p.DisplayName),
+		Fix: Fix{Text: "look at what it would have done (`portreeve policy replay`), then enforce it, or delete it", Command: "portreeve policy enable " + ShellWord(p.DisplayName),
 			JSON: patch(map[string]string{"state": policy.Enabled.String()})}})
 }
 

@@ -27,7 +27,7 @@ func Window(id, person string, network netip.Prefix) (f Finding, found bool) {
 	}
 	f = Finding{ID: OpenWindow, Severity: Warning, Object: Object{"window", id, person}, Pointer: "/network",
 		Sentence: fmt.Sprintf("The window is open to %s: whoever has the password gets in from nearly anywhere", network),
-		Fix:      Fix{Text: "pin the network that the program comes from, or its owner and country (--asn, --country)", Command: "portreeve approval withdraw " + quote(id)}}
+		Fix:      Fix{Text: "pin the network that the program comes from, or its owner and country (--asn, --country)", Command: "portreeve approval withdraw " + ShellWord(id)}}
 	if network.Bits() == 0 {
 		f.Severity = Danger
 		f.Sentence = fmt.Sprintf("The window is open to every address there is (%s): the password alone is enough again, from anywhere", network)

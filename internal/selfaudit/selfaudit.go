@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/portreeve/portreeve/internal/lint"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/protocol"
 )
@@ -195,7 +196,7 @@ func exemptions(in *Input) (all []Finding) {
 		slices.Sort(who)
 		all = append(all, Finding{Kind: ExemptUnused, Severity: Warning, Subjects: who,
 			Sentence: counted(len(who), "person is", "people are") + " excluded from the policy " + quoted(p.DisplayName) + " and did not sign in for 90 days.",
-			Fix:      "take them out of the exclusion, or out of the excluded group: `portreeve policy show " + quoted(p.DisplayName) + "`"})
+			Fix:      "take them out of the exclusion, or out of the excluded group: `portreeve policy show " + lint.ShellWord(p.DisplayName) + "`"})
 	}
 	return all
 }

@@ -101,6 +101,18 @@ func TestWhomAPasswordAloneLetsIn(t *testing.T) {
 	}
 }
 
+// What is to be typed holds names that others chose as words of their own.
+func TestNamesAreWordsOfTheCommand(t *testing.T) {
+	src := rules(t, `"conditions": {`+strings.Replace(all, `["All"]}`, `["All"], "excludeGroups": ["scanners"]}`, 1)+`}, `+block).Source()
+	src.Policies[0].DisplayName = "x$(reboot)"
+	s, _ := policy.Compile(src)
+	for _, f := range Look(Input{Rules: s, Now: now, Last: last, People: []Person{mary, anna}, Doors: doors}) {
+		if f.Kind == ExemptUnused && !strings.Contains(f.Fix, `'x$(reboot)'`) {
+			t.Errorf("%s", f.Fix)
+		}
+	}
+}
+
 func TestDelegatesAndExemptions(t *testing.T) {
 	s := rules(t, `"conditions": {`+strings.Replace(all, `["All"]}`, `["All"], "excludeGroups": ["scanners"]}`, 1)+`}, `+block)
 	found := Look(Input{Rules: s, Now: now, Last: last, People: []Person{mary, anna}, Doors: doors, Delegates: []Delegate{

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -147,8 +149,8 @@ func (s *Server) widePasswords(ctx context.Context, names map[string]string, now
 			continue
 		}
 		of := []string{names[p.Person]}
-		revoke := fmt.Sprintf("`portreeve apppw revoke %q`", p.Name)
-		if scope.Binding == apppassword.BindNone && len(scope.Networks) == 0 && len(scope.Countries) == 0 && !scope.SendOnly {
+		revoke := "`portreeve apppw revoke " + lint.ShellWord(p.Name) + "`" // a person chose that name
+		if scope.Binding == apppassword.BindNone && !placed(scope.Networks) && len(scope.Countries) == 0 && !scope.SendOnly {
 			all = append(all, selfaudit.Finding{Kind: selfaudit.AppPasswordWide, Severity: selfaudit.Warning, Subjects: of,
 				Sentence: fmt.Sprintf("The app password %q of %s works from anywhere, in any program.", p.Name, names[p.Person]),
 				Fix:      "make one with a network or bound to its program, and take this one back: " + revoke})
@@ -159,6 +161,14 @@ func (s *Server) widePasswords(ctx context.Context, names map[string]string, now
 		}
 	}
 	return all, err
+}
+
+// leastBits is the length of the largest network that anybody has.
+const leastBits = 8
+
+// placed says that networks hold something to a place.
+func placed(networks []netip.Prefix) bool {
+	return len(networks) > 0 && !slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Bits() < leastBits })
 }
 
 // wideWindows are windows that hold in a whole country, by how many people have one.
