@@ -43,7 +43,7 @@ func (a *api) apply(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if tests != nil && tests.Failed > 0 {
+	if tests != nil && tests.Failed+tests.NotRun > 0 {
 		if err := tests.stops(f.Force, r.Header.Get("X-Reason")); err != nil {
 			return nil, err
 		}
@@ -75,16 +75,22 @@ func (a *api) apply(r *http.Request) (any, error) {
 	return out, nil
 }
 
-// stops refuses a change whose tests fail, unless somebody insists and says why.
+// stops refuses a change whose tests fail or could not be run, unless somebody
+// insists and says why.
 func (t *tested) stops(force bool, reason string) error {
 	if force && strings.TrimSpace(reason) != "" {
 		return nil
 	}
 	e := &Error{Status: http.StatusConflict, Code: "TestsFailed", Message: fmt.Sprintf("%d of the folder's tests fail, so nothing was changed", t.Failed)}
+	if t.Failed == 0 {
+		e.Message = fmt.Sprintf("%d of the folder's tests could not be run, so nothing was changed", t.NotRun)
+	}
 	for _, c := range t.Cases {
-		if c.Status == string(policycheck.Failed) {
-			e.Details = append(e.Details, Error{Code: "TestFailed", Message: fmt.Sprintf("%s: %s: %s", c.Place, c.Name, strings.Join(c.Problems, "; ")), Target: c.Place})
+		code := "TestFailed"
+		if c.Status == string(policycheck.NotRun) {
+			code = "TestNotRun"
 		}
+		e.Details = append(e.Details, Error{Code: code, Message: fmt.Sprintf("%s: %s: %s", c.Place, c.Name, strings.Join(c.Problems, "; ")), Target: c.Place})
 	}
 	if force {
 		return e.then("--force needs a --reason")

@@ -30,3 +30,28 @@ func TestWhoLosesAnAuthenticationPolicyIsTold(t *testing.T) {
 		t.Errorf("applied, there is still to do: %v", p)
 	}
 }
+
+// A test about a group that is not there was not run, and stops the folder as
+// one that fails.
+func TestATestThatCannotBeRunStopsTheFolder(t *testing.T) {
+	o := open(t, "")
+	files := with(folderFiles, "tests.yaml", `kind: PolicyTest
+tests:
+  - name: nobody of the board
+    replay: {last: 30d}
+    expect: {newlyRefused: {none: ["group:Board"]}}
+`)
+	tests := o.want(200, "POST", planPath, folderBody(t, files, nil))["tests"].(map[string]any)
+	if tests["passed"] != 0.0 || tests["notRun"] != 1.0 || !strings.Contains(fmt.Sprint(tests["cases"]), `there is no group "Board" here`) {
+		t.Fatalf("tests %v", tests)
+	}
+	code, b := o.do("POST", applyPath, folderBody(t, files, nil))
+	if code != 409 || !strings.Contains(string(b), "could not be run") || !strings.Contains(string(b), "TestNotRun") {
+		t.Fatalf("%d %s", code, b)
+	}
+	o.want(201, "POST", "/portreeve/v1/groups", `{"name":"Board"}`)
+	if tests := o.want(200, "POST", planPath, folderBody(t, files, nil))["tests"].(map[string]any); tests["passed"] != 1.0 {
+		t.Fatalf("tests %v", tests)
+	}
+	o.want(200, "POST", applyPath, folderBody(t, files, nil))
+}

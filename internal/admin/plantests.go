@@ -1,8 +1,10 @@
 package admin
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/portreeve/portreeve/internal/policy"
@@ -97,24 +99,23 @@ func (a *api) recorded(r *http.Request, q *policycheck.Replay, x *outlook) (*pol
 	return out, nil
 }
 
-// inGroup says whether somebody is in a group now, by its name or id.
+// inGroup says whether somebody is in a group now, by its name or id. Who is
+// gone is in none; of a group that is not there nobody can say.
 func (a *api) inGroup(r *http.Request, address, group string) (bool, error) {
+	wanted, err := a.Store.Group(r.Context(), group)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, fmt.Errorf("there is no group %q here", group)
+	}
+	if err != nil {
+		return false, err
+	}
 	p, err := a.Store.Person(r.Context(), address)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
 	if err != nil {
 		return false, err
 	}
 	ids, err := a.Store.GroupsOf(r.Context(), p.ID)
-	if err != nil {
-		return false, err
-	}
-	for _, id := range ids {
-		g, err := a.Store.Group(r.Context(), id)
-		if err != nil {
-			return false, err
-		}
-		if strings.EqualFold(g.Name, group) || strings.EqualFold(g.ID, group) {
-			return true, nil
-		}
-	}
-	return false, nil
+	return slices.Contains(ids, wanted.ID), err
 }

@@ -116,6 +116,9 @@ func planEnd(f map[string]any, exit bool) error {
 	if text(tests["failed"]) != "" && text(tests["failed"]) != "0" {
 		return &failure{exit: exitTestFailed, what: text(tests["failed"]) + " of the folder's tests fail: apply would refuse it", next: "`portreeve test DIR` shows each"}
 	}
+	if n := text(tests["notRun"]); n != "" && n != "0" {
+		return &failure{exit: exitTestFailed, what: n + " of the folder's tests could not be run: apply would refuse it", next: "it is said above what each lacks"}
+	}
 	if exit && len(items(f["changes"])) > 0 {
 		return &ended{exitPending}
 	}

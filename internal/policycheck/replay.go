@@ -161,6 +161,13 @@ func (r *Replay) words(got *Replayed) string {
 func (b *Bound) broken(got *Replayed) (string, error) {
 	in := got.Buckets[b.Bucket]
 	if b.What == "none" {
+		for _, none := range b.None { // a group that is not there would keep everybody out of the question
+			if group, isGroup := strings.CutPrefix(none, "group:"); isGroup {
+				if _, err := got.InGroup("", group); err != nil {
+					return "", err
+				}
+			}
+		}
 		for _, who := range in.Who {
 			for _, none := range b.None {
 				group, isGroup := strings.CutPrefix(none, "group:")
