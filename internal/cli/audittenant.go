@@ -346,7 +346,7 @@ func (a *app) tenantFinding(s *sheet, f *tenantaudit.Finding, again bool) {
 		s.item(deeper, "evidence: "+strings.TrimSpace(place(e)+" "+e.Says))
 	}
 	if !again {
-		s.item(deeper, "mend: "+f.Remedy.Command)
+		fmt.Fprintln(s.w, deeper+"mend: "+printable(f.Remedy.Command)) // in one line, to be copied
 	}
 }
 

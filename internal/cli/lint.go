@@ -100,7 +100,7 @@ func tellFinding(w io.Writer, f map[string]any, indent string) {
 		s.item(indent+"    ", "mend: "+fix)
 	}
 	if command := text(at(f, "fix.command")); command != "" {
-		s.item(indent+"    ", "`"+command+"`")
+		fmt.Fprintln(w, indent+"    `"+printable(command)+"`") // in one line, to be copied
 	}
 }
 
