@@ -55,3 +55,23 @@ tests:
 	}
 	o.want(200, "POST", applyPath, folderBody(t, files, nil))
 }
+
+// What waits to be confirmed is not as the folder has it for long, and that is
+// told by whoever plans or applies it meanwhile.
+func TestAPlanTellsWhatIsTakenBackUnlessItIsConfirmed(t *testing.T) {
+	o := open(t, "")
+	o.want(200, "POST", applyPath, folderBody(t, folderFiles, nil))
+	off := with(folderFiles, "retire.yaml", strings.Replace(folderFiles["retire.yaml"], "enabledForReportingButNotEnforced", "disabled", 1))
+	const note = `the policy "Retire passwords", as `
+	if a := o.want(200, "POST", applyPath+"?confirmWithin=1h", folderBody(t, off, nil)); strings.Contains(fmt.Sprint(a["notes"]), note) {
+		t.Errorf("apply says of what it changes itself: %v", a["notes"])
+	}
+	for _, path := range []string{planPath, applyPath} {
+		if notes := fmt.Sprint(o.want(200, "POST", path, folderBody(t, off, nil))["notes"]); !strings.Contains(notes, note) || !strings.Contains(notes, "is taken back at") {
+			t.Errorf("%s: notes %s", path, notes)
+		}
+	}
+	if p := o.want(200, "POST", planPath, folderBody(t, folderFiles, nil)); strings.Contains(fmt.Sprint(p["notes"]), note) {
+		t.Errorf("a plan that changes it itself: %v", p["notes"])
+	}
+}

@@ -106,7 +106,10 @@ func (a *api) planIn(ctx context.Context, tx *store.Tx, set *policyset.Set, comm
 			}
 		}
 	}
-	return p, p.gone()
+	if err := p.gone(); err != nil {
+		return nil, err
+	}
+	return p, p.waits()
 }
 
 func (p *planner) read() error {
