@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/portreeve/portreeve/internal/store"
 )
@@ -62,10 +63,10 @@ func text(a *store.Alarm) (subject, body string) {
 		return "Alarm: " + a.Kind, string(a.Payload)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\n", p.Data.Sentence)
+	fmt.Fprintf(&b, "%s\n\n", oneLine(p.Data.Sentence))
 	line := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(&b, "%-10s %s\n", name, value)
+			fmt.Fprintf(&b, "%-10s %s\n", name, oneLine(value))
 		}
 	}
 	line("When", p.At)
@@ -74,7 +75,18 @@ func text(a *store.Alarm) (subject, body string) {
 	line("Sign-in", p.Data.Reference)
 	line("Runs out", p.Data.Expires)
 	line("Alarm", a.Kind+", "+a.ID)
-	return "Alarm: " + p.Data.Sentence, b.String()
+	return "Alarm: " + oneLine(p.Data.Sentence), b.String()
+}
+
+// oneLine keeps names and reasons, which others wrote, from looking like lines
+// of ours.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' {
+			return ' '
+		}
+		return r
+	}, s)
 }
 
 func loopback(host string) bool {

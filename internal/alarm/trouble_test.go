@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -203,4 +204,14 @@ func TestSignInsOfTheJournalAreNotPassedOver(t *testing.T) {
 	d.now = nil
 	d.round()
 	d.expect("breakglass.used")
+}
+
+// A reason is one line of a mail, whatever its author put into it.
+func TestAMailsLinesAreOurs(t *testing.T) {
+	a, err := happened(ExclusionExpired, "x", time.Now(), detail{Sentence: "It has\nrun out.", Reason: "old\nWho        root\u202e", Actor: "ana"})
+	check(t, err)
+	subject, body := text(&a)
+	if strings.ContainsAny(subject, "\n\u202e") || strings.Contains(body, "\u202e") || strings.Count(body, "\nWho ") != 1 {
+		t.Errorf("%q %q", subject, body)
+	}
 }

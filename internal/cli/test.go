@@ -66,7 +66,7 @@ failed or the coverage is too low, 8 no server.`
 }
 
 func (a *app) runTests(ctx context.Context, name string, o *testFlags) error {
-	if o.below < 0 || o.below > 100 {
+	if !(o.below >= 0 && o.below <= 100) { // NaN is neither
 		return usage("--coverage-below is a percentage, from 0 to 100")
 	}
 	set, err := readSet(name)
