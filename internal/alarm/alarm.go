@@ -134,8 +134,8 @@ func (f *Fault) Error() string { return f.Text }
 // It returns the secret that a webhook's receiver verifies signatures with, which
 // is shown nowhere again.
 func (s *Service) Add(ctx context.Context, who store.Actor, reason, name, where string, kinds []string) (t store.AlarmTarget, signing string, err error) {
-	if name == "" || len(name) > maxName || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' }) {
-		return t, "", &Fault{"name", fmt.Sprintf("a name has 1 to %d characters", maxName)}
+	if name == "" || len(name) > maxName || oneLine(name) != name || strings.TrimSpace(name) != name {
+		return t, "", &Fault{"name", fmt.Sprintf("a name has 1 to %d characters that can be typed", maxName)}
 	}
 	for _, k := range kinds {
 		if !slices.Contains(Kinds, Kind(k)) {

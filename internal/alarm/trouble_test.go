@@ -215,3 +215,16 @@ func TestAMailsLinesAreOurs(t *testing.T) {
 		t.Errorf("%q %q", subject, body)
 	}
 }
+
+// A target is called by its name: what cannot be typed is none.
+func TestNamesCanBeTyped(t *testing.T) {
+	d := sit(t)
+	for _, name := range []string{"", " ", "a\x7f", "a\u202eb", "a\u009b31m", "a\n", strings.Repeat("x", maxName+1)} {
+		if _, _, err := d.Add(t.Context(), root, "", name, d.url, nil); err == nil {
+			t.Errorf("%q is taken", name)
+		}
+	}
+	if _, _, err := d.Add(t.Context(), root, "", "Büro 2", d.url, nil); err != nil {
+		t.Error(err)
+	}
+}
