@@ -62,6 +62,9 @@ func (a *api) apply(r *http.Request) (any, error) {
 		if f.Plan != "" && f.Plan != id && !p.nothing() {
 			return a.changedSince(r.Context(), f, version)
 		}
+		if err := p.permitted(r); err != nil {
+			return err
+		}
 		x := planAnswer{Changes: p.changes()}
 		x.count()
 		out.ID, out.Nothing, out.Changes, out.Add, out.Change, out.Remove = id, p.nothing(), x.Changes, x.Add, x.Change, x.Remove

@@ -149,6 +149,9 @@ func (a *api) restore(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := needsForKind(r, d.kind); err != nil {
+		return nil, err
+	}
 	var c restoration
 	if err := decode(r, &c); err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/portreeve/portreeve/internal/admintoken"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/store"
 )
@@ -135,6 +136,11 @@ func (a *api) restoreValue(r *http.Request, v store.Value) (any, error) {
 	}
 	if c.Version == nil || *c.Version < 0 {
 		return nil, bad("version", "say which version; 0 is before anybody set it")
+	}
+	if _, notAMailbox := a.Store.Person(r.Context(), v.Object); notAMailbox == nil && v.Kind == store.ValueSwitch {
+		if err := needs(r, admintoken.MailboxWrite); err != nil {
+			return nil, err
+		}
 	}
 	e, err := a.valueIn(r, v, *c.Version)
 	if err != nil {

@@ -53,6 +53,9 @@ func (a *api) testFolder(r *http.Request, set *policyset.Set, x *outlook) (*test
 		}
 		suites = append(suites, s)
 	}
+	if err := needsForTests(r, suites); err != nil {
+		return nil, err
+	}
 	report := policycheck.Run(src, suites, policycheck.Options{Now: time.Now(), Reply: func(s *policy.Snapshot, o *signin.Outcome) string {
 		return WireReply(s, o, a.Gate.Words, a.Replies(o.Attempt.Protocol, o.Attempt.Listener))
 	}, Recorded: func(q *policycheck.Replay) (*policycheck.Replayed, error) { return a.recorded(r, q, x) }})

@@ -148,8 +148,7 @@ func (a *api) permit(r *http.Request, pattern string) error {
 		return (&Error{Status: http.StatusForbidden, Code: "Authorization_RequestDenied", Message: "this is heard over the server's own socket alone"}).
 			then("use the command line on the server")
 	case !h.May(x.scope):
-		return &Error{Status: http.StatusForbidden, Code: "Authorization_RequestDenied", Target: string(x.scope),
-			Message: "Insufficient privileges to complete the operation: it needs the scope " + string(x.scope) + ", and the token " + h.Token.Name + " (" + h.Token.Role + ") does not have it."}
+		return lacks(h, x.scope)
 	}
 	return a.spareAdministrators(r, h, x.scope)
 }

@@ -80,6 +80,11 @@ func (a *api) useTemplate(r *http.Request) (any, error) {
 	if c.DryRun {
 		return out, nil
 	}
+	for _, x := range k.fresh {
+		if err := needsForKind(r, x.Kind); err != nil {
+			return nil, err
+		}
+	}
 	_, err = a.change(r, func(tx *store.Tx) error {
 		for _, x := range k.fresh {
 			if err := tx.PutDocument(x); err != nil {
