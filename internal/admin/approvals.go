@@ -268,7 +268,7 @@ func (a *api) adopt(r *http.Request) (any, error) {
 	}
 	return a.answer(r, func(ctx context.Context, who store.Actor) (any, error) {
 		o := approval.AdoptOptions{Seen: seen, Group: c.Group, Days: c.Days, DryRun: c.DryRun, Exclude: c.Exclude, Include: c.Include, Widen: c.Widen}
-		if err := a.spareAdopted(r, ctx, who, o); err != nil {
+		if err := a.spareAdopted(ctx, r, who, o); err != nil {
 			return nil, err
 		}
 		rep, err := a.Approvals.Adopt(ctx, who, o)
@@ -284,7 +284,7 @@ func (a *api) adopt(r *http.Request) (any, error) {
 }
 
 // spareAdopted refuses who may not change policy to adopt an administrator's.
-func (a *api) spareAdopted(r *http.Request, ctx context.Context, who store.Actor, o approval.AdoptOptions) error {
+func (a *api) spareAdopted(ctx context.Context, r *http.Request, who store.Actor, o approval.AdoptOptions) error {
 	if o.DryRun || mayDecide(r) {
 		return nil
 	}
