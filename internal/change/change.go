@@ -129,7 +129,12 @@ func (s *Service) Due(ctx context.Context) (next time.Time, err error) {
 	if err != nil {
 		return next, err
 	}
-	slices.SortStableFunc(list, func(a, b store.Pending) int { return b.Made.Compare(a.Made) })
+	slices.SortFunc(list, func(a, b store.Pending) int {
+		if a.After(b) {
+			return -1
+		}
+		return 1
+	})
 	now, latest := time.Now(), make(map[string]time.Time, len(list))
 	var faults []error
 	for _, p := range list {

@@ -340,6 +340,30 @@ func TestWhatHangsOnAnotherIsTakenBackBeforeIt(t *testing.T) {
 	}
 }
 
+func TestTheNewestGoesFirstThoughTheClockWasPutBack(t *testing.T) {
+	dir := t.TempDir()
+	d := sit(t, dir)
+	d.try(10*time.Minute, office(one))
+	if err := d.s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) { // in the year 2000
+		d := sit(t, dir)
+		defer d.s.Close()
+		d.try(10*time.Minute, put(two, "two", `{"excludeLocations":["`+one+`"]}`))
+		if _, err := d.Due(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Minute)
+		if _, err := d.Due(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if all, err := d.s.Documents(t.Context(), store.Location); err != nil || len(all) != 0 || d.text(two) != "" {
+			t.Errorf("locations are %v, %v; the policy is %s", all, err, d.text(two))
+		}
+	})
+}
+
 func TestWhatSomebodyWasGivenSinceIsNotTakenFromThem(t *testing.T) {
 	d := sit(t, t.TempDir())
 	defer d.s.Close()

@@ -22,6 +22,10 @@ type Pending struct {
 	first, last int64 // rows of the audit
 }
 
+// After says that a change was made after another, by the audit's order: that of
+// the clocks is another one when a clock is put back.
+func (p Pending) After(q Pending) bool { return p.first > q.first }
+
 // Undone is what became of one object of a change that was taken back.
 type Undone struct {
 	Kind   string `json:"kind"`
