@@ -73,7 +73,7 @@ func (a *app) plan() *cobra.Command {
 			return err
 		}
 		if out != "" {
-			if err := os.WriteFile(out, append(r.raw, '\n'), 0o600); err != nil { // it names who signs in
+			if err := writeOwn(out, append(r.raw, '\n')); err != nil { // it names who signs in
 				return err
 			}
 		}
@@ -144,13 +144,13 @@ func (a *app) tellPlan(w io.Writer, f map[string]any, dir, out string, diff bool
 		fmt.Fprintln(w, "  that is every administrator who got in of late: apply needs --confirm-within")
 	}
 	for _, x := range items(f["findings"]) {
-		fmt.Fprintf(w, "%s: %s\n", printable(text(x["severity"])), printable(text(x["sentence"])))
+		fmt.Fprintf(w, "%s: %s%s\n", printable(text(x["severity"])), printable(regarding(text(at(x, "object.kind")), text(at(x, "object.displayName")))), printable(text(x["sentence"])))
 		if fix := text(at(x, "fix.text")); fix != "" {
 			fmt.Fprintf(w, "    %s\n", printable(fix))
 		}
 	}
 	for _, x := range items(f["warnings"]) {
-		fmt.Fprintf(w, "note: %s\n", printable(strings.TrimSpace(text(x["pointer"])+" "+text(x["text"]))))
+		fmt.Fprintf(w, "note: %s%s\n", printable(regarding(text(x["object"]), text(x["name"]))), printable(strings.TrimSpace(text(x["pointer"])+" "+text(x["text"]))))
 	}
 	for _, line := range texts(f["notes"]) {
 		fmt.Fprintf(w, "note: %s\n", printable(line))
@@ -165,6 +165,39 @@ func (a *app) tellPlan(w io.Writer, f map[string]any, dir, out string, diff bool
 	default:
 		fmt.Fprintf(w, "   Apply with: portreeve apply %s\n", printable(dir))
 	}
+}
+
+// regarding says of which object the words behind it are.
+func regarding(kind, name string) string {
+	if name == "" {
+		return ""
+	}
+	if words := kindWords[kind]; words != "" {
+		kind = words
+	}
+	return fmt.Sprintf("%s %q: ", kind, name)
+}
+
+// writeOwn writes a file that its owner alone reads, also where there was one
+// that others could.
+func writeOwn(name string, data []byte) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+		if err := f.Chmod(0o600); err != nil {
+			return err
+		}
+		if err := f.Truncate(0); err != nil {
+			return err
+		}
+	}
+	if _, err := f.Write(data); err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // shortPlan is enough of a plan's id to tell it from others.
