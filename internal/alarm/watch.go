@@ -117,7 +117,8 @@ func (s *Service) look(ctx context.Context) error {
 
 // policyKinds are the kinds of audit rows that change who is let in.
 var policyKinds = map[string]string{string(store.Policy): "the policy", string(store.Location): "the location", string(store.Strength): "the authentication strength",
-	string(store.AuthenticationPolicy): "the authentication policy", "assignment": "the assignment of an authentication policy", "switch": "the switch", "setting": "the setting", "administrator": "the administrator"}
+	string(store.AuthenticationPolicy): "the authentication policy", "assignment": "the assignment of an authentication policy", "switch": "the switch", "setting": "the setting", "administrator": "the administrator",
+	"adminToken": "the administrators' token", "alarm": "the target of alarms"}
 
 var verbs = map[string]string{"create": "made", "update": "changed", "delete": "deleted", "restore": "restored"}
 
@@ -143,7 +144,7 @@ func (s *Service) audits(ctx context.Context, marks map[string]string) error {
 
 func raiseAudit(tx *store.Tx, r *store.Audit) error {
 	noun, is := policyKinds[r.Kind]
-	if !is || verbs[r.Action] == "" {
+	if !is || verbs[r.Action] == "" || r.Kind == "alarm" && r.Action != "delete" {
 		return nil
 	}
 	kind, sentence := PolicyChanged, fmt.Sprintf("%s %s %q.", r.Actor.Name, verbs[r.Action]+" "+noun, r.Name)
