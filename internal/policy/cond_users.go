@@ -18,6 +18,7 @@ type members struct {
 	all                  bool
 	users, groups, roles []member
 	guests               []Guests // domains in lower case
+	absent               bool     // somebody or a group is named who is not here, and may come
 }
 
 // member is one id; an exclusion may end.

@@ -49,12 +49,14 @@ func (s *Snapshot) Never(policy int, now time.Time) (conditions []string, is boo
 	return r.noDoor()
 }
 
-// nobody says that whoever is included is excluded for good, or drawn by no share.
+// nobody says that whoever is included is excluded for good, or drawn by no
+// share. Who is not here may come, and is then meant: that they are not is for
+// the warnings to say.
 func (u *usersCondition) nobody(share *shareCondition) bool {
 	if u.exclude.all {
 		return true
 	}
-	if u.include.all {
+	if u.include.all || u.include.absent {
 		return false
 	}
 	out := func(all []member, id string) bool {

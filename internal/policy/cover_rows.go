@@ -189,7 +189,7 @@ func (m *members) holdAll(in *members) bool {
 	if m.all {
 		return true
 	}
-	if in.all {
+	if in.all || in.absent {
 		return false
 	}
 	pairs := [][2][]member{{m.users, in.users}, {m.groups, in.groups}, {m.roles, in.roles}}
@@ -208,6 +208,9 @@ func (m *members) holdAll(in *members) bool {
 func (m *members) within(out, in *members, now time.Time) bool {
 	if out.all {
 		return true
+	}
+	if m.absent { // nothing tells whether out means them too, once they come
+		return false
 	}
 	onlyUsers := !in.all && len(in.groups)+len(in.roles)+len(in.guests) == 0
 	kinds := [][2][]member{{m.users, out.users}, {m.groups, out.groups}, {m.roles, out.roles}}

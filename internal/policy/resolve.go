@@ -118,6 +118,7 @@ func (r *resolver) members(p *People, side string, papers []Exclusion) members {
 	m.users = r.references(p.Users, names.People, pointer("Users"), "nobody here", papers)
 	m.groups = r.references(p.Groups, names.Groups, pointer("Groups"), "no group here", papers)
 	m.roles = r.references(p.Roles, names.Roles, pointer("Roles"), "no role here", papers)
+	m.absent = len(m.users)+len(m.groups)+len(m.roles) < len(p.Users)+len(p.Groups)+len(p.Roles)
 	for _, g := range p.Guests {
 		g.Domains = slices.Clone(g.Domains)
 		for i := range g.Domains {
