@@ -32,7 +32,12 @@ func readFolder(dir string) (map[string]string, error) {
 	if !info.IsDir() {
 		return nil, usage("%s is a file: name the folder that it is in", dir)
 	}
-	folder := os.DirFS(dir)
+	root, err := os.OpenRoot(dir) // what links lead to outside it is not the server's to read
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	folder := root.FS()
 	names, err := policyset.List(folder)
 	if err != nil {
 		return nil, err

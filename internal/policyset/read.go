@@ -31,7 +31,7 @@ func ReadPath(path string) (*Set, error) {
 		return nil, err
 	}
 	if info.IsDir() {
-		return read(os.DirFS(path), path)
+		return readFolder(path)
 	}
 	r := reader{set: &Set{Files: []string{path}}}
 	text, err := r.file(os.DirFS(filepath.Dir(path)), filepath.Base(path))
@@ -40,6 +40,21 @@ func ReadPath(path string) (*Set, error) {
 	}
 	r.text(path, text)
 	return r.done()
+}
+
+// readFolder reads a folder and nothing that links lead to outside it: it may be
+// a stranger's change that is looked over, and faults show lines of what is read.
+func readFolder(path string) (*Set, error) {
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	set, err := read(root.FS(), path)
+	if err == nil && len(set.Files) == 0 {
+		return nil, fmt.Errorf("%s holds no policy file: they end in .yaml, .yml or .json", path)
+	}
+	return set, err
 }
 
 // Read reads every .yaml, .yml and .json file of a folder and of those in it,
