@@ -113,7 +113,7 @@ func (p *planner) pullDocuments(kind policyset.Kind, rows *[]pulled) error {
 				x.Status = "differs"
 			}
 		} else {
-			x.File = freeName(taken, folders[kind]+"/"+fileWord(d.Name))
+			x.File = freeName(taken, folders[kind]+"/"+policyset.FileWord(d.Name))
 		}
 		text, err := dropMembers(d.JSON, func(name string) bool { return ofServer[name] || strings.HasPrefix(name, "@portreeve.") })
 		if err != nil {
@@ -142,25 +142,6 @@ func freeName(taken map[string]bool, base string) string {
 	}
 	taken[name] = true
 	return name
-}
-
-// fileWord makes a word for a file's name of an object's name.
-func fileWord(name string) string {
-	const most = 80 // characters
-	s := strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
-			return r
-		case r >= 'A' && r <= 'Z':
-			return r + 'a' - 'A'
-		}
-		return '-'
-	}, name)
-	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '-' }), "-")
-	if s = strings.Trim(s[:min(most, len(s))], "-"); s == "" {
-		return "object"
-	}
-	return s
 }
 
 // pullSwitches writes every switch, assignment and setting as one document.

@@ -117,16 +117,26 @@ func (o *remote) whileHeld(ctx context.Context, h *admintoken.Holder) (context.C
 func (o *remote) unknown(w http.ResponseWriter, r *http.Request, err error) {
 	w.Header().Set("Connection", "close")
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(time.Second))
-	switch {
+	switch err = o.asWrong(err); {
 	case errors.Is(err, admintoken.ErrThrottled):
 		w.Header().Set("Retry-After", retryAfter)
 		err = &Error{Status: http.StatusTooManyRequests, Code: "TooManyRequests", Message: "too many wrong tokens came from this address: it waits"}
-	case errors.Is(err, admintoken.ErrWrong), errors.Is(err, admintoken.ErrElsewhere):
+	case errors.Is(err, admintoken.ErrWrong):
 		w.Header().Set("WWW-Authenticate", `Bearer realm="Portreeve", authorization_uri="`+base(r)+`/portreeve/oauth2/v2.0/authorize"`)
 		e := &Error{Status: http.StatusUnauthorized, Code: "InvalidAuthenticationToken", Message: err.Error()}
 		err = e.then("`portreeve admin token new` makes one, on the server")
 	}
 	o.api.fail(w, r, err)
+}
+
+// asWrong is what whoever shows a token may hear: that one is right, but for another
+// network, stands in our log alone.
+func (o *remote) asWrong(err error) error {
+	if errors.Is(err, admintoken.ErrElsewhere) {
+		o.api.Log.Warn("refused an administrators' token", "why", err)
+		return admintoken.ErrWrong
+	}
+	return err
 }
 
 // from is the address that a request comes from.

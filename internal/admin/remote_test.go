@@ -191,6 +191,20 @@ func TestATokensScopesAndNetworksNarrowIt(t *testing.T) {
 	o.expect(403, "POST", policies, narrow, "{}")
 	elsewhere := o.token(`{"name":"elsewhere","role":"reader","networks":["192.0.2.0/24"]}`)
 	o.expect(401, "GET", policies, elsewhere, "")
+	// Who shows it from elsewhere hears what a wrong one hears.
+	said := func(token string) string {
+		_, m := o.ask("GET", policies, token, "")
+		e, _ := m["error"].(map[string]any)
+		return fmt.Sprint(e["code"], e["message"])
+	}
+	if a, b := said(elsewhere), said("pradmin_nobodys"); a != b {
+		t.Errorf("elsewhere %q, wrong %q", a, b)
+	}
+	_, a := o.grant("elsewhere", elsewhere, "https://graph.microsoft.com/.default")
+	_, b := o.grant("elsewhere", "pradmin_nobodys", "https://graph.microsoft.com/.default")
+	if a["error"] != "invalid_client" || a["error"] != b["error"] || a["error_description"] != b["error_description"] {
+		t.Errorf("elsewhere %v, wrong %v", a, b)
+	}
 	for _, bad := range []string{`{"name":"x","role":"reader","scopes":["Policy.ReadWrite.ConditionalAccess"]}`, `{"name":"x","role":"king"}`, `{"name":"x y","role":"reader"}`,
 		`{"name":"x","role":"reader","scopes":["Policy.Raed.All"]}`, `{"name":"x","role":"reader","networks":["everywhere"]}`, `{"name":"x","role":"reader","expires":"2020-01-01T00:00:00Z"}`,
 		`{"name":"x","role":"reader","expires":"2999-01-01T00:00:00Z"}`, `{"name":"narrow","role":"reader"}`, `{"name":"NARROW","role":"reader"}`} {

@@ -72,14 +72,12 @@ func byDefault(scope string) (is bool) {
 
 // refuseClient says why a client gets no token.
 func (o *remote) refuseClient(w http.ResponseWriter, err error) {
-	switch {
+	switch err = o.asWrong(err); {
 	case errors.Is(err, admintoken.ErrThrottled):
 		w.Header().Set("Retry-After", retryAfter)
 		refuseOAuth(w, http.StatusTooManyRequests, "temporarily_unavailable", err.Error())
 	case errors.Is(err, admintoken.ErrWrong):
-		refuseOAuth(w, http.StatusUnauthorized, "invalid_client", "the client's id or secret is wrong, was revoked, or has run out")
-	case errors.Is(err, admintoken.ErrElsewhere):
-		refuseOAuth(w, http.StatusUnauthorized, "unauthorized_client", err.Error())
+		refuseOAuth(w, http.StatusUnauthorized, "invalid_client", "the client's id or secret is wrong, was revoked, has run out, or may not be used from this address")
 	default:
 		o.api.Log.Error("the token endpoint failed", "err", err)
 		refuseOAuth(w, http.StatusServiceUnavailable, "temporarily_unavailable", "the server cannot look the token up just now")

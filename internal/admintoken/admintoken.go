@@ -43,9 +43,11 @@ const (
 
 // What is wrong with a token that is shown.
 var (
-	ErrWrong     = errors.New("the token is not one of ours, was revoked, or has run out")
+	ErrWrong     = errors.New("the token is not one of ours, was revoked, has run out, or may not be used from this address")
 	ErrThrottled = errors.New("too many wrong tokens came from this address")
-	ErrElsewhere = errors.New("the token may not be used from this address")
+	// ErrElsewhere is for our log alone: whoever shows a token hears of ErrWrong,
+	// or a thief would learn which network to steal it from next.
+	ErrElsewhere = errors.New("a token was shown from a network that it may not be used from")
 )
 
 // Fault is what is wrong with a token that is asked for.
@@ -241,14 +243,15 @@ func (s *Service) guarded(ctx context.Context, shown string, from netip.Addr, lo
 	t, err := look()
 	now := time.Now()
 	wrong := errors.Is(err, store.ErrNotFound) || err == nil && !t.Expires.IsZero() && !now.Before(t.Expires)
-	note(wrong)
+	elsewhere := err == nil && !wrong && len(t.Networks) > 0 && !slices.ContainsFunc(t.Networks, func(p netip.Prefix) bool { return p.Contains(from.Unmap()) })
+	note(wrong || elsewhere)
 	switch {
 	case wrong:
 		return nil, ErrWrong
 	case err != nil:
 		return nil, err
-	case len(t.Networks) > 0 && !slices.ContainsFunc(t.Networks, func(p netip.Prefix) bool { return p.Contains(from.Unmap()) }):
-		return nil, ErrElsewhere
+	case elsewhere:
+		return nil, fmt.Errorf("%w: %q from %s", ErrElsewhere, t.Name, from)
 	}
 	s.use(ctx, t.ID, now, from)
 	return holder(t), nil

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/portreeve/portreeve/internal/policyfile"
+	"github.com/portreeve/portreeve/internal/policyset"
 )
 
 // objects are the documents of one kind that are kept in Graph's JSON.
@@ -351,31 +352,11 @@ func (d objects) writeFiles(dir string, rows []row) error {
 		if err := d.client().do(context.Background(), http.MethodGet, path(d.resource, text(r.fields["id"])), values("plain", "true"), nil, &raw); err != nil {
 			return err
 		}
-		name := filepath.Join(dir, fileName(text(r.fields["displayName"]))+".json")
+		name := filepath.Join(dir, policyset.FileWord(text(r.fields["displayName"]))+".json")
 		if err := os.WriteFile(name, append([]byte(strings.TrimRight(string(raw), "\n")), '\n'), 0o644); err != nil {
 			return err
 		}
 		d.done("wrote %s", printable(name))
 	}
 	return nil
-}
-
-// fileName makes a file's name of an object's.
-func fileName(name string) string {
-	s := strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
-			return r
-		case r >= 'A' && r <= 'Z':
-			return r + 'a' - 'A'
-		}
-		return '-'
-	}, name)
-	for strings.Contains(s, "--") {
-		s = strings.ReplaceAll(s, "--", "-")
-	}
-	if s = strings.Trim(s, "-"); s == "" {
-		return "object"
-	}
-	return s
 }

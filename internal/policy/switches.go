@@ -214,15 +214,15 @@ func (l *level) ewsClosed(f *Facts) switchBits {
 
 func (e *ewsList) lists(program, version string) bool {
 	for _, p := range e.programs {
-		if wildcard(p, program+"/"+version) || wildcard(p, program) {
+		if Wildcard(p, program+"/"+version) || Wildcard(p, program) {
 			return true
 		}
 	}
 	return false
 }
 
-// wildcard matches * in any case.
-func wildcard(pattern, s string) bool {
+// Wildcard matches * in a text, in any case.
+func Wildcard(pattern, s string) bool {
 	parts := strings.Split(strings.ToLower(pattern), "*")
 	s = strings.ToLower(s)
 	if len(parts) == 1 {

@@ -160,51 +160,15 @@ func (o *Object) add(src *policy.Source, said map[string]string) error {
 	}
 	for _, w := range s.Switches {
 		once(w.Holder, w.Name)
-		w.set(src)
+		src.Put(policy.Holder{Kind: w.Kind, ID: w.Subject}, w.Name, w.Value)
 	}
 	for _, a := range s.Assignments {
 		once(a.Holder, memberPolicy)
-		assign(src, a)
+		src.Assign(policy.Holder{Kind: a.Kind, ID: a.Subject}, a.Policy)
 	}
 	for _, text := range s.MFAAlsoAccepts {
 		c, _ := policy.ParseCombination(text)
 		src.Organization.MFAAlsoAccepts = append(src.Organization.MFAAlsoAccepts, c)
 	}
 	return faults.err()
-}
-
-func assign(src *policy.Source, a Assignment) {
-	switch a.Kind {
-	case policy.HeldByOrganization:
-		src.Organization.DefaultAuthenticationPolicy = a.Policy
-	case policy.HeldByGroup:
-		g := src.Groups[a.Subject]
-		g.AuthenticationPolicy = a.Policy
-		src.Groups[a.Subject] = g
-	case policy.HeldByMailbox:
-		m := src.Mailboxes[a.Subject]
-		m.AuthenticationPolicy = a.Policy
-		src.Mailboxes[a.Subject] = m
-	}
-}
-
-// set brings a switch into the source. policy.Source's own SetSwitch copies a
-// map each time, which is too much for thousands of mailboxes.
-func (w *Switch) set(src *policy.Source) {
-	switch w.Kind {
-	case policy.HeldByOrganization:
-		src.Organization.Set(w.Name, w.Value)
-	case policy.HeldByDomain:
-		d := src.Domains[w.Subject]
-		d.Set(w.Name, w.Value)
-		src.Domains[w.Subject] = d
-	case policy.HeldByGroup:
-		g := src.Groups[w.Subject]
-		g.Set(w.Name, w.Value)
-		src.Groups[w.Subject] = g
-	case policy.HeldByMailbox:
-		m := src.Mailboxes[w.Subject]
-		m.Set(w.Name, w.Value)
-		src.Mailboxes[w.Subject] = m
-	}
 }

@@ -3,6 +3,7 @@ package policyset
 import (
 	"bytes"
 	"fmt"
+	"strings"
 
 	"github.com/portreeve/portreeve/internal/policyfile"
 )
@@ -72,4 +73,23 @@ func short(n *policyfile.Node) (flat bool) {
 		flat = flat && m.Value.Kind != policyfile.Object && m.Value.Kind != policyfile.List
 	}
 	return flat
+}
+
+// FileWord makes a word for a file's name of an object's name.
+func FileWord(name string) string {
+	const most = 80 // characters
+	s := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
+			return r
+		case r >= 'A' && r <= 'Z':
+			return r + 'a' - 'A'
+		}
+		return '-'
+	}, name)
+	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '-' }), "-")
+	if s = strings.Trim(s[:min(most, len(s))], "-"); s == "" {
+		return "object"
+	}
+	return s
 }

@@ -153,6 +153,10 @@ func (r *rules) source(version uint64) (policy.Source, error) {
 	return src, r.exchange(&src)
 }
 
+// holders are where a switch or an assignment is held, by the store's scopes.
+var holders = map[store.Scope]string{store.Organization: policy.HeldByOrganization, store.Domain: policy.HeldByDomain, store.GroupScope: policy.HeldByGroup,
+	store.Mailbox: policy.HeldByMailbox, store.PersonScope: policy.HeldByMailbox}
+
 // exchange adds Exchange's words: authentication policies, switches and who has which.
 func (r *rules) exchange(src *policy.Source) error {
 	for _, d := range r.AuthPolicies {
@@ -169,53 +173,18 @@ func (r *rules) exchange(src *policy.Source) error {
 		src.AuthenticationPolicies = append(src.AuthenticationPolicies, p)
 	}
 	for _, w := range r.Switches {
-		if err := setSwitch(src, w); err != nil {
-			return err
+		if !src.Put(policy.Holder{Kind: holders[w.Scope], ID: w.Subject}, w.Name, &w.Value) {
+			return fmt.Errorf("there is no switch %s", w.Name)
 		}
 	}
 	for _, a := range r.Assignments {
-		switch a.Scope {
-		case store.Organization:
-			src.Organization.DefaultAuthenticationPolicy = a.Policy
-		case store.GroupScope:
-			g := src.Groups[a.Subject]
-			g.AuthenticationPolicy = a.Policy
-			src.Groups[a.Subject] = g
-		case store.PersonScope:
-			m := src.Mailboxes[a.Subject]
-			m.AuthenticationPolicy = a.Policy
-			src.Mailboxes[a.Subject] = m
-		}
+		src.Assign(policy.Holder{Kind: holders[a.Scope], ID: a.Subject}, a.Policy)
 	}
 	for part := range strings.SplitSeq(r.MFAAlsoAccepts, ";") {
 		if part = strings.TrimSpace(part); part != "" {
 			c, _ := policy.ParseCombination(part)
 			src.Organization.MFAAlsoAccepts = append(src.Organization.MFAAlsoAccepts, c)
 		}
-	}
-	return nil
-}
-
-func setSwitch(src *policy.Source, w store.Switch) error {
-	value, known := w.Value, true
-	switch w.Scope {
-	case store.Organization:
-		known = src.Organization.Set(w.Name, &value)
-	case store.Domain:
-		d := src.Domains[w.Subject]
-		known = d.Set(w.Name, &value)
-		src.Domains[w.Subject] = d
-	case store.GroupScope:
-		g := src.Groups[w.Subject]
-		known = g.Set(w.Name, &value)
-		src.Groups[w.Subject] = g
-	case store.Mailbox:
-		m := src.Mailboxes[w.Subject]
-		known = m.Set(w.Name, &value)
-		src.Mailboxes[w.Subject] = m
-	}
-	if !known {
-		return fmt.Errorf("there is no switch %s", w.Name)
 	}
 	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 const (
@@ -190,12 +192,5 @@ func (l *SignInLog) named(guid [16]byte, text uint32) string {
 	if text != noText {
 		return l.texts[text]
 	}
-	var b [36]byte
-	hex.Encode(b[:8], guid[:4])
-	hex.Encode(b[9:13], guid[4:6])
-	hex.Encode(b[14:18], guid[6:8])
-	hex.Encode(b[19:23], guid[8:10])
-	hex.Encode(b[24:], guid[10:])
-	b[8], b[13], b[18], b[23] = '-', '-', '-', '-'
-	return string(b[:])
+	return uuid.UUID(guid).String()
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/portreeve/portreeve/internal/location"
+	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/tenant"
 )
 
@@ -87,30 +88,10 @@ func matchesAny(patterns []string, p *person) bool {
 	return slices.ContainsFunc(patterns, func(pattern string) bool {
 		pattern = lower(pattern)
 		if _, user, domain := strings.Cut(pattern, `\`); domain {
-			return wildcard(user, local)
+			return policy.Wildcard(user, local)
 		}
-		return wildcard(pattern, p.upn) || wildcard(pattern, local)
+		return policy.Wildcard(pattern, p.upn) || policy.Wildcard(pattern, local)
 	})
-}
-
-// wildcard matches * in texts that are in lower case.
-func wildcard(pattern, s string) bool {
-	parts := strings.Split(pattern, "*")
-	if len(parts) == 1 {
-		return s == pattern
-	}
-	if !strings.HasPrefix(s, parts[0]) {
-		return false
-	}
-	s = s[len(parts[0]):]
-	for _, part := range parts[1 : len(parts)-1] {
-		at := strings.Index(s, part)
-		if at < 0 {
-			return false
-		}
-		s = s[at+len(part):]
-	}
-	return strings.HasSuffix(s, parts[len(parts)-1])
 }
 
 // denied is the rule that refuses a password from one class of address: the
