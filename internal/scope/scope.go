@@ -22,19 +22,19 @@ type Kind uint8
 // The kinds. A scope that is not understood is of none and is left out of what
 // is granted (OpenID Connect Core 1.0, section 3.1.2.1).
 const (
-	Unknown  Kind = iota
-	OpenID        // who the person is
-	Email         // their address
-	Profile       // their name
-	Offline       // for as long as it is not withdrawn
-	Mail          // every way to mail
-	Read          // IMAP
-	POP           // POP3
-	Send          // submission
-	Filters       // ManageSieve
-	Contacts      // CardDAV
-	Calendars     // CalDAV
-	Exchange      // Exchange's web services and ActiveSync
+	Unknown   Kind = iota
+	OpenID         // who the person is
+	Email          // their address
+	Profile        // their name
+	Offline        // for as long as it is not withdrawn
+	Mail           // every way to mail
+	Read           // IMAP
+	POP            // POP3
+	Send           // submission
+	Filters        // ManageSieve
+	Contacts       // CardDAV
+	Calendars      // CalDAV
+	Exchange       // Exchange's web services and ActiveSync
 )
 
 var mailDoors = []protocol.Protocol{protocol.IMAP, protocol.POP3, protocol.Submission, protocol.Sieve, protocol.JMAP}
