@@ -56,6 +56,7 @@ func (c *Config) Check() []Problem {
 	k.routes()
 	k.directories()
 	k.issuers()
+	k.oauth()
 	k.forwarders()
 	k.names()
 	k.rest()

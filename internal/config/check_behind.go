@@ -81,7 +81,7 @@ func (k *checker) routes() {
 
 // ownGrants begin the names of what sessions hang on and is ours, as an
 // issuer's name begins those of its sessions.
-var ownGrants = []string{"all", "apppw", "pass", "window"}
+var ownGrants = []string{"all", "apppw", "oauth", "pass", "window"}
 
 func (k *checker) issuers() {
 	for _, n := range sorted(k.c.Issuers) {

@@ -25,6 +25,7 @@ func defaults() Config {
 		Languages: Languages{Default: "en"},
 		Notices:   Notices{TLS: "starttls"},
 		Tokens:    Tokens{Algorithm: "ES256"},
+		OAuth:     OAuth{Enabled: true, AccessToken: 10 * time.Minute, Algorithm: "ES256", RefreshIdle: 90 * 24 * time.Hour, Registration: "open", Registrations: 20, DeviceCode: true},
 		Names:     Names{Detail: "+"},
 		Refusals:  Refusals{IMAPCode: "UNAVAILABLE", IMAPAlert: true, POP3Code: "SYS/PERM", SMTPCode: "5.7.8"},
 		Limits:    Limits{PerSource: 100, Unauthenticated: 20_000, SignInTime: 3 * time.Minute},

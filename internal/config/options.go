@@ -55,6 +55,8 @@ type Config struct {
 	// Issuers are the OpenID providers whose tokens are accepted, by a name of
 	// your choice.
 	Issuers map[string]Issuer `yaml:"issuers"`
+	// OAuth is our own issuer of tokens for mail programs.
+	OAuth OAuth `yaml:"oauth"`
 	// Forwarders are webmail hosts that sign people in from their own address
 	// and pass the browser's on. They are never slowed as a source.
 	Forwarders map[string]Forwarder `yaml:"forwarders"`

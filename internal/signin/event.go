@@ -55,7 +55,16 @@ func (e *Event) User() string {
 func (e *Event) Succeeded() bool { return e.Code == OK }
 
 // Interactive says that the person supplied a factor with this sign-in.
-func (e *Event) Interactive() bool { return e.Facts.Credential == policy.CredentialPassword }
+func (e *Event) Interactive() bool {
+	return e.Facts.Credential == policy.CredentialPassword || e.Mechanism == AuthorizationCode || e.Mechanism == DeviceCode
+}
+
+// Mechanisms of tokens that somebody in front of a page has a program given, in
+// OAuth's words (RFC 6749 section 4.1, RFC 8628).
+const (
+	AuthorizationCode = "authorization_code"
+	DeviceCode        = "device_code"
+)
 
 // SessionEvent is the row of a session: opened, and later how it ended.
 type SessionEvent struct {
