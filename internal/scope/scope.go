@@ -114,6 +114,15 @@ func Parse(asked string) (Set, error) {
 // String is the scopes as they were asked for.
 func (s Set) String() string { return s.text }
 
+// MarshalText writes the scopes as they were asked for.
+func (s Set) MarshalText() ([]byte, error) { return []byte(s.text), nil }
+
+// UnmarshalText is Parse.
+func (s *Set) UnmarshalText(b []byte) (err error) {
+	*s, err = Parse(string(b))
+	return err
+}
+
 // Words are the scopes one by one.
 func (s Set) Words() []string { return strings.Fields(s.text) }
 

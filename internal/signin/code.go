@@ -58,6 +58,12 @@ const (
 	ProviderRefused      Code = 1090
 	ProviderStale        Code = 1091
 	ProviderForAnother   Code = 1092
+	GrantEnded           Code = 1093
+	GrantReplayed        Code = 1094
+	GrantElsewhere       Code = 1095
+	ScopeMissing         Code = 1096
+	ClientForbidden      Code = 1097
+	FlowNotAllowed       Code = 1098
 )
 
 // Entra's codes that mean the same here.
@@ -133,6 +139,12 @@ var meanings = []Meaning{
 	{ProviderRefused, "Refused by the sign-in provider", "The sign-in page did not sign you in. Try again, or ask your administrator.", "The OpenID provider answered with an error, or its answer does not belong to what was asked; the operator's log says which. Nothing it said was believed."},
 	{ProviderStale, "Sign-in begun elsewhere or too long ago", "This sign-in was begun in another browser, was used already, or took too long. Start again.", "What came back from the OpenID provider does not belong to a sign-in that this browser began within the last ten minutes, or came back twice."},
 	{ProviderForAnother, "Provider vouches for another's person", "Sign-in failed.", "The OpenID provider vouched for somebody whose domain is not routed to it (issuers, sign_in, domains)."},
+	{GrantEnded, "Sign-in withdrawn", "Your program's sign-in was withdrawn or has run out. Sign in again in the browser.", "What the token hangs on has ended: withdrawn in the portal or by an administrator, out of use for too long, run out, or ended by a new password. `portreeve session list` shows what lives."},
+	{GrantReplayed, "Sign-in used twice", "Your program's sign-in was used twice and has been ended to protect you. Sign in again in the browser; if you did not do it, tell your administrator.", "A code or a refresh token that had been used up was shown again, so that somebody may hold a copy: everything that hangs on it has ended. The detail names the network. A program restored from a backup does this too."},
+	{GrantElsewhere, "Sign-in bound to another network", "Your program's sign-in is valid only in the network where it began. Sign in again from here.", "The grant is bound to a network, as one won by a device code is, and this attempt comes from another. An authenticationFlows policy that allows device codes widens it."},
+	{ScopeMissing, "Token not for this door", "Your program was not allowed this kind of mail access. Sign in again in the browser and allow it.", "The token is good, but none of its scopes opens this protocol. The program must ask for the scope, and the client's limit (`portreeve client show`) must hold it."},
+	{ClientForbidden, "Program forbidden", "Your organisation does not allow this program. Ask your administrator which one to use.", "The OAuth client is forbidden or was removed. `portreeve client show` says which; `portreeve client allow` lets it in."},
+	{FlowNotAllowed, "Device code not allowed from there", "Signing in with a code on another device is allowed only where both are in the same network. Sign in with a browser on the device that reads mail.", "Browser and program share no /24 or /48 and no trusted location, as with stolen device codes. `oauth.device_code` and authenticationFlows policies widen it."},
 	{UserUnknown, "Nobody has this name", "Sign-in failed.", "The name typed resolves to nobody here. On the wire it reads like a wrong password."},
 	{Throttled, "Too many wrong attempts", "Sign-in failed.", "This source or credential knocked too often with wrong secrets; the account is not locked. On the wire it reads like a wrong password."},
 	{PasswordExpired, "Password expired", "Your password has run out. Change it, or ask your administrator.", "The password was right but has expired."},

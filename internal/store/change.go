@@ -28,10 +28,12 @@ const (
 	Windows // approval requests too
 	Delegations
 	Directories
+	Grants  // what programs' tokens hang on
+	Clients // OAuth's
 )
 
 // AllFamilies is every family.
-const AllFamilies = Directories<<1 - 1
+const AllFamilies = Clients<<1 - 1
 
 // Change says which families changed in a commit, and which people by name:
 // those whose sessions may hang on what was changed (disabled, password, revocation).

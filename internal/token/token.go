@@ -32,6 +32,11 @@ type Claims struct {
 	AuthTime time.Time // zero is unknown
 	// Session is how long a sign-in with this token lasts at most, from the issuer's session_max.
 	Session time.Duration
+	// Own says that the token is one of ours: what the person proved is known by
+	// the grant alone, and Methods, AuthTime and Session are not set.
+	Own   bool
+	Scope string // of a token of ours, as it was granted
+	Grant string // id of the grant that a token of ours hangs on (sid)
 }
 
 // Refusal says why a token is not accepted. Detail is for administrators and
