@@ -83,6 +83,9 @@ type Options struct {
 	Windows Windows
 	// AppPassword says that a secret has the form of our app passwords; nil: none has.
 	AppPassword func(secret []byte) bool
+	// TokenForm says that a secret has the form of our access tokens, which are
+	// then taken in a password's place; nil: none is.
+	TokenForm func(secret []byte) bool
 	// Enrolled says that a person has a second factor; nil: nobody has.
 	Enrolled func(person string) bool
 	// KeyModel names the model of the passkey whose answer was shown and right,

@@ -30,6 +30,9 @@ type telling struct {
 	passed  bool  // the guard let it through and has not been told yet what it came to
 	out     signin.Outcome
 	started time.Time
+	// open says that the person is proven by what nobody can guess: a refusal's
+	// words and time have nothing to hide.
+	open bool
 }
 
 func begin(g *Gate, s *policy.Snapshot, a signin.Attempt, c signin.Credential) *telling {
@@ -39,8 +42,12 @@ func begin(g *Gate, s *policy.Snapshot, a signin.Attempt, c signin.Credential) *
 	if c.Kind == policy.CredentialPassword && g.AppPassword != nil && g.AppPassword(c.Secret()) {
 		c.Kind = policy.CredentialAppPassword // known by its form, to everybody: it tells nothing
 	}
+	var detail string
+	if c.Kind == policy.CredentialPassword && g.TokenForm != nil && g.TokenForm(c.Secret()) {
+		c.Kind, detail = policy.CredentialBearer, "a token in the password's place"
+	}
 	return &telling{g: g, s: s, cred: c, started: time.Now(), out: signin.Outcome{
-		Attempt: a, Typed: typed(c), Mechanism: c.Mechanism, Correlation: a.Correlation,
+		Attempt: a, Typed: typed(c), Mechanism: c.Mechanism, Correlation: a.Correlation, Detail: detail,
 		Verdict: policy.Verdict{Version: s.Version()},
 	}}
 }
@@ -224,7 +231,7 @@ func (t *telling) appeared(ctx context.Context, p signin.Principal) bool {
 		t.is(person, true)
 	}
 	f := &t.out.Facts
-	f.Proven, f.Methods, f.AuthTime, f.Flow, f.Device = true, p.Methods, p.AuthTime, p.Flow, p.Device
+	f.Proven, f.Methods, f.AuthTime, f.Flow, f.Device, f.Key = true, p.Methods, p.AuthTime, p.Flow, p.Device, p.Key
 	t.byKey(ctx, p.Methods, t.cred.Secret())
 	if t.locked() {
 		return true
@@ -334,6 +341,10 @@ func (t *telling) finish(ctx context.Context) signin.Outcome {
 		t.g.Verifier.Release(t.out.Attempt.ID)
 	}
 	t.out.Reference = t.g.Log.Refusal(t.event())
+	if t.open {
+		t.out.Reply = t.g.plainly(&t.out)
+		return t.out
+	}
 	t.ask()
 	t.out.Reply = t.g.reply(t.s, &t.out)
 	t.learnFloor()

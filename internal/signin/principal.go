@@ -13,6 +13,7 @@ type Principal struct {
 	Methods  policy.Methods
 	AuthTime time.Time
 	Flow     policy.TransferMethods
+	Key      string // model of the passkey among the methods, where a grant remembers it
 	Device   *policy.Device
 	// Issuer names the configured OpenID issuer that vouched, empty for our own checks.
 	Issuer string
