@@ -1,21 +1,12 @@
 package token
 
 import (
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
-	"crypto/sha256"
-	"crypto/x509"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -31,11 +22,7 @@ const (
 	MintedFor = 60 * time.Second
 	// backDated is how far iat lies in the past: Dovecot refuses one that lies
 	// in the future by its own clock.
-	backDated = 5 * time.Second
-	// keptAfter is how long a retired key stays among the public ones, longer
-	// than any backend keeps what it signed.
-	keptAfter   = 24 * time.Hour
-	rsaBits     = 2048
+	backDated   = 5 * time.Second
 	sealPurpose = "token minting keys"
 )
 
@@ -51,31 +38,8 @@ type Minter struct {
 	keys []mintKey // the current one first, then a prepared one or retired ones
 }
 
-// mintKey is one key pair. A prepared one is public already and signs nothing
-// yet; a retired one signs nothing any more.
-type mintKey struct {
-	ID      string    `json:"kid"`
-	State   keyState  `json:"state"`
-	Made    time.Time `json:"made"`
-	Retired time.Time `json:"retired,omitzero"`
-	PKCS8   []byte    `json:"pkcs8"`
-	private crypto.Signer
-	signer  jose.Signer
-}
-
-// Format prints the key's id only: the rest is private.
-func (k mintKey) Format(s fmt.State, _ rune) { _, _ = fmt.Fprintf(s, "key %q", k.ID) }
-
 // Format prints no key, which fmt would find in unexported members.
 func (m *Minter) Format(s fmt.State, _ rune) { _, _ = fmt.Fprintf(s, "the minter of %q", m.issuer) }
-
-type keyState string
-
-const (
-	current  keyState = "current"
-	prepared keyState = "prepared"
-	retired  keyState = "retired"
-)
 
 // MinterOptions say what the tokens look like.
 type MinterOptions struct {
@@ -190,138 +154,32 @@ func (m *Minter) Rotate() (kid string, err error) {
 
 // prepare makes a prepared key unless there is one, and saves.
 func (m *Minter) prepare() error {
-	for _, k := range m.keys {
-		if k.State == prepared {
-			return nil
-		}
-	}
-	k, err := newMintKey(m.algorithm)
-	if err != nil {
+	next, err := withPrepared(m.keys, m.algorithm)
+	if err != nil || len(next) == len(m.keys) {
 		return err
-	}
-	return m.save(append(append([]mintKey{}, m.keys...), k))
-}
-
-func (m *Minter) promote() error {
-	now := time.Now()
-	var next []mintKey
-	for _, k := range m.keys {
-		switch {
-		case k.State == prepared:
-			k.State = current
-			next = append([]mintKey{k}, next...)
-		case k.State == current:
-			k.State, k.Retired = retired, now
-			next = append(next, k)
-		case now.Sub(k.Retired) < keptAfter:
-			next = append(next, k)
-		}
 	}
 	return m.save(next)
 }
 
-func newMintKey(a jose.SignatureAlgorithm) (mintKey, error) {
-	k := mintKey{State: prepared, Made: time.Now()}
-	var err error
-	if a == jose.RS256 {
-		k.private, err = rsa.GenerateKey(rand.Reader, rsaBits)
-	} else {
-		k.private, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	}
-	if err != nil {
-		return k, err
-	}
-	if k.PKCS8, err = x509.MarshalPKCS8PrivateKey(k.private); err != nil {
-		return k, err
-	}
-	return k, k.ready(a)
-}
-
-// ready makes what is not saved: the signer, and an id that is the key's own
-// thumbprint (RFC 7638), of letters, digits, - and _ only, since it becomes a
-// file's name.
-func (k *mintKey) ready(a jose.SignatureAlgorithm) error {
-	thumb, err := (&jose.JSONWebKey{Key: k.private.Public()}).Thumbprint(crypto.SHA256)
-	if err != nil {
-		return err
-	}
-	k.ID = base64.RawURLEncoding.EncodeToString(thumb[:sha256.Size/2])
-	key := jose.SigningKey{Algorithm: a, Key: jose.JSONWebKey{Key: k.private, KeyID: k.ID}}
-	k.signer, err = jose.NewSigner(key, (&jose.SignerOptions{}).WithType("JWT"))
-	return err
-}
+func (m *Minter) promote() error { return m.save(promoted(m.keys, time.Now())) }
 
 func (m *Minter) read() error {
-	sealed, err := os.ReadFile(m.path)
-	if err != nil {
+	var keys []mintKey
+	if err := readSealed(m.path, m.box, sealPurpose, &keys); err != nil {
 		return err
 	}
-	plain, err := m.box.Open(sealPurpose, sealed)
-	if err != nil {
+	if err := openAll(keys, m.algorithm); err != nil {
 		return fmt.Errorf("%s: %w", m.path, err)
-	}
-	defer clear(plain)
-	var keys []mintKey
-	if err := json.Unmarshal(plain, &keys); err != nil {
-		return fmt.Errorf("%s: %w", m.path, err)
-	}
-	for i := range keys {
-		if err := keys[i].open(m.algorithm); err != nil {
-			return fmt.Errorf("%s: %w", m.path, err)
-		}
-	}
-	if len(keys) == 0 || keys[0].State != current {
-		return fmt.Errorf("%s holds no current key", m.path)
 	}
 	m.keys = keys
 	return nil
-}
-
-func (k *mintKey) open(a jose.SignatureAlgorithm) error {
-	private, err := x509.ParsePKCS8PrivateKey(k.PKCS8)
-	if err != nil {
-		return err
-	}
-	signer, ok := private.(crypto.Signer)
-	if _, isRSA := private.(*rsa.PrivateKey); !ok || isRSA != (a == jose.RS256) {
-		return fmt.Errorf("a key is not for %s: remove the file to make new ones, and export them again", a)
-	}
-	k.private = signer
-	return k.ready(a)
 }
 
 // save seals the keys on disk, whole or not at all, and then uses them.
 func (m *Minter) save(keys []mintKey) error {
-	plain, err := json.Marshal(keys)
-	if err != nil {
-		return err
-	}
-	defer clear(plain)
-	if err := writeWhole(m.path, m.box.Seal(sealPurpose, plain), 0o600); err != nil {
+	if err := writeSealed(m.path, m.box, sealPurpose, keys); err != nil {
 		return err
 	}
 	m.keys = keys
 	return nil
-}
-
-// writeWhole writes a file under another name and moves it into place, so that
-// a crash leaves the old one or the new one.
-func writeWhole(path string, b []byte, mode fs.FileMode) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(b)
-	if err := errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	d, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
