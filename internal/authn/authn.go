@@ -116,6 +116,7 @@ type Options struct {
 	Backends     Backends
 	Newcomers    Newcomers
 	Tokens       Tokens
+	Grants       Grants
 	Upstream     Upstream
 	Certificates Certificates
 	AppPasswords AppPasswords

@@ -28,6 +28,9 @@ func (v *Verifier) bearer(ctx context.Context, q *claim) (signin.Principal, erro
 	if err != nil {
 		return signin.Principal{}, tokenError(err)
 	}
+	if claims.Own {
+		return v.own(ctx, q, &claims)
+	}
 	return v.holder(ctx, q, &claims)
 }
 

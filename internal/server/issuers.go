@@ -48,6 +48,9 @@ func (s *Server) openIssuers(context.Context) (err error) {
 // onlyIssuer is the issuer whose tokens programs hold, if there is one and no other.
 func (s *Server) onlyIssuer() (issuer string, ok bool) {
 	n := 0
+	if s.issuer != nil && s.takesTokens() {
+		issuer, n = s.issuer.url, 1
+	}
 	for _, c := range s.Config.Issuers {
 		if len(c.Audience) > 0 {
 			issuer, n = c.Issuer, n+1

@@ -115,7 +115,7 @@ func (s *Server) tlsConfig(c config.Listener) (*tls.Config, error) {
 func (s *Server) settings(c config.Listener) proxy.Settings {
 	r := c.Refusals
 	set := proxy.Settings{Hostname: s.hostname(), IMAPEarlyCode: r.IMAPCode, POP3EarlyCode: r.POP3Code, SMTPCode: r.SMTPCode, Alert: r.IMAPAlert,
-		XOAUTH2Challenge: r.XOAUTH2Challenge, RefuseAtMail: r.SMTPRefuseAtMail, NoTokens: s.tokens == nil}
+		XOAUTH2Challenge: r.XOAUTH2Challenge, RefuseAtMail: r.SMTPRefuseAtMail, NoTokens: !s.takesTokens()}
 	if one, ok := s.onlyIssuer(); ok { // of several it cannot be told before the person is known which is meant
 		set.OpenIDConfiguration = one + "/.well-known/openid-configuration"
 	}

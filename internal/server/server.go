@@ -72,6 +72,7 @@ type Server struct {
 	tokens     *token.Verifier
 	upstream   *upstream.Service // nil unless browsers sign in at a provider
 	minter     *token.Minter     // nil unless a backend takes tokens
+	issuer     *issuer           // nil unless we issue tokens to programs
 	backends   *backend.Pool
 	sessions   *session.Registry
 	relay      *relay.Pool
@@ -221,7 +222,7 @@ func (s *Server) openIdentity(ctx context.Context) (err error) {
 	s.guard = lockout.New(lockout.Options{})
 	s.adminTokens = admintoken.New(admintoken.Options{Store: s.store, Box: s.box, Guard: tokenGuard{s.guard}})
 	return inOrder(ctx, s.openDirectories, s.openClientCAs, s.openAppPasswords, s.openFactors, s.openApprovals, s.openDelegates, s.openNotices,
-		s.openUpstream, s.openIssuers)
+		s.openUpstream, s.openIssuers, s.openIssuer)
 }
 
 // openGate joins the parts that decide.
@@ -241,7 +242,11 @@ func (s *Server) openGate(ctx context.Context) error {
 	for _, w := range s.keeper.named() {
 		s.Log.Warn("rule is not enforced as it stands", "what", w.String())
 	}
-	s.gate = gate.New(gate.Options{Names: s.names, People: s.everybody(), Guard: s.guard, Fingerprint: func(b []byte) secret.Print { return prints.Of(b) },
+	var form func([]byte) bool
+	if s.issuer != nil && s.Config.OAuth.TokenAsPassword {
+		form = tokenForm
+	}
+	s.gate = gate.New(gate.Options{TokenForm: form, Names: s.names, People: s.everybody(), Guard: s.guard, Fingerprint: func(b []byte) secret.Print { return prints.Of(b) },
 		Verifier: s.verifier(), AppPassword: apppassword.Form, Enrolled: s.factors.Has, KeyModel: s.factors.KeyModel, Windows: s.approvals,
 		Log: s.events, Places: s.places, Delegates: s.delegates, Lends: s.lends, Words: s.words(), Outdated: s.sessions.Outdated,
 		Fault: s.fault, Slow: s.slow}, snap)
@@ -278,8 +283,11 @@ func (s *Server) verifier() *authn.Verifier {
 			o.Backends, o.Newcomers = s.checkingBackends(), s.people
 		}
 	}
-	if s.tokens != nil {
-		o.Tokens = s.tokens
+	if t := s.bearers(); t != nil {
+		o.Tokens = t
+	}
+	if s.issuer != nil {
+		o.Grants = s.issuer.grants
 	}
 	if s.upstream != nil {
 		o.Upstream = s.upstream

@@ -1,0 +1,108 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/portreeve/portreeve/internal/authn"
+	"github.com/portreeve/portreeve/internal/client"
+	"github.com/portreeve/portreeve/internal/grant"
+	"github.com/portreeve/portreeve/internal/token"
+)
+
+// issuer is what issues tokens to programs.
+type issuer struct {
+	url     string
+	keys    *token.Keyring
+	own     *token.Own
+	grants  *grant.Service
+	clients *client.Registry
+}
+
+// issuerKeys is the file of the issuer's sealed keys, in the state folder. They
+// are not those that sign tokens for backends: what a program holds opens no
+// backend, and what a backend is shown opens no door of ours.
+const issuerKeys = "issuer.keys"
+
+// mailAudience follows the issuer's address in the audience of tokens that open doors.
+const mailAudience = "/mail"
+
+// openIssuer opens our own issuer of tokens, if there is one.
+func (s *Server) openIssuer(ctx context.Context) error {
+	if !s.Config.OwnIssuer() {
+		return nil
+	}
+	c := &s.Config.OAuth
+	i := &issuer{url: s.Config.IssuerURL()}
+	var err error
+	if i.keys, err = token.OpenKeyring(token.KeyringOptions{Path: filepath.Join(string(s.Config.State), issuerKeys)}, s.box); err != nil {
+		return fmt.Errorf("opening the issuer's keys: %w", err)
+	}
+	i.clients, err = client.Open(ctx, client.Options{Store: s.store, Box: s.box, Issuer: i.url, Registration: client.Registration(c.Registration), PerNetwork: c.Registrations})
+	if err != nil {
+		return fmt.Errorf("opening the clients of the issuer: %w", err)
+	}
+	s.followers = append(s.followers, i.clients.Apply)
+	i.grants, err = grant.Open(ctx, grant.Options{Store: s.store, Box: s.box, Keys: i.keys, Issuer: i.url, AccessLife: c.AccessToken, RefreshIdle: c.RefreshIdle, RefreshMax: c.RefreshMax})
+	if err != nil {
+		return fmt.Errorf("opening the grants of the issuer: %w", err)
+	}
+	s.later(func() error { i.grants.Close(); return nil })
+	s.runs = append(s.runs, i.grants.Run)
+	i.own = token.NewOwn(i.url, i.url+mailAudience, i.keys)
+	s.issuer = i
+	return nil
+}
+
+// takesTokens says that a token can open a door at all: that one is issued
+// somewhere, and that some backend can be signed in to with something else than a
+// person's own password.
+func (s *Server) takesTokens() bool {
+	if s.tokens != nil {
+		return true
+	}
+	if s.issuer == nil {
+		return false
+	}
+	for _, b := range s.Config.Backends {
+		if b.Login != "password" {
+			return true
+		}
+	}
+	return false
+}
+
+// bearers is what checks bearer tokens, nil if none are taken.
+func (s *Server) bearers() authn.Tokens {
+	switch {
+	case s.issuer == nil && s.tokens == nil:
+		return nil
+	case s.issuer == nil:
+		return s.tokens
+	case s.tokens == nil:
+		return s.issuer.own
+	}
+	return eitherIssuer{s.issuer.own, s.tokens}
+}
+
+// eitherIssuer takes our own tokens, and those of the configured issuers.
+type eitherIssuer struct {
+	own     *token.Own
+	foreign *token.Verifier
+}
+
+// Verify has the one issuer look at a token that it names a key of.
+func (e eitherIssuer) Verify(ctx context.Context, bearer []byte) (token.Claims, error) {
+	if e.own.Mine(bearer) {
+		return e.own.Verify(ctx, bearer)
+	}
+	return e.foreign.Verify(ctx, bearer)
+}
+
+// tokenForm says that a secret looks like one of our access tokens: three parts
+// of base64url of which the first is a JSON object.
+func tokenForm(secret []byte) bool {
+	return bytes.HasPrefix(secret, []byte("eyJ")) && bytes.Count(secret, []byte{'.'}) == 2
+}
