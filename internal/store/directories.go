@@ -46,6 +46,9 @@ func (tx *Tx) PutDirectoryPerson(d DirectoryPerson, moved bool) error {
 	tx.touched(Directories)
 	if moved {
 		tx.change.merge(Change{Families: People, People: []string{d.Person}, Secrets: []string{d.Person}})
+		if err := tx.endByPassword(d.Person); err != nil {
+			return err
+		}
 		return tx.record("update", "password", d.Person, d.DN, nil, map[string]bool{"secretChanged": true})
 	}
 	return nil

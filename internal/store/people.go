@@ -142,6 +142,9 @@ func (tx *Tx) PutPerson(p *Person) error {
 	tx.touched(People, p.ID)
 	if p.Hash != before.Hash || p.SecretKind != before.SecretKind {
 		tx.change.merge(Change{Secrets: []string{p.ID}})
+		if err := tx.endByPassword(p.ID); err != nil {
+			return err
+		}
 	}
 	return tx.record("update", "person", p.ID, p.Address, before, personAudit{*p, p.Hash != before.Hash})
 }

@@ -64,6 +64,9 @@ func (tx *Tx) keepRevocation(r *Revocation) (fresh bool, err error) {
 	if n == 0 {
 		return false, nil
 	}
+	if err := tx.endRevoked(r); err != nil {
+		return false, err
+	}
 	return true, tx.record("create", "revocation", r.Grant, r.Person, nil, r)
 }
 
