@@ -1,11 +1,21 @@
 package client
 
 import (
+	"cmp"
 	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"log/slog"
 	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
 
 	"github.com/portreeve/portreeve/internal/scope"
 	"github.com/portreeve/portreeve/internal/secret"
+	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/store"
 )
 
@@ -15,7 +25,7 @@ type Registration string
 // The settings of registration.
 const (
 	AnyProgram   Registration = "open"     // any program registers and asks people for consent
-	VerifiedOnly Registration = "verified" // any registers; it is refused until an administrator allowed it
+	VerifiedOnly Registration = "verified" // any registers; it is refused until an administrator allows it
 	NoneRegister Registration = "off"      // none registers, and those that did are refused unless allowed
 )
 
@@ -23,118 +33,330 @@ const (
 type Options struct {
 	Store        *store.Store
 	Box          *secret.Box
-	Issuer       string       // the issuer's address, for names that claim to be it
+	Issuer       string       // the issuer's address, whose host no stranger may have for a name
 	Registration Registration // empty: off
 	PerNetwork   int          // registrations an hour from one /24 or /48; 0: DefaultPerNetwork
+	// EndGrants ends what a client was granted, in the transaction that forbids
+	// or forgets it; nil: there are no grants.
+	EndGrants func(tx *store.Tx, client, reason string) error
+	Log       *slog.Logger // nil: nowhere
 }
 
 // Registry is every client. It is safe for concurrent use.
-type Registry struct{ Options }
+type Registry struct {
+	Options
+	prints *secret.Prints // of confidential clients' secrets
+	// writing is held from before a change of the store until it is in the
+	// table, and by who reads all of it anew, so that nothing older comes last.
+	writing sync.Mutex
+
+	mu    sync.RWMutex
+	table map[string]*entry
+	known []string // likenesses of the names that are nobody else's
+	came  arrivals // guarded by writing
+}
+
+// entry is one client in the table; it is replaced, never changed.
+type entry struct {
+	Client
+	print secret.Print
+	// likeness is that of its name.
+	likeness string
+}
 
 // Open reads the clients.
-func Open(ctx context.Context, o Options) (*Registry, error) { return &Registry{Options: o}, nil }
+func Open(ctx context.Context, o Options) (*Registry, error) {
+	if o.PerNetwork == 0 {
+		o.PerNetwork = DefaultPerNetwork
+	}
+	r := &Registry{Options: o, prints: o.Box.Prints("clients of the issuer"), came: arrivals{}}
+	r.writing.Lock()
+	defer r.writing.Unlock()
+	return r, r.read(ctx)
+}
 
 // Apply brings the registry up to a change of the store.
-func (r *Registry) Apply(ctx context.Context, c store.Change) error { return nil }
+func (r *Registry) Apply(ctx context.Context, c store.Change) error {
+	if c.Families&store.Clients == 0 {
+		return nil
+	}
+	r.writing.Lock()
+	defer r.writing.Unlock()
+	return r.read(ctx)
+}
+
+// read reads every client anew; writing is held.
+func (r *Registry) read(ctx context.Context) error {
+	rows, err := r.Store.Clients(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the clients: %w", err)
+	}
+	table := make(map[string]*entry, len(rows)+len(builtin))
+	for _, c := range builtin {
+		table[c.ID] = &entry{Client: c, likeness: likeness(c.Name)}
+	}
+	r.came = arrivals{}
+	for i := range rows {
+		e, err := r.entryOf(&rows[i])
+		if err != nil {
+			return err
+		}
+		if e == nil { // said of a client that came with an older version
+			continue
+		}
+		table[e.ID] = e
+		if e.Kind == Registered {
+			r.came.add(e.Network, e.Created)
+		}
+	}
+	known := []string{likeness("portreeve"), likeness(hostOf(r.Issuer))}
+	for _, e := range table {
+		if e.Verified() {
+			known = append(known, e.likeness)
+		}
+	}
+	for _, e := range table {
+		e.imitates = imitates(e, known)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.table, r.known = table, known
+	return nil
+}
+
+func imitates(e *entry, known []string) bool {
+	return !e.Verified() && slices.ContainsFunc(known, func(k string) bool { return k != "" && looksLike(e.likeness, k) })
+}
+
+// entryOf is a row as the table has it; nil for one of a client that there is no more.
+func (r *Registry) entryOf(row *store.Client) (*entry, error) {
+	limit, err := scope.Parse(row.Limit)
+	if err != nil { // a limit that is not understood must not be none
+		return nil, fmt.Errorf("reading the limit of the client %s: %w", row.ID, err)
+	}
+	if row.Kind == string(Builtin) {
+		c, there := findBuiltin(row.ID)
+		if !there {
+			return nil, nil
+		}
+		c.State, c.Limit, c.Used = State(row.State), limit, row.Used
+		return &entry{Client: c, likeness: likeness(c.Name)}, nil
+	}
+	e := &entry{Client: Client{ID: row.ID, Name: row.Name, Kind: Kind(row.Kind), State: State(row.State), Public: row.Public, Consent: row.Public,
+		Redirects: row.Redirects, PostLogout: row.PostLogout, BackChannelLogout: row.BackChannelLogout, Grants: row.Grants, Limit: limit, URI: row.URI,
+		SoftwareID: row.SoftwareID, SoftwareVersion: row.SoftwareVersion, IDTokenAlg: row.IDTokenAlg, Account: row.Account, Network: row.Network,
+		Created: row.Created, Used: row.Used}, likeness: likeness(row.Name)}
+	copy(e.print[:], row.Print)
+	return e, nil
+}
+
+// row is a client as the store has it.
+func (c *Client) row() *store.Client {
+	return &store.Client{ID: c.ID, Kind: string(c.Kind), Name: c.Name, State: string(c.State), Public: c.Public, Redirects: c.Redirects,
+		PostLogout: c.PostLogout, BackChannelLogout: c.BackChannelLogout, Grants: c.Grants, Limit: c.Limit.String(), URI: c.URI, SoftwareID: c.SoftwareID,
+		SoftwareVersion: c.SoftwareVersion, IDTokenAlg: c.IDTokenAlg, Account: c.Account, Network: c.Network, Created: c.Created, Used: c.Used}
+}
 
 // Find finds a client by its id, forbidden ones too.
-func (r *Registry) Find(id string) (Client, bool) { return Client{}, false }
+func (r *Registry) Find(id string) (Client, bool) {
+	e := r.entry(id)
+	if e == nil || e.expired(time.Now()) {
+		return Client{}, false
+	}
+	return e.Client, true
+}
 
-// List lists the clients: those that come with the server, then by name.
-func (r *Registry) List() []Client { return nil }
+func (r *Registry) entry(id string) *entry {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.table[id]
+}
+
+// put takes a client into the table; writing is held.
+func (r *Registry) put(e *entry) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e.imitates = imitates(e, r.known)
+	r.table[e.ID] = e
+}
+
+// List lists the clients: those that come with the server, those that
+// administrators made, those that registered; each by name.
+func (r *Registry) List() []Client {
+	now := time.Now()
+	var list []Client
+	r.mu.RLock()
+	for _, e := range r.table {
+		if !e.expired(now) {
+			list = append(list, e.Client)
+		}
+	}
+	r.mu.RUnlock()
+	order := []Kind{Builtin, Managed, Registered}
+	slices.SortFunc(list, func(a, b Client) int {
+		return cmp.Or(cmp.Compare(slices.Index(order, a.Kind), slices.Index(order, b.Kind)), strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
+	})
+	return list
+}
 
 // May says whether a client may ask for tokens at all; the error is a
 // *signin.Refusal with the code ClientForbidden.
-func (r *Registry) May(c Client) error { return nil }
+func (r *Registry) May(c Client) error {
+	switch {
+	case c.State == Forbidden:
+		return signin.Refuse(signin.ClientForbidden, "the program %s (%s) is forbidden", c.Name, c.ID)
+	case c.Kind == "" || c.Kind == Registered && !c.Verified() && r.Registration != AnyProgram:
+		return signin.Refuse(signin.ClientForbidden, "the program %s (%s) registered itself, and no administrator has allowed it", c.Name, c.ID)
+	}
+	return nil
+}
 
-// Used notes that somebody signed in with a client.
-func (r *Registry) Used(ctx context.Context, id string) error { return nil }
+// usedEvery is how often a client's use is written down, and so how fine it is known.
+const usedEvery = time.Hour
+
+// Used notes that somebody signed in with a client: the first time before it
+// returns, later ones at most once an hour. One that was forgotten meanwhile is
+// store.ErrNotFound.
+func (r *Registry) Used(ctx context.Context, id string) error {
+	now := time.Now()
+	if e := r.entry(id); e == nil {
+		return fmt.Errorf("noting the use of the client %s: %w", id, store.ErrNotFound)
+	} else if now.Sub(e.Used) < usedEvery {
+		return nil
+	}
+	r.writing.Lock()
+	defer r.writing.Unlock()
+	e := r.entry(id)
+	if e == nil {
+		return fmt.Errorf("noting the use of the client %s: %w", id, store.ErrNotFound)
+	}
+	if now.Sub(e.Used) < usedEvery { // somebody else just did
+		return nil
+	}
+	used := *e
+	used.Used = now
+	var there bool
+	err := r.Store.Write(ctx, func(tx *store.Tx) (err error) {
+		there, err = tx.UseClient(used.row(), used.Kind == Builtin)
+		return err
+	})
+	if err == nil && !there {
+		err = fmt.Errorf("noting the use of the client %s: %w", id, store.ErrNotFound)
+	}
+	if err == nil {
+		r.put(&used)
+	}
+	return err
+}
+
+// maxShown bounds a secret that is looked at, in bytes; ours have 61.
+const maxShown = 512
 
 // Authenticate says whether a confidential client's secret is right, in the
 // same time whether there is such a client or not.
-func (r *Registry) Authenticate(id, secret string) bool { return false }
-
-// RegistrationError is the answer to a registration that is refused (RFC 7591,
-// section 3.2.2). Code is invalid_redirect_uri, invalid_client_metadata,
-// temporarily_unavailable (too many came: answer 429), or access_denied
-// (registration is off: answer 403).
-type RegistrationError struct{ Code, Description string }
-
-func (e *RegistrationError) Error() string { return e.Code + ": " + e.Description }
-
-// Metadata is what a program says of itself (RFC 7591, section 2). Members that
-// are not here are of no meaning to us and are passed over.
-type Metadata struct {
-	Name            string   `json:"client_name,omitempty"`
-	Redirects       []string `json:"redirect_uris,omitempty"`
-	PostLogout      []string `json:"post_logout_redirect_uris,omitempty"`
-	AuthMethod      string   `json:"token_endpoint_auth_method,omitempty"`
-	Grants          []string `json:"grant_types,omitempty"`
-	Responses       []string `json:"response_types,omitempty"`
-	Scope           string   `json:"scope,omitempty"`
-	ApplicationType string   `json:"application_type,omitempty"`
-	URI             string   `json:"client_uri,omitempty"`
-	Logo            string   `json:"logo_uri,omitempty"`
-	Policy          string   `json:"policy_uri,omitempty"`
-	Terms           string   `json:"tos_uri,omitempty"`
-	SoftwareID      string   `json:"software_id,omitempty"`
-	SoftwareVersion string   `json:"software_version,omitempty"`
-	IDTokenAlg      string   `json:"id_token_signed_response_alg,omitempty"`
+func (r *Registry) Authenticate(id, shown string) bool {
+	if len(shown) > maxShown || len(id) > maxShown {
+		return false
+	}
+	var kept, none secret.Print
+	e := r.entry(id)
+	if e != nil {
+		kept = e.print
+	}
+	print := r.prints.Of([]byte(id), []byte(shown))
+	same := subtle.ConstantTimeCompare(print[:], kept[:]) & (1 - subtle.ConstantTimeCompare(kept[:], none[:]))
+	return same == 1 && e != nil && !e.Public
 }
 
-// Register makes a public native client of a stranger's. The error is a
-// *RegistrationError if the stranger is to hear of it, else our own trouble.
-func (r *Registry) Register(ctx context.Context, from netip.Addr, m Metadata) (Client, error) {
-	return Client{}, nil
+// The times after which clients that registered themselves are forgotten.
+const (
+	unusedFor = 24 * time.Hour       // since it registered, with no sign-in
+	idleFor   = 365 * 24 * time.Hour // since the last sign-in
+	tidyEvery = 10 * time.Minute
+)
+
+// expired says that a client that registered itself is as good as gone. What an
+// administrator spoke about stays for a year, so that a program that was
+// allowed need not be used on the same day.
+func (c *Client) expired(now time.Time) bool {
+	if c.Kind != Registered {
+		return false
+	}
+	last, life := c.Created, unusedFor
+	if c.Used.After(last) {
+		last, life = c.Used, idleFor
+	}
+	if c.State != Unjudged {
+		life = idleFor
+	}
+	return now.Sub(last) >= life
 }
 
-// Metadata is a client as the answer to its registration shows it (RFC 7591,
-// section 3.2.1), beside client_id and client_id_issued_at.
-func (c *Client) Metadata() Metadata { return Metadata{} }
-
-// New is a client that an administrator makes.
-type New struct {
-	Name              string    `json:"name"`
-	Redirects         []string  `json:"redirects"`
-	PostLogout        []string  `json:"postLogoutRedirects"`
-	BackChannelLogout string    `json:"backChannelLogout"`
-	Confidential      bool      `json:"confidential"`
-	Account           string    `json:"account"` // person's id
-	Scope             scope.Set `json:"-"`
-	IDTokenAlg        string    `json:"idTokenAlg"`
+// Run forgets what ran out, until the context ends.
+func (r *Registry) Run(ctx context.Context) error {
+	t := time.NewTicker(tidyEvery)
+	defer t.Stop()
+	for {
+		if err := r.tidy(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrClosed) && r.Log != nil {
+			r.Log.Error("cannot forget clients that nobody used", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		}
+	}
 }
 
-// Fault is what is wrong with something that an administrator asked for.
-type Fault struct{ Member, Text string }
-
-func (f *Fault) Error() string { return f.Text }
-
-// Add makes a managed client. The secret of a confidential one is nowhere else.
-func (r *Registry) Add(ctx context.Context, who store.Actor, reason string, n New) (c Client, shown string, err error) {
-	return c, "", nil
+// tidy forgets what ran out.
+func (r *Registry) tidy(ctx context.Context) error {
+	r.writing.Lock()
+	defer r.writing.Unlock()
+	now := time.Now()
+	var gone []string
+	r.mu.RLock()
+	for id, e := range r.table {
+		if e.expired(now) {
+			gone = append(gone, id)
+		}
+	}
+	r.mu.RUnlock()
+	r.came.forget(now)
+	return r.forget(ctx, gone, now)
 }
 
-// Allow makes a client one that is known to be what it calls itself.
-func (r *Registry) Allow(ctx context.Context, who store.Actor, reason, id string) (Client, error) {
-	return Client{}, nil
+// forget forgets clients that registered themselves; writing is held.
+func (r *Registry) forget(ctx context.Context, ids []string, now time.Time) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	if err := r.Store.Write(ctx, func(tx *store.Tx) error { return tx.ExpireClients(ids, now.Add(-idleFor)) }); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, id := range ids {
+		delete(r.table, id)
+	}
+	return nil
 }
 
-// Forbid refuses a client from now on and ends what it was granted.
-func (r *Registry) Forbid(ctx context.Context, who store.Actor, reason, id string) (Client, error) {
-	return Client{}, nil
+// arrivals are when clients registered within the last hour, by network.
+type arrivals map[netip.Prefix][]time.Time
+
+func (a arrivals) add(n netip.Prefix, at time.Time) { a[n] = append(a[n], at) }
+
+// since drops what came from a network before an hour ago and counts the rest.
+func (a arrivals) since(n netip.Prefix, now time.Time) int {
+	kept := slices.DeleteFunc(a[n], func(at time.Time) bool { return now.Sub(at) >= time.Hour })
+	if a[n] = kept; len(kept) == 0 {
+		delete(a, n)
+	}
+	return len(kept)
 }
 
-// Restrict lets a client have no more than some scopes; none: lifts the limit.
-func (r *Registry) Restrict(ctx context.Context, who store.Actor, reason, id string, limit scope.Set) (Client, error) {
-	return Client{}, nil
-}
-
-// Rename gives a client another name.
-func (r *Registry) Rename(ctx context.Context, who store.Actor, reason, id, name string) (Client, error) {
-	return Client{}, nil
-}
-
-// Remove forgets a client and ends what it was granted.
-func (r *Registry) Remove(ctx context.Context, who store.Actor, reason, id string) (Client, error) {
-	return Client{}, nil
+func (a arrivals) forget(now time.Time) {
+	for n := range a {
+		a.since(n, now)
+	}
 }

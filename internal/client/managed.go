@@ -1,0 +1,227 @@
+package client
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/portreeve/portreeve/internal/scope"
+	"github.com/portreeve/portreeve/internal/store"
+)
+
+const (
+	// secretMark begins a client's secret, so that people and scanners of
+	// published code know what they found.
+	secretMark = "prclient_"
+	secretSize = 32 // random bytes
+	// maxManaged is how many clients administrators can make.
+	maxManaged = 1000
+)
+
+// New is a client that an administrator makes.
+type New struct {
+	Name              string
+	Redirects         []string
+	PostLogout        []string
+	BackChannelLogout string
+	Confidential      bool   // has a secret
+	Account           string // person's id: the client signs in as a service account
+	Limit             scope.Set
+	IDTokenAlg        string
+}
+
+// Fault is what is wrong with something that an administrator asked for.
+type Fault struct{ Member, Text string }
+
+func (f *Fault) Error() string { return f.Text }
+
+// Add makes a managed client. The secret of a confidential one is shown here
+// and nowhere else: what is kept is a keyed fingerprint.
+func (r *Registry) Add(ctx context.Context, who store.Actor, reason string, n New) (c Client, shown string, err error) {
+	if c, err = n.client(); err != nil {
+		return c, "", err
+	}
+	c.ID = newID("app-")
+	row := c.row()
+	if n.Confidential {
+		random := make([]byte, secretSize)
+		_, _ = rand.Read(random)
+		shown = secretMark + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(random))
+		print := r.prints.Of([]byte(c.ID), []byte(shown))
+		row.Print = print[:]
+	}
+	c, err = r.change(ctx, who, reason, c.ID, func(tx *store.Tx, _ *Client) error {
+		if same := r.named(c.Name, ""); same != "" {
+			return &Fault{"name", fmt.Sprintf("%s is called that already", same)}
+		}
+		if r.count(Managed) >= maxManaged {
+			return &Fault{"", fmt.Sprintf("there are %d programs already: remove some", maxManaged)}
+		}
+		return tx.AddClient(row)
+	})
+	if err != nil {
+		return c, "", err
+	}
+	return c, shown, nil
+}
+
+// client checks what an administrator asks for.
+func (n *New) client() (Client, error) {
+	c := Client{Kind: Managed, State: Unjudged, Public: !n.Confidential, Consent: !n.Confidential, Redirects: distinct(n.Redirects), PostLogout: distinct(n.PostLogout),
+		BackChannelLogout: n.BackChannelLogout, Grants: []string{}, Limit: n.Limit, IDTokenAlg: n.IDTokenAlg, Account: n.Account}
+	name, fault := readName(n.Name)
+	if fault != "" {
+		return c, &Fault{"name", "the name " + fault}
+	}
+	c.Name = name
+	switch {
+	case len(c.Redirects) == 0 && n.Account == "":
+		return c, &Fault{"redirects", "a program needs an address to be answered at, or a service account to sign in as"}
+	case n.Account != "" && !n.Confidential:
+		return c, &Fault{"serviceAccount", "a program that signs in as a service account has a secret: make it confidential"}
+	case n.IDTokenAlg != "" && !slices.Contains(idTokenAlgs, n.IDTokenAlg):
+		return c, &Fault{"idTokenAlg", "tokens are signed with ES256 or RS256"}
+	}
+	if len(c.Redirects) > 0 {
+		c.Grants = append(c.Grants, GrantCode, GrantRefresh)
+	}
+	if n.Account != "" {
+		c.Grants = append(c.Grants, GrantCredentials)
+	}
+	for member, list := range map[string][]string{"redirects": c.Redirects, "postLogoutRedirects": c.PostLogout} {
+		if len(list) > maxRedirects {
+			return c, &Fault{member, fmt.Sprintf("there are more than %d addresses", maxRedirects)}
+		}
+		for _, g := range list {
+			if _, fault := parseAddress(g); fault != "" {
+				return c, &Fault{member, fmt.Sprintf("no program is answered at %q: %s", g, fault)}
+			}
+		}
+	}
+	if c.BackChannelLogout == "" {
+		return c, nil
+	}
+	switch a, fault := parseAddress(c.BackChannelLogout); {
+	case fault != "":
+		return c, &Fault{"backChannelLogout", fmt.Sprintf("nobody is told of a sign-out at %q: %s", c.BackChannelLogout, fault)}
+	case a.sort == private:
+		return c, &Fault{"backChannelLogout", "the server tells of a sign-out over https"}
+	}
+	return c, nil
+}
+
+// Allow makes a client one that is known to be what it calls itself, and lets
+// one that was forbidden in again.
+func (r *Registry) Allow(ctx context.Context, who store.Actor, reason, id string) (Client, error) {
+	return r.judge(ctx, who, reason, id, "allow", func(_ *store.Tx, c *Client) error { c.State = Allowed; return nil })
+}
+
+// Forbid refuses a client from now on and ends what it was granted.
+func (r *Registry) Forbid(ctx context.Context, who store.Actor, reason, id string) (Client, error) {
+	return r.judge(ctx, who, reason, id, "forbid", func(tx *store.Tx, c *Client) error {
+		c.State = Forbidden
+		return r.end(tx, id, "the program was forbidden")
+	})
+}
+
+// Restrict lets a client have no more than some scopes; none lifts the limit.
+func (r *Registry) Restrict(ctx context.Context, who store.Actor, reason, id string, limit scope.Set) (Client, error) {
+	return r.judge(ctx, who, reason, id, "limit", func(_ *store.Tx, c *Client) error { c.Limit = limit; return nil })
+}
+
+// Rename gives a client another name, which people read from then on.
+func (r *Registry) Rename(ctx context.Context, who store.Actor, reason, id, name string) (Client, error) {
+	name, fault := readName(name)
+	if fault != "" {
+		return Client{}, &Fault{"name", "the name " + fault}
+	}
+	return r.judge(ctx, who, reason, id, "rename", func(_ *store.Tx, c *Client) error {
+		switch same := r.named(name, id); {
+		case c.Kind == Builtin:
+			return &Fault{"name", "a program that comes with the server keeps its name"}
+		case same != "":
+			return &Fault{"name", fmt.Sprintf("%s is called that already", same)}
+		}
+		c.Name = name
+		return nil
+	})
+}
+
+// Remove forgets a client and ends what it was granted.
+func (r *Registry) Remove(ctx context.Context, who store.Actor, reason, id string) (Client, error) {
+	was, _ := r.Find(id)
+	_, err := r.change(ctx, who, reason, id, func(tx *store.Tx, c *Client) error {
+		if c.Kind == Builtin {
+			return &Fault{"", "a program that comes with the server cannot be removed; it can be forbidden"}
+		}
+		return errors.Join(tx.DeleteClient(id), r.end(tx, id, "the program was removed"))
+	})
+	return was, err
+}
+
+func (r *Registry) end(tx *store.Tx, id, reason string) error {
+	if r.EndGrants == nil {
+		return nil
+	}
+	return r.EndGrants(tx, id, reason)
+}
+
+// judge changes what can be changed of a client.
+func (r *Registry) judge(ctx context.Context, who store.Actor, reason, id, action string, do func(*store.Tx, *Client) error) (Client, error) {
+	return r.change(ctx, who, reason, id, func(tx *store.Tx, c *Client) error {
+		if c.ID == "" {
+			return store.ErrNotFound
+		}
+		if err := do(tx, c); err != nil {
+			return err
+		}
+		return tx.JudgeClient(action, c.row())
+	})
+}
+
+// change carries out a change of one client, gives do a copy of it as it is,
+// and has it in the table before it returns.
+func (r *Registry) change(ctx context.Context, who store.Actor, reason, id string, do func(*store.Tx, *Client) error) (Client, error) {
+	r.writing.Lock()
+	defer r.writing.Unlock()
+	err := r.Store.Change(ctx, who, reason, func(tx *store.Tx) error {
+		c, _ := r.Find(id)
+		return do(tx, &c)
+	})
+	if err != nil {
+		return Client{}, err
+	}
+	if err := r.read(ctx); err != nil {
+		return Client{}, err
+	}
+	c, _ := r.Find(id)
+	return c, nil
+}
+
+// named is the name of a verified client, other than one, that is called the same.
+func (r *Registry) named(name, except string) string {
+	like := likeness(name)
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for id, e := range r.table {
+		if id != except && e.Kind != Registered && e.likeness == like {
+			return e.Name
+		}
+	}
+	return ""
+}
+
+func (r *Registry) count(k Kind) (n int) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for _, e := range r.table {
+		if e.Kind == k {
+			n++
+		}
+	}
+	return n
+}
