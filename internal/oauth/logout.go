@@ -1,0 +1,152 @@
+package oauth
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/portreeve/portreeve/internal/client"
+	"github.com/portreeve/portreeve/internal/token"
+)
+
+const (
+	leavePurpose = "addresses after signing out"
+	leaveKept    = 10 * time.Minute // what a person takes to say yes
+	maxSealed    = 6 << 10          // bytes
+)
+
+// leave is where the browser goes after signing out, sealed so that nobody makes
+// us send people elsewhere.
+type leave struct {
+	To string    `json:"to"`
+	At time.Time `json:"at"`
+}
+
+// logout takes a person whom a program wants signed out here, too (OpenID Connect
+// RP-Initiated Logout). The portal asks them: a page elsewhere that could sign
+// people out by itself would be a nuisance, and an ID token is no secret. Where
+// they go afterwards is checked first, and where something is wrong with it they
+// are sent nowhere.
+func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
+	form := r.Form
+	if repeated(form) != "" {
+		s.problem(w, r, "The program that sent you here asked in a way that cannot be understood.")
+		return
+	}
+	to, text := s.afterwards(form)
+	if text != "" {
+		s.problem(w, r, text)
+		return
+	}
+	page := s.Issuer + pathSignOut
+	if to != "" {
+		sealed, err := s.sealLeave(to)
+		if err != nil {
+			s.problem(w, r, "The program that sent you here asked for too much.")
+			return
+		}
+		page += "?continue=" + sealed
+	}
+	http.Redirect(w, r, page, http.StatusFound)
+}
+
+// afterwards is the address that a program wants people sent to; empty: none.
+func (s *Server) afterwards(form url.Values) (to, problem string) {
+	hinted, ok := s.hinted(form.Get("id_token_hint"))
+	if !ok {
+		return "", "The program that sent you here did not prove that you were signed in to it."
+	}
+	id := form.Get("client_id")
+	if id != "" && hinted != "" && id != hinted {
+		return "", "The program that sent you here is not the one that you were signed in to."
+	}
+	if id == "" {
+		id = hinted
+	}
+	asked := form.Get("post_logout_redirect_uri")
+	if asked == "" {
+		return "", ""
+	}
+	c, known := s.Clients.Find(id)
+	if !known || s.Clients.May(c) != nil || !c.LogoutRedirect(asked) {
+		return "", "The program that sent you here asks for you to be sent on to an address that is not its own."
+	}
+	if len(form.Get("state")) > maxState {
+		return "", "The program that sent you here asked for too much."
+	}
+	return withState(asked, form.Get("state")), ""
+}
+
+func withState(to, state string) string {
+	u, err := url.Parse(to)
+	if err != nil || state == "" {
+		return to
+	}
+	if u.RawQuery != "" {
+		u.RawQuery += "&"
+	}
+	u.RawQuery += "state=" + url.QueryEscape(state)
+	return u.String()
+}
+
+// hinted is the program that an ID token of ours was given to. One that has run
+// out is as good: it says who asks, and nothing more is believed of it.
+func (s *Server) hinted(compact string) (clientID string, ok bool) {
+	if compact == "" {
+		return "", true
+	}
+	payload, err := s.Keyring.Verify(compact, token.TypeID)
+	if err != nil {
+		return "", false
+	}
+	var c struct {
+		Issuer   string `json:"iss"`
+		Audience string `json:"aud"`
+	}
+	if json.Unmarshal(payload, &c) != nil || c.Issuer != s.Issuer || c.Audience == "" {
+		return "", false
+	}
+	return c.Audience, true
+}
+
+func (s *Server) sealLeave(to string) (string, error) {
+	raw, err := json.Marshal(leave{to, time.Now()})
+	if err != nil {
+		return "", err
+	}
+	return base64.RawURLEncoding.EncodeToString(s.Box.Seal(leavePurpose, raw)), nil
+}
+
+// AfterSignOut opens where somebody goes after signing out, for the portal.
+func (s *Server) AfterSignOut(sealed string) (address string, ok bool) {
+	if len(sealed) > maxSealed {
+		return "", false
+	}
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
+	if err != nil {
+		return "", false
+	}
+	plain, err := s.Box.Open(leavePurpose, raw)
+	var l leave
+	if err != nil || json.Unmarshal(plain, &l) != nil {
+		return "", false
+	}
+	if age := time.Since(l.At); age > leaveKept || age < -time.Minute {
+		return "", false
+	}
+	return l.To, true
+}
+
+// backChannel says where a program wants to hear that somebody left.
+func backChannel(c *client.Client) string {
+	u, err := url.Parse(c.BackChannelLogout)
+	if err != nil || u.Host == "" || u.User != nil {
+		return ""
+	}
+	if u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname()) {
+		return c.BackChannelLogout
+	}
+	return ""
+}

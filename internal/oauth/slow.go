@@ -1,0 +1,89 @@
+package oauth
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// Bounds on wrong secrets, codes and tokens from one source. Right ones pass, as
+// many as come: a whole office refreshes from one address.
+const (
+	wrongBurst  = 30              // that are answered at once
+	wrongRefill = 2 * time.Second // one more per this
+	wrongPause  = time.Second     // that each further one waits
+	wrongHeld   = 8               // that wait at once; while so many do, the source is not heard
+	maxSources  = 10_000          // remembered; the table is emptied when it is full
+	ipv6PerSite = 64              // bits of an IPv6 address that one source is counted by
+)
+
+// slow makes those wait who guess.
+type slow struct {
+	mu      sync.Mutex
+	sources map[netip.Prefix]*debt
+}
+
+type debt struct {
+	left float64
+	at   time.Time
+	held int
+}
+
+func newSlow() *slow { return &slow{sources: map[netip.Prefix]*debt{}} }
+
+func sourceOf(a netip.Addr) netip.Prefix {
+	bits := a.BitLen()
+	if a.Is6() {
+		bits = ipv6PerSite
+	}
+	p, _ := a.Prefix(bits) // the zero prefix of no address: all those are one
+	return p
+}
+
+// admit says that a source is heard at all.
+func (s *slow) admit(from netip.Addr) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := s.sources[sourceOf(from)]
+	return d == nil || d.held < wrongHeld
+}
+
+// wrong counts something wrong from a source, and returns when it may be told so.
+func (s *slow) wrong(ctx context.Context, from netip.Addr) {
+	d := s.count(sourceOf(from), time.Now())
+	if d == nil {
+		return
+	}
+	t := time.NewTimer(wrongPause)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+	s.mu.Lock()
+	d.held--
+	s.mu.Unlock()
+}
+
+// count takes one of what a source may do wrong at once; nil: it had one left.
+func (s *slow) count(source netip.Prefix, now time.Time) *debt {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := s.sources[source]
+	if d == nil {
+		if len(s.sources) >= maxSources {
+			clear(s.sources)
+		}
+		d = &debt{left: wrongBurst, at: now}
+		s.sources[source] = d
+	}
+	d.left = min(wrongBurst, d.left+now.Sub(d.at).Seconds()/wrongRefill.Seconds())
+	d.at = now
+	if d.left >= 1 {
+		d.left--
+		return nil
+	}
+	d.held++
+	return d
+}

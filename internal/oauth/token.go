@@ -1,0 +1,251 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+	"github.com/zitadel/oidc/v3/pkg/op"
+
+	"github.com/portreeve/portreeve/internal/client"
+	"github.com/portreeve/portreeve/internal/gate"
+	"github.com/portreeve/portreeve/internal/grant"
+	"github.com/portreeve/portreeve/internal/scope"
+	"github.com/portreeve/portreeve/internal/signin"
+	"github.com/portreeve/portreeve/internal/store"
+)
+
+// tokens are the answer of the token endpoint (RFC 6749, section 5.1).
+type tokens struct {
+	Access  string `json:"access_token"`
+	Type    string `json:"token_type"`
+	Expires int    `json:"expires_in"` // seconds
+	Scope   string `json:"scope"`      // word for word as asked: programs keep the refresh token under this text
+	Refresh string `json:"refresh_token,omitempty"`
+	ID      string `json:"id_token,omitempty"`
+}
+
+// of is the program that a request of the library's is from.
+func of(c op.Client) client.Client { return c.(party).Client }
+
+// CodeExchange gives the tokens of a code. The gate judged when the person said
+// yes, not a minute ago, and that is the sign-in in the log; a grant that ended
+// since is not redeemed.
+func (s *Server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.AccessTokenRequest]) (*op.Response, error) {
+	c := of(r.Client)
+	if fault := s.checkTarget(r.Form); fault != nil {
+		return nil, fault
+	}
+	g, err := s.Grants.Redeem(ctx, r.Data.Code, c.ID, r.Data.RedirectURI, r.Data.CodeVerifier)
+	if err != nil {
+		return nil, s.wordedFault(ctx, "a code", err)
+	}
+	return s.first(ctx, c, g)
+}
+
+// DeviceToken gives the tokens of a device code once somebody has typed the user
+// code that goes with it (RFC 8628); the gate judged them then, and where this
+// program is.
+func (s *Server) DeviceToken(ctx context.Context, r *op.ClientRequest[oidc.DeviceAccessTokenRequest]) (*op.Response, error) {
+	c := of(r.Client)
+	g, err := s.Grants.PollDevice(ctx, r.Data.DeviceCode, c.ID, knock(ctx).Client.Addr())
+	if err != nil {
+		return nil, s.wordedFault(ctx, "a device code", err)
+	}
+	return s.first(ctx, c, g)
+}
+
+// first gives the first tokens of a grant.
+func (s *Server) first(ctx context.Context, c client.Client, g grant.Grant) (*op.Response, error) {
+	if _, stands := s.Grants.ByID(g.ID); !stands {
+		return nil, refuse(grant.InvalidGrant, goneText)
+	}
+	var refresh string
+	if keeps(&c, &g) {
+		var err error
+		if refresh, err = s.Grants.RefreshToken(g); err != nil {
+			return nil, s.wordedFault(ctx, "a refresh token", err)
+		}
+	}
+	s.leaving.watch(c, g)
+	if err := s.Clients.Used(ctx, c.ID); err != nil {
+		s.Fault.Warn("cannot note that a program was used", "client", c.ID, "err", err)
+	}
+	return s.hand(ctx, c, g, g.Scope, refresh)
+}
+
+// keeps says that a program is given a refresh token: if it asked for one by
+// offline_access, and if it is a public program that opens a mailbox. Those have
+// no other way to stay signed in, and most of them never ask.
+func keeps(c *client.Client, g *grant.Grant) bool {
+	if !c.May(client.GrantRefresh) {
+		return false
+	}
+	return g.Scope.Has(scope.Offline) || c.Public && len(g.Scope.Protocols()) > 0
+}
+
+// hand makes the tokens of a grant.
+func (s *Server) hand(ctx context.Context, c client.Client, g grant.Grant, sc scope.Set, refresh string) (*op.Response, error) {
+	access, life, err := s.Grants.Access(g, grant.AccessFor{ClientID: c.ID, Algorithm: s.Algorithm, Scope: sc})
+	if err != nil {
+		return nil, s.wordedFault(ctx, "an access token", err)
+	}
+	t := tokens{Access: access, Type: "Bearer", Expires: int(life / time.Second), Scope: sc.String(), Refresh: refresh}
+	if sc.Has(scope.OpenID) && g.Kind != grant.KindClientCredentials {
+		p, err := s.People.Person(ctx, g.Person)
+		if err != nil {
+			return nil, s.wordedFault(ctx, "an ID token", err)
+		}
+		f := grant.IDTokenFor{ClientID: c.ID, Algorithm: idAlgorithm(&c), Nonce: g.Nonce, AccessToken: access, Name: p.DisplayName}
+		if t.ID, err = s.Grants.IDToken(g, f); err != nil {
+			return nil, s.wordedFault(ctx, "an ID token", err)
+		}
+	}
+	return op.NewResponse(t), nil
+}
+
+// idAlgorithm signs a program's ID tokens: what every program can verify, unless
+// it asked for something else (OpenID Connect Dynamic Registration, section 2).
+func idAlgorithm(c *client.Client) string {
+	if c.IDTokenAlg != "" {
+		return c.IDTokenAlg
+	}
+	return "RS256"
+}
+
+// RefreshToken gives new tokens for a refresh token, which is a sign-in: the gate
+// judges it as things are now.
+func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.RefreshTokenRequest]) (*op.Response, error) {
+	c, a := of(r.Client), knock(ctx)
+	if fault := s.checkTarget(r.Form); fault != nil {
+		return nil, fault
+	}
+	asked, err := scope.Parse(r.Form.Get("scope"))
+	if err != nil {
+		return nil, refuse(invalidScope, err.Error())
+	}
+	g, next, err := s.Grants.Refresh(ctx, r.Data.RefreshToken, c.ID, a.Client.Addr(), func(g grant.Grant) error {
+		if !asked.Within(g.Scope) {
+			return refuse(invalidScope, "More is asked for than was granted.")
+		}
+		return s.judge(ctx, a, &c, &g, gate.RefreshToken)
+	})
+	if err != nil {
+		return nil, s.wordedFault(ctx, "a refresh token", err)
+	}
+	s.leaving.watch(c, g)
+	if asked.Empty() {
+		asked = g.Scope
+	}
+	g.Nonce = "" // of the first ID token alone
+	return s.hand(ctx, c, g, asked, next)
+}
+
+// judge has the gate say whether tokens of a grant are handed out, and writes
+// that down.
+func (s *Server) judge(ctx context.Context, a signin.Attempt, c *client.Client, g *grant.Grant, mechanism string) error {
+	q := gate.Asked{Key: g.Key, Protocols: g.Scope.Protocols(), Mechanism: mechanism, Client: c.Name, Since: g.Created, Correlation: g.Correlation, From: a.Client.Addr(),
+		Principal: signin.Principal{Person: g.Person, Address: g.Address, Methods: g.Methods, AuthTime: g.AuthTime, Flow: g.Flow, Grant: grant.Prefix + g.ID, Until: g.Until}}
+	if q.Correlation.IsZero() {
+		q.Correlation = a.Correlation
+	}
+	if out := s.Gate.Grant(ctx, a, q); !out.Allowed() {
+		return &refused{out}
+	}
+	return nil
+}
+
+// ClientCredentialsExchange gives a service the tokens of the account that an
+// administrator made it for. There is no refresh token: it asks again.
+func (s *Server) ClientCredentialsExchange(ctx context.Context, r *op.ClientRequest[oidc.ClientCredentialsRequest]) (*op.Response, error) {
+	c, a := of(r.Client), knock(ctx)
+	if c.Public || c.Account == "" {
+		return nil, refuse(unauthorizedClient, notFor)
+	}
+	if fault := s.checkTarget(r.Form); fault != nil {
+		return nil, fault
+	}
+	asked, err := scope.Parse(r.Form.Get("scope"))
+	if err != nil {
+		return nil, refuse(invalidScope, err.Error())
+	}
+	if asked.Empty() && r.Form.Get("scope") == "" {
+		asked = c.Limit
+	}
+	if asked = asked.Only(c.Limit); asked.Empty() {
+		return nil, refuse(invalidScope, "No scope was asked for that there is and that this program may have.")
+	}
+	g, known, err := s.service(ctx, &c, asked, r.Form["resource"])
+	if err != nil {
+		return nil, s.wordedFault(ctx, "a service's grant", err)
+	}
+	if err := s.judge(ctx, a, &c, &g, gate.ClientCredentials); err != nil {
+		return nil, s.wordedFault(ctx, "a service's grant", err)
+	}
+	if !known {
+		if g, err = s.Grants.Issue(ctx, g); err != nil {
+			return nil, s.wordedFault(ctx, "a service's grant", err)
+		}
+	}
+	return s.hand(ctx, c, g, g.Scope, "")
+}
+
+// errNoAccount says that the person whom a service signs in as is gone.
+var errNoAccount = &grant.Refusal{OAuth: grant.InvalidGrant, Detail: "the service's account is gone"}
+
+// service is the grant of a service: the one that it has for these scopes, so
+// that asking every minute leaves one and not thousands.
+func (s *Server) service(ctx context.Context, c *client.Client, asked scope.Set, resource []string) (g grant.Grant, known bool, err error) {
+	p, err := s.People.Person(ctx, c.Account)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return g, false, errNoAccount
+	case err != nil:
+		return g, false, err
+	}
+	for _, had := range s.Grants.Of(p.ID) {
+		if had.Client == c.ID && had.Kind == grant.KindClientCredentials && had.Scope.String() == asked.String() && slices.Equal(had.Resource, resource) {
+			had.AuthTime = time.Now() // its secret was shown now
+			return had, true, nil
+		}
+	}
+	now := time.Now()
+	return grant.Grant{ID: uuid.NewString(), Person: p.ID, Address: p.Address, Client: c.ID, Scope: asked, Resource: resource, AuthTime: now, Created: now, Kind: grant.KindClientCredentials,
+		Correlation: knock(ctx).Correlation}, false, nil
+}
+
+// checkTarget refuses tokens for what is not ours.
+func (s *Server) checkTarget(form url.Values) error {
+	if _, fault := s.named(form); fault != nil {
+		return fault
+	}
+	return nil
+}
+
+// DeviceAuthorization begins the device grant: it gives the program a code for
+// itself, and one for the person to type.
+func (s *Server) DeviceAuthorization(ctx context.Context, r *op.ClientRequest[oidc.DeviceAuthorizationRequest]) (*op.Response, error) {
+	c, a := of(r.Client), knock(ctx)
+	if !s.DeviceCode || !c.May(client.GrantDevice) {
+		return nil, refuse(unauthorizedClient, notFor)
+	}
+	list, fault := s.named(r.Form)
+	if fault != nil {
+		return nil, fault
+	}
+	q := grant.Request{}
+	if fault := scopes(&q, &c, r.Form); fault != nil {
+		return nil, fault
+	}
+	d, err := s.Grants.StartDevice(ctx, grant.DeviceRequest{Client: c.ID, ClientName: c.Name, Scope: q.Scope, Resource: list, From: a.Client.Addr(), Agent: a.Hints.UserAgent, At: a.At})
+	if err != nil {
+		return nil, s.wordedFault(ctx, "a device code", err)
+	}
+	at := s.Issuer + pathDevicePage
+	return op.NewResponse(oidc.DeviceAuthorizationResponse{DeviceCode: d.DeviceCode, UserCode: d.UserCode, VerificationURI: at,
+		VerificationURIComplete: at + "?user_code=" + url.QueryEscape(d.UserCode), ExpiresIn: int(d.Expires / time.Second), Interval: int(d.Interval / time.Second)}), nil
+}
