@@ -61,7 +61,6 @@ type Grant struct {
 	generation uint32 // of the refresh token that is valid now
 	rotated    time.Time
 	rotatedIn  netip.Prefix // network that the last refresh came from
-	scopeText  string       // made once, so that nothing is made on the way of a sign-in
 }
 
 // Standing is what the door learns of a grant that holds.

@@ -145,6 +145,21 @@ func (tx *Tx) endGrant(id string, at time.Time, reason string) error {
 	return nil
 }
 
+// OpenGrants lists the ids of those that have not been ended, of one person, of
+// one client and of one browser session; an empty one does not limit.
+func (tx *Tx) OpenGrants(person, client, session string) ([]string, error) {
+	return collectIn(tx, scanText, `SELECT id FROM grants WHERE ended = 0 AND (? = '' OR person = ?) AND (? = '' OR client = ?)
+		AND (? = '' OR json_extract(facts, '$.session') = ?) ORDER BY id`, person, person, client, client, session, session)
+}
+
+// UsedGrant keeps when one was used last.
+func (tx *Tx) UsedGrant(id string, at time.Time) error {
+	if err := tx.exec(`UPDATE grants SET used = max(used, ?) WHERE id = ?`, nanos(at), id); err != nil {
+		return fmt.Errorf("keeping the use of a grant: %w", err)
+	}
+	return nil
+}
+
 // endRevoked ends the grants that a revocation is about: one of ours, or all of
 // a person's.
 func (tx *Tx) endRevoked(r *Revocation) error {
