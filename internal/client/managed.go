@@ -4,10 +4,10 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base32"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/portreeve/portreeve/internal/scope"
 	"github.com/portreeve/portreeve/internal/store"
@@ -124,8 +124,17 @@ func (r *Registry) Allow(ctx context.Context, who store.Actor, reason, id string
 func (r *Registry) Forbid(ctx context.Context, who store.Actor, reason, id string) (Client, error) {
 	return r.judge(ctx, who, reason, id, "forbid", func(tx *store.Tx, c *Client) error {
 		c.State = Forbidden
-		return r.end(tx, id, "the program was forbidden")
+		return endGrants(tx, id, "the program was forbidden")
 	})
+}
+
+// endGrants ends what a client was granted, and the sessions that hang on it.
+func endGrants(tx *store.Tx, client, reason string) error {
+	ids, err := tx.OpenGrants("", client, "")
+	if err == nil {
+		_, err = tx.EndGrants(ids, time.Now(), reason)
+	}
+	return err
 }
 
 // Restrict lets a client have no more than some scopes; none lifts the limit.
@@ -158,16 +167,12 @@ func (r *Registry) Remove(ctx context.Context, who store.Actor, reason, id strin
 		if c.Kind == Builtin {
 			return &Fault{"", "a program that comes with the server cannot be removed; it can be forbidden"}
 		}
-		return errors.Join(tx.DeleteClient(id), r.end(tx, id, "the program was removed"))
+		if err := tx.DeleteClient(id); err != nil {
+			return err
+		}
+		return endGrants(tx, id, "the program was removed")
 	})
 	return was, err
-}
-
-func (r *Registry) end(tx *store.Tx, id, reason string) error {
-	if r.EndGrants == nil {
-		return nil
-	}
-	return r.EndGrants(tx, id, reason)
 }
 
 // judge changes what can be changed of a client.

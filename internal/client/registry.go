@@ -36,10 +36,7 @@ type Options struct {
 	Issuer       string       // the issuer's address, whose host no stranger may have for a name
 	Registration Registration // empty: off
 	PerNetwork   int          // registrations an hour from one /24 or /48; 0: DefaultPerNetwork
-	// EndGrants ends what a client was granted, in the transaction that forbids
-	// or forgets it; nil: there are no grants.
-	EndGrants func(tx *store.Tx, client, reason string) error
-	Log       *slog.Logger // nil: nowhere
+	Log          *slog.Logger // nil: nowhere
 }
 
 // Registry is every client. It is safe for concurrent use.
