@@ -87,7 +87,15 @@ func (h *house) find(id string) Client {
 // grant keeps a live grant of a client.
 func (h *house) grant(id, client string) {
 	h.t.Helper()
-	g := store.Grant{ID: id, Client: client, Facts: []byte("{}"), Seed: []byte{1}, Created: time.Now(), Live: time.Now()}
+	mary := store.Person{Address: "mary@example.org", Origin: "local", SecretKind: store.SecretBackend}
+	err := h.Store.Change(h.t.Context(), store.System, "", func(tx *store.Tx) error { return tx.AddPerson(&mary) })
+	if errors.Is(err, store.ErrExists) {
+		mary, err = h.Store.Person(h.t.Context(), mary.Address)
+	}
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	g := store.Grant{ID: id, Person: mary.ID, Client: client, Facts: []byte("{}"), Seed: []byte{1}, Created: time.Now(), Live: time.Now()}
 	if err := h.Store.Write(h.t.Context(), func(tx *store.Tx) error { return tx.AddGrant(&g) }); err != nil {
 		h.t.Fatal(err)
 	}
