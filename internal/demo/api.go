@@ -48,10 +48,11 @@ func (a *api) do(ctx context.Context, method, path string, query url.Values, bod
 // entry is a sign-in as the interface gives it, in Graph's shape; what only
 // mail has stands in portreeve.
 type entry struct {
-	At       time.Time `json:"createdDateTime"`
-	User     string    `json:"userPrincipalName"`
-	Address  string    `json:"ipAddress"`
-	Policies []struct {
+	At          time.Time `json:"createdDateTime"`
+	User        string    `json:"userPrincipalName"`
+	Address     string    `json:"ipAddress"`
+	Correlation string    `json:"correlationId"`
+	Policies    []struct {
 		Name   string `json:"displayName"`
 		Result string `json:"result"`
 	} `json:"appliedConditionalAccessPolicies"`

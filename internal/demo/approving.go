@@ -30,7 +30,7 @@ func (t *story) newProgramIsApproved(ctx context.Context) error {
 		return err
 	}
 	defer b.close()
-	if err := b.enrol(ctx, "fry", pass); err != nil {
+	if _, err := b.enrol(ctx, "fry", pass); err != nil {
 		return err
 	}
 	t.s.claim(strings.Contains(b.page, "phone"), "with a pass from the help desk Fry signs in at %s and sets up codes", b.base)
@@ -42,9 +42,8 @@ func (t *story) newProgramIsApproved(ctx context.Context) error {
 	if err := b.get(ctx, "/approvals"); err != nil {
 		return err
 	}
-	waiting := b.field("id")
-	t.s.claim(waiting != "" && strings.Contains(b.page, "Evolution"), "the portal asks him: was that you?")
-	if err := b.fill(ctx, "/approvals/allow", url.Values{"id": {waiting}, "days": {"30"}}); err != nil {
+	t.s.claim(b.asks("/approvals/allow") && strings.Contains(b.page, "Evolution"), "the portal asks him: was that you?")
+	if err := b.fill(ctx, "/approvals/allow", url.Values{"days": {"30"}}); err != nil {
 		return err
 	}
 	second, err := t.signInOnce(ctx, phoneAt, "fry", "Evolution")

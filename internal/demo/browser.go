@@ -3,7 +3,9 @@ package demo
 import (
 	"context"
 	"fmt"
+	"html"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
@@ -12,8 +14,6 @@ import (
 	"regexp"
 	"strings"
 	"time"
-
-	"github.com/pquerna/otp/totp"
 )
 
 // browser is somebody in front of the portal: it keeps cookies, follows
@@ -21,7 +21,8 @@ import (
 type browser struct {
 	http *http.Client
 	base string
-	page string // the last one
+	page string   // the last one
+	at   *url.URL // its address
 }
 
 // maxPage bounds a page that is read, in bytes.
@@ -44,20 +45,22 @@ func (b *browser) get(ctx context.Context, path string) error {
 	return b.ask(ctx, http.MethodGet, path, nil)
 }
 
-// fill sends a form of the page, with the token that the page carries.
+// fill sends a form of the page, with whatever the page has put in unseen.
 func (b *browser) fill(ctx context.Context, path string, fields url.Values) error {
-	if fields == nil {
-		fields = url.Values{}
-	}
-	fields.Set("token", b.field("token"))
-	return b.ask(ctx, http.MethodPost, path, fields)
+	all := b.unseen(path)
+	maps.Copy(all, fields)
+	return b.ask(ctx, http.MethodPost, path, all)
 }
 
 func (b *browser) ask(ctx context.Context, method, path string, fields url.Values) error {
-	req, err := http.NewRequestWithContext(ctx, method, b.base+path, strings.NewReader(fields.Encode()))
+	if strings.HasPrefix(path, "/") {
+		path = b.base + path
+	}
+	req, err := http.NewRequestWithContext(ctx, method, path, strings.NewReader(fields.Encode()))
 	if err != nil {
 		return err
 	}
+	req.Header.Set("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
 	if method == http.MethodPost {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		req.Header.Set("Origin", b.base)
@@ -72,41 +75,60 @@ func (b *browser) ask(ctx context.Context, method, path string, fields url.Value
 	if err != nil {
 		return err
 	}
-	if b.page = string(raw); resp.StatusCode != http.StatusOK {
+	if b.page, b.at = string(raw), resp.Request.URL; resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s %s: %s", method, path, resp.Status)
 	}
 	return nil
 }
 
-// field is the value of the first input of that name on the page.
-func (b *browser) field(name string) string {
-	m := regexp.MustCompile(`name="` + name + `" value="([^"]*)"`).FindStringSubmatch(b.page)
-	if m == nil {
-		return ""
+var (
+	unseenField = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)"`)
+	mainHeading = regexp.MustCompile(`<h1[^>]*>([^<]*)</h1>`)
+)
+
+// unseen are the hidden fields of the page's first form of that address.
+func (b *browser) unseen(action string) url.Values {
+	all := url.Values{}
+	_, form, _ := strings.Cut(b.page, `action="`+action+`"`)
+	form, _, _ = strings.Cut(form, "</form>")
+	for _, m := range unseenField.FindAllStringSubmatch(form, -1) {
+		all.Add(m[1], html.UnescapeString(m[2]))
 	}
-	return m[1]
+	return all
+}
+
+// asks says whether the page has a form of that address.
+func (b *browser) asks(action string) bool { return strings.Contains(b.page, `action="`+action+`"`) }
+
+// heading is the page's.
+func (b *browser) heading() string {
+	if m := mainHeading.FindStringSubmatch(b.page); m != nil {
+		return html.UnescapeString(m[1])
+	}
+	return ""
 }
 
 var totpSecret = regexp.MustCompile(`class="secret">([A-Z2-7 ]+)<`)
 
 // enrol signs in with a temporary access pass and sets up an app for codes.
-func (b *browser) enrol(ctx context.Context, who, pass string) error {
+func (b *browser) enrol(ctx context.Context, who, pass string) (*codeApp, error) {
 	if err := b.get(ctx, "/signin/pass"); err != nil {
-		return err
+		return nil, err
 	}
 	if err := b.fill(ctx, "/signin/pass", url.Values{"address": {address(who)}, "pass": {pass}, "next": {"/security"}}); err != nil {
-		return err
+		return nil, err
 	}
 	if err := b.fill(ctx, "/security/app", nil); err != nil {
-		return err
+		return nil, err
 	}
 	secret := totpSecret.FindStringSubmatch(b.page)
 	if secret == nil {
-		return fmt.Errorf("the page shows no secret to set up")
+		return nil, fmt.Errorf("the page shows no secret to set up")
 	}
-	code, err := totp.GenerateCode(strings.ReplaceAll(secret[1], " ", ""), time.Now())
+	app := newCodeApp(who, strings.ReplaceAll(secret[1], " ", ""))
+	code, err := app.code(time.Now())
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return b.fill(ctx, "/security/app/confirm", url.Values{"setup": {b.field("setup")}, "name": {"phone"}, "code": {code}})
+	return app, b.fill(ctx, "/security/app/confirm", url.Values{"name": {"phone"}, "code": {code}})
 }

@@ -90,14 +90,19 @@ func (p *program) say(command string) (a answer, err error) {
 	p.tag++
 	tag := fmt.Sprintf("a%d", p.tag)
 	p.show('C', tag+" "+command)
+	return p.answered(tag, tag+" "+command)
+}
+
+// answered sends a line and reads what comes back for the command of a tag.
+func (p *program) answered(tag, line string) (a answer, err error) {
 	began := time.Now()
-	if _, err := p.conn.Write([]byte(tag + " " + command + "\r\n")); err != nil {
+	if _, err := p.conn.Write([]byte(line + "\r\n")); err != nil {
 		return a, err
 	}
 	for {
 		s, err := p.line(answerTime)
 		if err != nil {
-			return a, fmt.Errorf("waiting for an answer to %s: %w", strings.Fields(command)[0], err)
+			return a, fmt.Errorf("waiting for an answer to %s: %w", tag, err)
 		}
 		p.show('S', s)
 		a.lines = append(a.lines, s)
@@ -135,9 +140,14 @@ func (p *program) login(who, password string) (answer, error) {
 	return p.say("LOGIN " + address(who) + " " + password)
 }
 
-// bearer signs in with a token.
+// bearer signs in with a token. Why one is refused comes before the refusal, and
+// is answered with an empty line (RFC 7628, section 3.2.3).
 func (p *program) bearer(who, token string) (answer, error) {
-	return p.say("AUTHENTICATE XOAUTH2 " + base64.StdEncoding.EncodeToString([]byte("user="+address(who)+"\x01auth=Bearer "+token+"\x01\x01")))
+	a, err := p.say("AUTHENTICATE XOAUTH2 " + base64.StdEncoding.EncodeToString([]byte("user="+address(who)+"\x01auth=Bearer "+token+"\x01\x01")))
+	if err != nil || !strings.HasPrefix(a.last(), "+") {
+		return a, err
+	}
+	return p.answered(fmt.Sprintf("a%d", p.tag), "")
 }
 
 // ended waits until the other end closes, and says how long that took.

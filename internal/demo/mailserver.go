@@ -62,12 +62,15 @@ func startMailServer(addresses []string) (*mailServer, error) {
 
 func (m *mailServer) close() { _ = m.server.Close() }
 
+// welcome is what is in every mailbox.
+var welcome = []string{"Welcome", "Minutes of Tuesday", "Lunch?"}
+
 func mailbox(address string) (*imapmemserver.User, error) {
 	u := imapmemserver.NewUser(address, "")
 	if err := u.Create("INBOX", nil); err != nil {
 		return nil, err
 	}
-	for _, subject := range []string{"Welcome", "Minutes of Tuesday", "Lunch?"} {
+	for _, subject := range welcome {
 		msg := fmt.Sprintf("From: office@planet.example\r\nTo: %s\r\nSubject: %s\r\n\r\nHello.\r\n", address, subject)
 		if _, err := u.Append("INBOX", literal{strings.NewReader(msg), int64(len(msg))}, &imap.AppendOptions{}); err != nil {
 			return nil, err

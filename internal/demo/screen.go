@@ -53,12 +53,37 @@ func (s *screen) played() time.Duration { return time.Since(s.began) - s.waited 
 func (s *screen) title(ctx context.Context, n int, text string, ask bool) error {
 	s.act = text
 	line := fmt.Sprintf("%d/%d  %s", n, acts, text)
-	ask = ask && s.keys != nil && !s.fast
 	if ask {
-		line += strings.Repeat(" ", max(1, width-len("[Enter]")-utf8.RuneCountInString(line))) + "[Enter]"
+		line = s.asking(line)
 	}
 	s.print("\n%s", s.paint("1", line))
 	if !ask {
+		s.print("\n")
+		return ctx.Err()
+	}
+	return s.enter(ctx)
+}
+
+// offer waits for Enter within an act.
+func (s *screen) offer(ctx context.Context, text string) error {
+	s.print("%s", s.asking(strings.Repeat(" ", indent)+text))
+	return s.enter(ctx)
+}
+
+// waits says whether somebody is there to press Enter.
+func (s *screen) waits() bool { return s.keys != nil && !s.fast }
+
+// asking is a line with what to press at its end, if anybody is there.
+func (s *screen) asking(line string) string {
+	if !s.waits() {
+		return line
+	}
+	return line + strings.Repeat(" ", max(1, width-len("[Enter]")-utf8.RuneCountInString(line))) + "[Enter]"
+}
+
+// enter waits for Enter, which ends the line, or ends it where nobody is there.
+func (s *screen) enter(ctx context.Context) error {
+	if !s.waits() {
 		s.print("\n")
 		return ctx.Err()
 	}
@@ -90,6 +115,13 @@ func (s *screen) print(format string, args ...any) { _, _ = fmt.Fprintf(s.out, f
 // say prints a paragraph under the act's title.
 func (s *screen) say(format string, args ...any) {
 	s.paragraph("", "", fmt.Sprintf(format, args...))
+}
+
+// picture prints what was drawn.
+func (s *screen) picture(lines []string) {
+	for _, line := range lines {
+		s.print("%*s%s\n", indent, "", line)
+	}
 }
 
 // claim prints something that is asserted.
