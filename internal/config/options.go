@@ -159,6 +159,10 @@ type Public struct {
 	// PasswordURL is where people change their password, for the portal to lead
 	// to. Without it the portal says whom to ask.
 	PasswordURL URL `yaml:"password_url"`
+	// Authority is where the PEM file of the private authority behind our
+	// certificates lies on people's machines, for the policies that set up
+	// Thunderbird. Without it any machine is taken to trust us as it is.
+	Authority string `yaml:"authority"`
 	// ProfileSigner signs the profiles that set up Apple's devices, so that they
 	// show who made them.
 	ProfileSigner Certificate `yaml:"profile_signer"`

@@ -78,12 +78,18 @@ func New(o Options) *Handler {
 // names of ours in people's domains, where there is nothing else.
 func (h *Handler) Before(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, ok := h.page(r.URL.Path); ok || h.only(r) {
+		if h.Serves(r) {
 			h.ServeHTTP(w, r)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// Serves says that a request is for discovery to answer.
+func (h *Handler) Serves(r *http.Request) bool {
+	_, ok := h.page(r.URL.Path)
+	return ok || h.only(r)
 }
 
 // ServeHTTP answers 404 for what is no document of ours.

@@ -9,6 +9,7 @@ import (
 	"github.com/portreeve/portreeve/internal/authn"
 	"github.com/portreeve/portreeve/internal/client"
 	"github.com/portreeve/portreeve/internal/grant"
+	"github.com/portreeve/portreeve/internal/oauth"
 	"github.com/portreeve/portreeve/internal/token"
 )
 
@@ -19,15 +20,14 @@ type issuer struct {
 	own     *token.Own
 	grants  *grant.Service
 	clients *client.Registry
+	// endpoints are made with the pages, which come last.
+	endpoints *oauth.Server
 }
 
 // issuerKeys is the file of the issuer's sealed keys, in the state folder. They
 // are not those that sign tokens for backends: what a program holds opens no
 // backend, and what a backend is shown opens no door of ours.
 const issuerKeys = "issuer.keys"
-
-// mailAudience follows the issuer's address in the audience of tokens that open doors.
-const mailAudience = "/mail"
 
 // openIssuer opens our own issuer of tokens, if there is one.
 func (s *Server) openIssuer(ctx context.Context) error {
@@ -51,7 +51,7 @@ func (s *Server) openIssuer(ctx context.Context) error {
 	}
 	s.later(func() error { i.grants.Close(); return nil })
 	s.runs = append(s.runs, i.grants.Run)
-	i.own = token.NewOwn(i.url, i.url+mailAudience, i.keys)
+	i.own = token.NewOwn(i.url, i.url+oauth.MailAudience, i.keys)
 	s.issuer = i
 	return nil
 }

@@ -36,6 +36,9 @@ func (s *Server) openPages() error {
 	if err != nil || u.Host == "" {
 		s.Log.Warn("there is no portal: set public_url, which its links and passkeys hang on")
 	} else {
+		if err := s.openEndpoints(); err != nil {
+			return err
+		}
 		o, err := s.portalOptions(u, public)
 		if err != nil {
 			return err
@@ -44,7 +47,7 @@ func (s *Server) openPages() error {
 		if err != nil {
 			return fmt.Errorf("making the portal: %w", err)
 		}
-		s.pages = p.Handler()
+		s.pages = s.withPrograms(p.Handler())
 		s.runs = append(s.runs, p.Run)
 	}
 	s.pages = web.Forwarded(s.Config.Public.ForwardedFrom, s.pages)
