@@ -17,6 +17,11 @@ msmtp=msmtp
 fetchmail=fetchmail
 neomutt=neomutt
 swaks=swaks
+mutt=mutt
+aerc=aerc
+offlineimap3=offlineimap
+getmail6=getmail
+s-nail=s-nail
 sieve-connect=sieve-connect
 python3=/usr/bin/python3
 python3-gi=/usr/share/doc/python3-gi/copyright
@@ -36,7 +41,7 @@ openssl=openssl
 cyrus-common=/usr/lib/cyrus/bin/master
 sasl2-bin=/usr/sbin/saslpasswd2
 adduser=adduser
-default-jre-headless=java
+default-jdk-headless=javac
 maven=mvn
 unzip=unzip
 chromium=chromium
@@ -47,6 +52,8 @@ samba=/usr/sbin/samba
 samba-ad-provision=/usr/share/samba/setup
 samba-dsdb-modules=/usr/share/doc/samba-dsdb-modules/copyright
 samba-vfs-modules=/usr/share/doc/samba-vfs-modules/copyright
+xvfb=Xvfb
+thunderbird=/usr/lib/thunderbird/thunderbird-bin
 '
 
 # Of IMAP servers, POP3 servers and mail transport agents Debian installs one
@@ -65,9 +72,19 @@ exim4-daemon-heavy=usr/sbin/exim4
 keycloak=26.0.8
 provider=$beside/keycloak-$keycloak
 
-# axe checks pages for accessibility; it comes from npm.
-axe=4.14.1
-checker=$beside/axe-$axe
+# axe, which checks pages for accessibility, and libraries that sign in here come
+# from npm: package@version=the folder it is in.
+modules='
+axe-core@4.14.1=axe-4.14.1
+openid-client@6.8.9=openid-client-6.8.9
+imapflow@1.0.190=imapflow-1.0.190
+nodemailer@7.0.11=nodemailer-7.0.11
+'
+
+# JavaMail and what it needs come from Maven's repository.
+javamail=1.6.7
+activation=1.2.2
+mailjars=$beside/javamail-$javamail
 
 missing=
 for line in $wanted; do
@@ -82,8 +99,14 @@ for line in $unpacked; do
 	[ -x "$beside/${line#*=}" ] || lacking="$lacking ${line%%=*}"
 done
 [ -e "$provider/ready" ] || lacking="$lacking keycloak-$keycloak"
-[ -e "$checker/node_modules/axe-core/axe.min.js" ] || missing_axe=" axe-core-$axe"
-[ -n "$missing$lacking${missing_axe-}" ] || exit 0
+jars=
+[ -e "$mailjars/jakarta.mail-$javamail.jar" ] && [ -e "$mailjars/jakarta.activation-$activation.jar" ] || jars=" javamail-$javamail"
+unfetched=
+for line in $modules; do
+	module=${line%%=*} folder=${line#*=}
+	[ -e "$beside/$folder/node_modules/${module%@*}/package.json" ] || unfetched="$unfetched $line"
+done
+[ -n "$missing$lacking$jars$unfetched" ] || exit 0
 
 # again does what may fail for a moment, as what comes over a network does.
 again() {
@@ -128,8 +151,16 @@ fetch_provider() {
 	touch "$provider/ready"
 }
 
+# fetch_javamail gets JavaMail's library.
+fetch_javamail() {
+	mkdir -p "$mailjars"
+	for jar in "com.sun.mail:jakarta.mail:$javamail" "com.sun.activation:jakarta.activation:$activation"; do
+		again mvn -q -B -Dstyle.color=never dependency:copy -Dartifact="$jar" -DoutputDirectory="$mailjars"
+	done
+}
+
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
-	echo "installing:$missing$lacking${missing_axe-}"
+	echo "installing:$missing$lacking$jars$unfetched"
 	# policy-rc.d keeps the packages from starting services of their own.
 	if [ ! -e /usr/sbin/policy-rc.d ]; then
 		printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
@@ -139,10 +170,11 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
 	again apt-get update -qq
 	# shellcheck disable=SC2086
 	[ -z "$missing" ] || DEBIAN_FRONTEND=noninteractive again apt-get install -y -qq --no-install-recommends $missing >/dev/null
-	if [ -n "${missing_axe-}" ]; then
-		mkdir -p "$checker"
-		again npm install --silent --no-audit --no-fund --no-save --prefix "$checker" "axe-core@$axe"
-	fi
+	[ -z "$jars" ] || fetch_javamail
+	for line in $unfetched; do
+		mkdir -p "$beside/${line#*=}"
+		again npm install --silent --no-audit --no-fund --no-save --prefix "$beside/${line#*=}" "${line%%=*}"
+	done
 	case $lacking in
 	*keycloak-*)
 		fetch_provider
@@ -155,6 +187,6 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
 fi
 
 echo "The tests run against real servers and programs; these are missing:"
-echo "   $missing$lacking${missing_axe-}"
+echo "   $missing$lacking$jars$unfetched"
 echo "Let root run test/packages.sh, which installs them."
 exit 1
