@@ -24,7 +24,9 @@ import (
 	"github.com/portreeve/portreeve/internal/alarm"
 	"github.com/portreeve/portreeve/internal/approval"
 	"github.com/portreeve/portreeve/internal/change"
+	"github.com/portreeve/portreeve/internal/client"
 	"github.com/portreeve/portreeve/internal/directory"
+	"github.com/portreeve/portreeve/internal/discovery"
 	"github.com/portreeve/portreeve/internal/eventlog"
 	"github.com/portreeve/portreeve/internal/factor"
 	"github.com/portreeve/portreeve/internal/gate"
@@ -55,18 +57,23 @@ type Options struct {
 	Warnings func() []policy.Warning
 	// SnapshotAt finds the rules that judged an old sign-in.
 	SnapshotAt func(ctx context.Context, version uint64) (*policy.Snapshot, error)
-	// Status, CheckBackends, Guard, ExportKeys and RotateKeys belong to the server.
+	// Status, CheckBackends, Guard and ExportKeys belong to the server.
 	Status        func(context.Context) any
 	CheckBackends func(ctx context.Context, from string) (any, error)
 	Guard         func() []lockout.Row
 	ExportKeys    func(dir string) error
-	RotateKeys    func() (any, error)
 	// Replies are how a listener tells refusals; the first of that protocol if none is named.
 	Replies      func(p protocol.Protocol, listener string) proxy.Settings
 	AppPasswords AppPasswords
 	Approvals    *approval.Service
 	Changes      *change.Service
 	Factors      *factor.Service
+	// Clients, Grants and IssuerKeys are our own issuer's; nil: it is off.
+	Clients    *client.Registry
+	Grants     Grants
+	IssuerKeys IssuerKeys
+	// MintedKeys sign tokens for backends; nil: none takes any.
+	MintedKeys MintedKeys
 	// Tokens are administrators' tokens, for the interface over HTTPS.
 	Tokens *admintoken.Service
 	// SelfAudit looks at the server as a thief does; with around also for doors around the gate.
@@ -77,6 +84,8 @@ type Options struct {
 	// somebody else's, or all of them, with what is found of a user.
 	Directories   func() []directory.State
 	TestDirectory func(ctx context.Context, name, user string, password []byte) ([]directory.Report, error)
+	// Site is what mail programs are told of it; nil: nothing.
+	Site func() discovery.Site
 	// PublicURL is where the portal is; empty: there is none.
 	PublicURL string
 	// Backends are the mail servers' names in the configuration.

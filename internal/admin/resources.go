@@ -64,9 +64,13 @@ var ofTheServer = map[string]resource{
 	"GET /portreeve/v1/guard":                        {admintoken.ServerRead, "who and what waits after wrong secrets"},
 	"GET /portreeve/v1/backends/check":               {admintoken.ServerRead, "try the mail servers"},
 	"POST /portreeve/v1/keys/export":                 {localOnly, "write the public keys of minted tokens into a folder of the server"},
-	"POST /portreeve/v1/keys/rotate":                 {localOnly, "sign minted tokens with a new key"},
+	"POST /portreeve/v1/keys/rotate":                 {localOnly, "sign tokens with new keys: what programs are given, and what is minted for backends"},
+	"GET /portreeve/v1/keys":                         {admintoken.ServerRead, "the keys that sign tokens, without their secret halves"},
+	"GET /portreeve/v1/keys/jwks":                    {admintoken.ServerRead, "the public keys of what programs are given, as a JWK set"},
 	"GET /portreeve/v1/database/check":               {localOnly, "check the database's integrity"},
 	"GET /portreeve/v1/database/backup":              {localOnly, "a copy of the database"},
+	"GET /portreeve/v1/domains":                      {admintoken.ServerRead, "the domains that have their mail here"},
+	"GET /portreeve/v1/domains/{domain}":             {admintoken.ServerRead, "a domain's DNS records, and what is published for it"},
 	"GET /portreeve/v1/directories":                  {admintoken.ServerRead, "the sources of people"},
 	"POST /portreeve/v1/directories/test":            {localOnly, "try a directory, with a password if one is given"},
 }
@@ -123,6 +127,16 @@ var ofPeople = map[string]resource{
 }
 
 var ofPrograms = map[string]resource{
+	"GET /portreeve/v1/clients":                        {admintoken.ApplicationRead, "programs that may sign in with a browser"},
+	"POST /portreeve/v1/clients":                       {localOnly, "make a program; its secret is in this answer alone"},
+	"GET /portreeve/v1/clients/{id}":                   {admintoken.ApplicationRead, "one program"},
+	"PATCH /portreeve/v1/clients/{id}":                 {admintoken.ApplicationWrite, "rename a program, or limit its scopes"},
+	"DELETE /portreeve/v1/clients/{id}":                {admintoken.ApplicationWrite, "forget a program, and end what it was granted"},
+	"POST /portreeve/v1/clients/{id}/allow":            {admintoken.ApplicationWrite, "let a program in that registered itself or was forbidden"},
+	"POST /portreeve/v1/clients/{id}/forbid":           {admintoken.ApplicationWrite, "refuse a program, and end what it was granted"},
+	"GET /portreeve/v1/grants":                         {admintoken.SessionRead, "what people granted to programs"},
+	"GET /portreeve/v1/grants/{id}":                    {admintoken.SessionRead, "one grant"},
+	"DELETE /portreeve/v1/grants/{id}":                 {admintoken.SessionWrite, "end a grant, and what was opened with it"},
 	"GET /portreeve/v1/appPasswords/{id}":              {admintoken.AppPasswordRead, "one app password"},
 	"DELETE /portreeve/v1/appPasswords/{id}":           {admintoken.AppPasswordWrite, "revoke an app password"},
 	"POST /portreeve/v1/appPasswords/{id}/approve":     {admintoken.AppPasswordWrite, "let an app password be used at a further place"},

@@ -92,3 +92,31 @@ func Zone(records []Record) string {
 	}
 	return b.String()
 }
+
+// Document is an address where something is published for a domain.
+type Document struct {
+	URL     string `json:"url"`
+	Purpose string `json:"purpose"`
+}
+
+// Documents are the addresses below our own name; under the domain's the first
+// ones are reached by its records.
+func (s *Site) Documents(domain string) []Document {
+	all := []Document{}
+	add := func(there bool, path, purpose string) {
+		if there {
+			all = append(all, Document{s.URL + path, purpose})
+		}
+	}
+	_, fair := s.FairEmail(domain)
+	_, pacc := s.PACC()
+	issuer := s.mail() && s.OAuth
+	add(s.mail(), autoconfigWellKnown+"?emailaddress=somebody@"+domain, "Autoconfig, for Thunderbird, Evolution, KMail and others.")
+	add(pacc, paccPath, "PACC, for programs to come.")
+	add(s.mail(), autodiscoverXML, "Autodiscover, for Outlook.")
+	add(issuer, addOnPath, "The add-on with which Thunderbird signs in here; with ?browser=system in the person's own browser.")
+	add(issuer, policiesPath, "A policies.json for Thunderbird that installs the add-on.")
+	add(issuer, customIdPPath, "The same for the add-on \"Thunderbird Custom IdP\".")
+	add(fair, fairEmailPath+"?domain="+domain, "Providers to import into FairEmail.")
+	return all
+}
