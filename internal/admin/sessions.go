@@ -23,6 +23,7 @@ type openSession struct {
 	Program    string           `json:"program,omitempty"`
 	Credential string           `json:"credential"`
 	Backend    string           `json:"backend"`
+	Grant      string           `json:"grant,omitempty"` // what it hangs on: oauth:ID, apppw:ID
 	Opened     time.Time        `json:"opened"`
 }
 
@@ -40,7 +41,7 @@ func (a *api) sessions(r *http.Request) (any, error) {
 				user, mailbox = s.Actor, f.Address
 			}
 			rows = append(rows, openSession{s.ID, s.Reference, user, mailbox, s.Protocol.String(), s.Client, f.Country,
-				strings.TrimSpace(f.Program + " " + f.ProgramVersion), f.Credential.String(), s.Backend, s.Opened})
+				strings.TrimSpace(f.Program + " " + f.ProgramVersion), f.Credential.String(), s.Backend, s.Grant, s.Opened})
 		}
 	}
 	slices.SortFunc(rows, func(x, y openSession) int { return x.Opened.Compare(y.Opened) })

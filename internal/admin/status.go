@@ -60,14 +60,6 @@ func (a *api) exportKeys(r *http.Request) (any, error) {
 	return nil, a.note(r, "export", "key", "", c.Dir, nil)
 }
 
-func (a *api) rotateKeys(r *http.Request) (any, error) {
-	rotated, err := a.RotateKeys()
-	if err != nil {
-		return nil, err
-	}
-	return rotated, a.note(r, "rotate", "key", "", "", rotated)
-}
-
 // note audits something that changes no row.
 func (a *api) note(r *http.Request, action, kind, id, name string, detail any) error {
 	return a.Store.Change(r.Context(), actor(r), r.Header.Get("X-Reason"), func(tx *store.Tx) error {

@@ -23,6 +23,8 @@ const (
 	UserRevoke        Scope = "User.RevokeSessions.All"
 	GroupRead         Scope = "Group.Read.All"
 	GroupWrite        Scope = "Group.ReadWrite.All"
+	ApplicationRead   Scope = "Application.Read.All"
+	ApplicationWrite  Scope = "Application.ReadWrite.All"
 	FactorRead        Scope = "UserAuthenticationMethod.Read.All"
 	FactorWrite       Scope = "UserAuthenticationMethod.ReadWrite.All"
 	ServerRead        Scope = "Portreeve.Server.Read"
@@ -54,11 +56,11 @@ const (
 )
 
 var (
-	reads = []Scope{PolicyRead, AuditRead, UserRead, GroupRead, FactorRead, ServerRead, SessionRead, MailboxRead, AppPasswordRead, ApprovalRead,
+	reads = []Scope{PolicyRead, AuditRead, UserRead, GroupRead, ApplicationRead, FactorRead, ServerRead, SessionRead, MailboxRead, AppPasswordRead, ApprovalRead,
 		AdministratorRead}
 	helps   = []Scope{UserRevoke, FactorWrite, SessionWrite, AppPasswordWrite, ApprovalWrite}
 	runs    = []Scope{UserWrite, GroupWrite, MailboxWrite}
-	decides = []Scope{PolicyWrite, StrengthWrite, ServerWrite}
+	decides = []Scope{PolicyWrite, StrengthWrite, ApplicationWrite, ServerWrite}
 )
 
 // scopesOf are the scopes of each role.
@@ -71,7 +73,7 @@ var scopesOf = map[Role][]Scope{
 
 // within says which scopes hold another.
 var within = map[Scope][]Scope{
-	PolicyWrite: {PolicyRead}, StrengthWrite: {PolicyRead}, UserWrite: {UserRead, UserRevoke}, GroupWrite: {GroupRead}, FactorWrite: {FactorRead},
+	PolicyWrite: {PolicyRead}, StrengthWrite: {PolicyRead}, UserWrite: {UserRead, UserRevoke}, GroupWrite: {GroupRead}, ApplicationWrite: {ApplicationRead}, FactorWrite: {FactorRead},
 	ServerWrite: {ServerRead}, SessionWrite: {SessionRead}, MailboxWrite: {MailboxRead}, AppPasswordWrite: {AppPasswordRead}, ApprovalWrite: {ApprovalRead},
 }
 

@@ -40,11 +40,12 @@ func (s *Server) openIssuer(ctx context.Context) error {
 	if i.keys, err = token.OpenKeyring(token.KeyringOptions{Path: filepath.Join(string(s.Config.State), issuerKeys)}, s.box); err != nil {
 		return fmt.Errorf("opening the issuer's keys: %w", err)
 	}
-	i.clients, err = client.Open(ctx, client.Options{Store: s.store, Box: s.box, Issuer: i.url, Registration: client.Registration(c.Registration), PerNetwork: c.Registrations})
+	i.clients, err = client.Open(ctx, client.Options{Store: s.store, Box: s.box, Issuer: i.url, Registration: client.Registration(c.Registration), PerNetwork: c.Registrations, Log: s.Log})
 	if err != nil {
 		return fmt.Errorf("opening the clients of the issuer: %w", err)
 	}
 	s.followers = append(s.followers, i.clients.Apply)
+	s.runs = append(s.runs, i.clients.Run)
 	i.grants, err = grant.Open(ctx, grant.Options{Store: s.store, Box: s.box, Keys: i.keys, Issuer: i.url, AccessLife: c.AccessToken, RefreshIdle: c.RefreshIdle, RefreshMax: c.RefreshMax})
 	if err != nil {
 		return fmt.Errorf("opening the grants of the issuer: %w", err)

@@ -165,16 +165,23 @@ func descriptors() Descriptors {
 
 // adminHandler is the administrators' interface.
 func (s *Server) adminHandler() *admin.Interface {
-	return admin.New(admin.Options{Store: s.store, Changes: s.changes, Events: s.events, Gate: s.gate, Sessions: s.sessions, Log: s.Log,
+	o := admin.Options{Store: s.store, Changes: s.changes, Events: s.events, Gate: s.gate, Sessions: s.sessions, Log: s.Log,
 		Apply: s.keeper.apply, Would: s.keeper.would, Warnings: s.keeper.named, SnapshotAt: s.keeper.at, Guard: s.guard.List, Status: s.status,
-		CheckBackends: s.checkBackends, ExportKeys: s.exportKeys, RotateKeys: s.rotateKeys,
+		CheckBackends: s.checkBackends, ExportKeys: s.exportKeys,
 		AppPasswords: s.appPasswords, Tokens: s.adminTokens, Alarms: s.alarms, SelfAudit: s.selfAudit, Factors: s.factors, Approvals: s.approvals,
 		Canonical:    func(typed string) (string, error) { return s.names.Canonical("", typed) },
 		HashPassword: func(p []byte) (string, error) { return secret.Hash(p), nil },
 		CheckHash:    func(h string) error { _, err := secret.Import(h, false); return err },
 		Directories:  s.directories, TestDirectory: s.testDirectory,
 		PublicURL: s.portalURL(), Replies: s.replies, Names: s.names.site, Backends: slices.Sorted(maps.Keys(s.Config.Backends)),
-	})
+	}
+	if s.issuer != nil {
+		o.Clients, o.Grants, o.IssuerKeys = s.issuer.clients, s.issuer.grants, s.issuer.keys
+	}
+	if s.minter != nil {
+		o.MintedKeys = s.minter
+	}
+	return admin.New(o)
 }
 
 // replies are how a listener tells refusals; the first of the protocol's if none is named.
@@ -220,15 +227,6 @@ func (s *Server) exportKeys(dir string) error {
 		return errNoMinter
 	}
 	return s.minter.ExportDovecot(dir, "")
-}
-
-// rotateKeys puts a new key in force and returns its id.
-func (s *Server) rotateKeys() (any, error) {
-	if s.minter == nil {
-		return nil, errNoMinter
-	}
-	kid, err := s.minter.Rotate()
-	return map[string]string{"kid": kid}, err
 }
 
 // fault tells the operator of our own trouble in a sign-in.
