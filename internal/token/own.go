@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/portreeve/portreeve/internal/scope"
 	"github.com/portreeve/portreeve/internal/signin"
 )
 
@@ -83,8 +84,13 @@ func (o *Own) judge(c *claimSet, now time.Time) (Claims, error) {
 	if out.Scope, err = c.optional("scope"); err != nil {
 		return Claims{}, err
 	}
-	out.Address, err = c.text("email")
-	return out, err
+	if out.Scopes, err = scope.Parse(out.Scope); err != nil {
+		return Claims{}, refuse(invalid, "claim scope is no list of scopes")
+	}
+	if out.Address, err = c.text("email"); err != nil {
+		return Claims{}, err
+	}
+	return out, nil
 }
 
 // Mine says that a token names a key of ours. That proves nothing: it tells

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/portreeve/portreeve/internal/policy"
+	"github.com/portreeve/portreeve/internal/scope"
 	"github.com/portreeve/portreeve/internal/signin"
 )
 
@@ -36,7 +37,9 @@ type Claims struct {
 	// the grant alone, and Methods, AuthTime and Session are not set.
 	Own   bool
 	Scope string // of a token of ours, as it was granted
-	Grant string // id of the grant that a token of ours hangs on (sid)
+	// Scopes is Scope, read.
+	Scopes scope.Set
+	Grant  string // id of the grant that a token of ours hangs on (sid)
 }
 
 // Refusal says why a token is not accepted. Detail is for administrators and

@@ -1,0 +1,343 @@
+package grant_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/portreeve/portreeve/internal/grant"
+	"github.com/portreeve/portreeve/internal/policy"
+	"github.com/portreeve/portreeve/internal/protocol"
+	"github.com/portreeve/portreeve/internal/scope"
+	"github.com/portreeve/portreeve/internal/secret"
+	"github.com/portreeve/portreeve/internal/signin"
+	"github.com/portreeve/portreeve/internal/store"
+	"github.com/portreeve/portreeve/internal/token"
+)
+
+const (
+	issuer   = "https://door.example.org"
+	redirect = "http://127.0.0.1:4711/"
+	verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk" // RFC 7636, appendix B
+	program  = "portreeve-mail"
+)
+
+var (
+	home = netip.MustParseAddr("192.0.2.7")
+	near = netip.MustParseAddr("192.0.2.200")
+	away = netip.MustParseAddr("198.51.100.9")
+)
+
+var (
+	box  *secret.Box
+	keys *token.Keyring
+)
+
+// One keyring serves all tests: an RSA key takes a second to make.
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "grant")
+	if err != nil {
+		panic(err)
+	}
+	box = secret.NewBox()
+	if keys, err = token.OpenKeyring(token.KeyringOptions{Path: filepath.Join(dir, "keys")}, box); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// house is a service on a store that can be shut and opened again.
+type house struct {
+	testing.TB
+	*grant.Service
+	dir    string
+	store  *store.Store
+	person string
+	opts   grant.Options
+}
+
+func newHouse(t testing.TB, o grant.Options) *house {
+	t.Helper()
+	h := &house{TB: t, dir: t.TempDir(), opts: o}
+	h.open()
+	h.person = h.newPerson("anna@example.org").ID
+	t.Cleanup(h.shut)
+	return h
+}
+
+func (h *house) newPerson(address string) store.Person {
+	h.Helper()
+	p := store.Person{Address: address}
+	h.change(func(tx *store.Tx) error { return tx.AddPerson(&p) })
+	return p
+}
+
+func (h *house) open() {
+	h.Helper()
+	var err error
+	if h.store, err = store.Open(context.Background(), store.Options{Dir: h.dir}); err != nil {
+		h.Fatal(err)
+	}
+	o := h.opts
+	o.Store, o.Box, o.Keys, o.Issuer = h.store, box, keys, issuer
+	if h.Service, err = grant.Open(context.Background(), o); err != nil {
+		h.Fatal(err)
+	}
+}
+
+func (h *house) shut() {
+	h.Service.Close()
+	if err := h.store.Close(); err != nil {
+		h.Error(err)
+	}
+}
+
+// restart is a new process on the same database.
+func (h *house) restart() {
+	h.shut()
+	h.open()
+}
+
+func (h *house) change(do func(*store.Tx) error) {
+	h.Helper()
+	if err := h.store.Change(context.Background(), store.System, "test", do); err != nil {
+		h.Fatal(err)
+	}
+}
+
+func scopes(t testing.TB, s string) scope.Set {
+	t.Helper()
+	set, err := scope.Parse(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+// asked is what a program asks for, with PKCE.
+func (h *house) asked() grant.Request {
+	sum := sha256.Sum256([]byte(verifier))
+	return grant.Request{Client: program, Redirect: redirect, Challenge: base64.RawURLEncoding.EncodeToString(sum[:]), Nonce: "n-1",
+		Scope: scopes(h, "openid email imap smtp offline_access")}
+}
+
+// given is what the person allows.
+func (h *house) given() grant.Grant {
+	return grant.Grant{Person: h.person, Address: "anna@example.org", Client: program, Scope: h.asked().Scope, Offline: true,
+		Methods: policy.MethodPassword | policy.MethodSoftwareOath, AuthTime: time.Now().Add(-time.Minute).UTC().Truncate(time.Second), Session: "browser-1"}
+}
+
+func (h *house) code() string {
+	h.Helper()
+	code, err := h.IssueCode(context.Background(), h.asked(), h.given())
+	if err != nil {
+		h.Fatal(err)
+	}
+	return code
+}
+
+func (h *house) redeem(code string) (grant.Grant, error) {
+	return h.Redeem(context.Background(), code, program, redirect, verifier)
+}
+
+// begun is a grant that lives, with its first refresh token.
+func (h *house) begun() (grant.Grant, string) {
+	h.Helper()
+	g, err := h.redeem(h.code())
+	if err != nil {
+		h.Fatal(err)
+	}
+	first, err := h.RefreshToken(g)
+	if err != nil {
+		h.Fatal(err)
+	}
+	return g, first
+}
+
+func yes(grant.Grant) error { return nil }
+
+func (h *house) refresh(text string, from netip.Addr) (string, error) {
+	_, next, err := h.Refresh(context.Background(), text, program, from, yes)
+	return next, err
+}
+
+// wantRefusal checks that an error is a refusal with a code, told by a word of OAuth.
+func wantRefusal(t testing.TB, err error, code signin.Code, word string) *grant.Refusal {
+	t.Helper()
+	var r *grant.Refusal
+	if !errors.As(err, &r) {
+		t.Fatalf("got %v, want a refusal %s", err, code)
+	}
+	if r.Code != code || r.OAuth != word {
+		t.Errorf("got %v, want %s told as %s", r, code, word)
+	}
+	return r
+}
+
+func (h *house) standing(id string) error {
+	_, err := h.Standing(id, protocol.IMAP, home)
+	return err
+}
+
+// atOnce calls do from n goroutines at the same moment.
+func atOnce(n int, do func(i int)) {
+	var wg sync.WaitGroup
+	start := make(chan struct{})
+	for i := range n {
+		wg.Go(func() { <-start; do(i) })
+	}
+	close(start)
+	wg.Wait()
+}
+
+func TestACodeBringsItsGrantToLife(t *testing.T) {
+	h := newHouse(t, grant.Options{})
+	code := h.code()
+	if got := h.List(); len(got) != 0 {
+		t.Fatalf("%d grants live before a code is redeemed", len(got))
+	}
+	g, err := h.redeem(code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := h.given()
+	if g.Person != want.Person || g.Client != program || g.Scope != want.Scope || g.Methods != want.Methods || !g.AuthTime.Equal(want.AuthTime) ||
+		g.Nonce != "n-1" || g.Kind != grant.KindCode || !g.Offline || g.Session != "browser-1" {
+		t.Errorf("%+v", g)
+	}
+	st, err := h.Standing(g.ID, protocol.IMAP, away)
+	if err != nil || st.Person != h.person || st.Address != "anna@example.org" || st.Methods != want.Methods || !st.AuthTime.Equal(want.AuthTime) || st.Client != program {
+		t.Errorf("%+v, %v", st, err)
+	}
+	_, err = h.Standing(g.ID, protocol.Sieve, home)
+	wantRefusal(t, err, signin.ScopeMissing, grant.InvalidGrant)
+	_, err = h.Standing("someone", protocol.IMAP, home)
+	wantRefusal(t, err, signin.GrantEnded, grant.InvalidGrant)
+}
+
+func TestACodeIsOnlyForWhomItWasGivenTo(t *testing.T) {
+	h := newHouse(t, grant.Options{})
+	for name, try := range map[string]func(code string) (grant.Grant, error){
+		"another client": func(c string) (grant.Grant, error) {
+			return h.Redeem(context.Background(), c, "other", redirect, verifier)
+		},
+		"another redirect": func(c string) (grant.Grant, error) {
+			return h.Redeem(context.Background(), c, program, redirect+"x", verifier)
+		},
+		"no verifier": func(c string) (grant.Grant, error) { return h.Redeem(context.Background(), c, program, redirect, "") },
+		"another verifier": func(c string) (grant.Grant, error) {
+			return h.Redeem(context.Background(), c, program, redirect, strings.Repeat("a", 43))
+		},
+		"the challenge": func(c string) (grant.Grant, error) {
+			return h.Redeem(context.Background(), c, program, redirect, h.asked().Challenge)
+		},
+	} {
+		code := h.code()
+		_, err := try(code)
+		wantRefusal(t, err, signin.TokenInvalid, grant.InvalidGrant)
+		_, err = h.redeem(code) // it was used up
+		if wantRefusal(t, err, signin.GrantReplayed, grant.InvalidGrant); len(h.List()) != 0 {
+			t.Errorf("%s: a grant lives", name)
+		}
+	}
+	for _, never := range []string{"", "prc_", "prc_" + strings.Repeat("A", 43), strings.Repeat("x", 100_000), "prc_\x00"} {
+		_, err := h.redeem(never)
+		wantRefusal(t, err, signin.TokenInvalid, grant.InvalidGrant)
+	}
+}
+
+// A code that was asked for without PKCE takes no verifier: that it comes with
+// one shows that somebody took the challenge away.
+func TestPKCECannotBeTakenAway(t *testing.T) {
+	h := newHouse(t, grant.Options{})
+	q := h.asked()
+	q.Challenge = ""
+	code, err := h.IssueCode(context.Background(), q, h.given())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = h.redeem(code)
+	wantRefusal(t, err, signin.TokenInvalid, grant.InvalidGrant)
+}
+
+func TestACodeRunsOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, grant.Options{})
+		code, late := h.code(), h.code()
+		time.Sleep(59 * time.Second)
+		if _, err := h.redeem(code); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(2 * time.Second)
+		_, err := h.redeem(late)
+		wantRefusal(t, err, signin.TokenInvalid, grant.InvalidGrant)
+	})
+}
+
+func TestTheSecondUseOfACodeEndsWhatTheFirstGave(t *testing.T) {
+	h := newHouse(t, grant.Options{})
+	code := h.code()
+	g, err := h.redeem(code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _ := h.RefreshToken(g)
+	h.restart() // it is known over a restart that the code was used
+	if err := h.standing(g.ID); err != nil {
+		t.Fatalf("a grant does not live over a restart: %v", err)
+	}
+	changes, cancel := h.store.Subscribe()
+	defer cancel()
+	_, err = h.redeem(code)
+	wantRefusal(t, err, signin.GrantReplayed, grant.InvalidGrant)
+	if c := <-changes; len(c.Grants) != 1 || c.Grants[0] != grant.Prefix+g.ID {
+		t.Errorf("open sessions are not told to end: %v", c)
+	}
+	for range 2 {
+		wantRefusal(t, h.standing(g.ID), signin.GrantEnded, grant.InvalidGrant)
+		_, err = h.refresh(first, home)
+		wantRefusal(t, err, signin.GrantEnded, grant.InvalidGrant)
+		h.restart()
+	}
+}
+
+func TestOfManyAtOnceOneRedeemsACode(t *testing.T) {
+	h := newHouse(t, grant.Options{})
+	for range 5 {
+		code := h.code()
+		var mu sync.Mutex
+		var won []grant.Grant
+		atOnce(50, func(int) {
+			g, err := h.redeem(code)
+			if err == nil {
+				mu.Lock()
+				won = append(won, g)
+				mu.Unlock()
+				return
+			}
+			var r *grant.Refusal
+			if !errors.As(err, &r) || r.OAuth != grant.InvalidGrant {
+				t.Errorf("a loser was told %v", err)
+			}
+		})
+		if len(won) != 1 {
+			t.Fatalf("%d redeemed one code", len(won))
+		}
+		wantRefusal(t, h.standing(won[0].ID), signin.GrantEnded, grant.InvalidGrant) // forty-nine showed it again
+	}
+	h.restart()
+	if n := len(h.List()); n != 0 {
+		t.Errorf("%d grants live whose code was used twice", n)
+	}
+}
