@@ -16,8 +16,8 @@ import (
 
 // auditKinds are the kinds of objects that the audit speaks of; a test holds
 // them to what the program writes.
-var auditKinds = []string{"administrator", "adminToken", "alarm", "alias", "appPassword", "assignment", string(store.AuthenticationPolicy), "casSheet", "change", "database", "delegation", "denial", "factor",
-	"group", "key", string(store.Location), store.ManagedKind, "member", "pass", "password", "person", string(store.Policy), "recoveryCodes", "request", "revocation", "session",
+var auditKinds = []string{"administrator", "adminToken", "alarm", "alias", "appPassword", "assignment", string(store.AuthenticationPolicy), "casSheet", "change", "client", "consent", "database", "delegation", "denial", "factor",
+	"grant", "group", "key", string(store.Location), store.ManagedKind, "member", "pass", "password", "person", string(store.Policy), "recoveryCodes", "request", "revocation", "session",
 	"setting", "signIn", string(store.Strength), "switch", "window", "windows"}
 
 // auditNouns are what the commands call some of them.
@@ -133,6 +133,8 @@ func (w *auditWords) about(x *store.Audit) string {
 	switch x.Kind {
 	case "appPassword":
 		return colon(w.text(textOf(object, "person")), name)
+	case "grant", "consent":
+		return colon(w.text(textOf(object, "person")), w.program(textOf(object, "client")))
 	case "window", "denial":
 		return colon(name, programAndPlace(object))
 	case "windows":
@@ -153,6 +155,16 @@ func (w *auditWords) about(x *store.Audit) string {
 		return colon(name, asked(object))
 	}
 	return name
+}
+
+// program is a program's name, or its id once it is gone.
+func (w *auditWords) program(id string) string {
+	if w.a.Clients != nil {
+		if c, there := w.a.Clients.Find(id); there {
+			return c.Name
+		}
+	}
+	return id
 }
 
 // waited says what became of a change that waited to be confirmed.
