@@ -1,7 +1,7 @@
 // Command quick measures what Portreeve itself costs, without peers, in under
 // a minute: the decision, the durable sign-in, how fast a change of policy
 // reaches 9,500 open connections, and the audit of an exported tenant of 5,000
-// mailboxes. It writes bench/out/quick.json.
+// mailboxes, and what the issuer's own tokens cost. It writes bench/out/quick.json.
 //
 // The decision is timed over random policies of every kind of condition, with
 // facts of a thousand people. Sign-ins are gate.SignIn in process, with bearer
@@ -37,6 +37,7 @@ func main() {
 	}{
 		{"decision", decision},
 		{"durable sign-ins", signIns},
+		{"own tokens", ownTokens},
 		{"recheck", func(ctx context.Context, f figures) error { return recheck(ctx, f, *binary, *conns) }},
 		{"audit of a tenant", func(ctx context.Context, f figures) error { return tenantAudit(ctx, f, *binary) }},
 	} {

@@ -32,6 +32,7 @@ import (
 	"github.com/portreeve/portreeve/internal/factor"
 	"github.com/portreeve/portreeve/internal/gate"
 	"github.com/portreeve/portreeve/internal/geoip"
+	"github.com/portreeve/portreeve/internal/grant"
 	"github.com/portreeve/portreeve/internal/lockout"
 	"github.com/portreeve/portreeve/internal/notify"
 	"github.com/portreeve/portreeve/internal/proxy"
@@ -300,3 +301,20 @@ func (s *Server) verifier() *authn.Verifier {
 
 // Gate is the gate that decides, for who drives it without a door (benchmarks, the demo).
 func (s *Server) Gate() *gate.Gate { return s.gate }
+
+// Grants are the issuer's, nil if there is none, and Pages what the public
+// listener shows; both likewise.
+func (s *Server) Grants() *grant.Service {
+	if s.issuer == nil {
+		return nil
+	}
+	return s.issuer.grants
+}
+
+// Pages is what the public listener shows.
+func (s *Server) Pages() http.Handler { return s.pages }
+
+// Person finds somebody by address, likewise.
+func (s *Server) Person(ctx context.Context, address string) (store.Person, error) {
+	return s.store.Person(ctx, address)
+}
