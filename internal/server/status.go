@@ -175,6 +175,9 @@ func (s *Server) adminHandler() *admin.Interface {
 		Directories:  s.directories, TestDirectory: s.testDirectory,
 		PublicURL: s.portalURL(), Replies: s.replies, Names: s.names.site, Backends: slices.Sorted(maps.Keys(s.Config.Backends)),
 	}
+	if s.portalURL() != "" {
+		o.Site = s.site
+	}
 	if s.issuer != nil {
 		o.Clients, o.Grants, o.IssuerKeys = s.issuer.clients, s.issuer.grants, s.issuer.keys
 	}
