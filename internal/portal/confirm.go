@@ -15,6 +15,9 @@ func (c *call) confirmPage() { c.askConfirm(http.StatusOK, "", c.r.URL.Query().G
 func (c *call) askConfirm(status int, fault, next string) {
 	f := c.facts()
 	d := factorPage{Page: c.framed(""), Address: f.Address, Action: "/confirm", Next: web.LocalPath(next, "/"), Error: fault}
+	if q := c.waitingProgram(d.Next); q != nil {
+		d.Program, d.Path = q.name, withNext("/confirm", d.Next)
+	}
 	if err := d.has(c, f); err != nil {
 		c.trouble("asking to confirm", err)
 		return
@@ -36,7 +39,11 @@ func (c *call) confirm() {
 	case !ok:
 		c.askConfirm(http.StatusUnprocessableEntity, c.page.T("factor.incomplete"), next)
 	case out.Allowed() && out.Facts.Person == c.visit.person():
-		c.enterAs(out, entry{next: next, instead: true, flash: c.page.T("confirm.done")})
+		e := entry{next: next, instead: true, stay: c.visit.stay}
+		if c.waitingProgram(next) == nil {
+			e.flash = c.page.T("confirm.done")
+		}
+		c.enterAs(out, e)
 	case out.Reply.Tone == signin.Trouble && !out.Allowed():
 		c.askConfirm(http.StatusServiceUnavailable, c.page.Told(out.Reply.Code), next)
 	case c.visit.failed() >= triesEach:

@@ -33,6 +33,7 @@ type factorPage struct {
 	Password  bool   // has none of these, and confirms with the password
 	Remember  bool   // may ask not to be asked again in this browser
 	Ask       asking
+	Program   string     // that waits for it; empty if none does
 	Setup     *setupView // none yet, but may set one up now
 	Forbidden string     // none yet, and why none can be set up
 }
@@ -129,7 +130,7 @@ func (c *call) factor() {
 			return
 		}
 		c.remember(out.Facts)
-		c.enterAs(out, entry{next: q.next})
+		c.enterAs(out, entry{next: q.next, stay: q.stay})
 	case out.Facts.Proven && out.Verdict.Effect == policy.Interrupt && factorHelps(out.Code):
 		c.askFactor(http.StatusForbidden, c.page.T("factor.other"))
 	case out.Reply.Tone == signin.Trouble:

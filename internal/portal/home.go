@@ -13,9 +13,10 @@ const recentShown = 3
 
 type homePage struct {
 	web.Page
-	Waiting int  // programs that wait to be approved
-	Factor  bool // has a second factor
-	Signins []signInRow
+	Waiting   int  // programs that wait to be approved
+	Factor    bool // has a second factor
+	Connected int  // programs that have tokens of ours
+	Signins   []signInRow
 }
 
 func (c *call) homePage() {
@@ -23,7 +24,7 @@ func (c *call) homePage() {
 	if c.Speaks != nil && c.twoFactors() { // who only knows the password does not choose the language of the mails about it
 		c.Speaks(c.ctx(), person, c.page.Lang)
 	}
-	d := homePage{Page: c.framed("home"), Factor: c.Factors.Has(person)}
+	d := homePage{Page: c.framed("home"), Factor: c.Factors.Has(person), Connected: len(c.connectedRows())}
 	waiting, err := c.waitingRequests()
 	if err != nil {
 		c.trouble("reading requests", err)

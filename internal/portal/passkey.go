@@ -14,11 +14,13 @@ import (
 //go:embed passkey.js
 var passkeyScript []byte
 
-// script is all the script there is: it asks the browser for a passkey.
-func script(w http.ResponseWriter, _ *http.Request) {
+// script asks the browser for a passkey.
+func script(w http.ResponseWriter, _ *http.Request) { serveScript(w, passkeyScript) }
+
+func serveScript(w http.ResponseWriter, content []byte) {
 	w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
 	w.Header().Set("Cache-Control", "public, max-age=3600")
-	_, _ = w.Write(passkeyScript)
+	_, _ = w.Write(content)
 }
 
 // asking is a form that the browser fills in with a passkey.
@@ -28,6 +30,7 @@ type asking struct {
 	State   string
 	Options string // JSON, as WebAuthn's script interface takes it
 	At      string // "now": the browser asks by itself
+	Stay    bool   // signed in afterwards
 }
 
 type passkeyPage struct {
@@ -44,7 +47,7 @@ func (c *call) passkeyPage() {
 		return
 	}
 	d := passkeyPage{Page: c.framed(""), Next: web.LocalPath(c.value("next"), "/"),
-		Ask: asking{Action: "/signin/passkey/answer", Kind: "get", State: state, Options: string(options), At: "now"}}
+		Ask: asking{Stay: c.stays(), Action: "/signin/passkey/answer", Kind: "get", State: state, Options: string(options), At: "now"}}
 	d.Script = true
 	c.show(http.StatusOK, "passkey", d)
 }

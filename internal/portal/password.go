@@ -196,7 +196,7 @@ func (c *call) passwordChanged(fresh store.Hash) {
 	own.mu.Unlock()
 	c.visits.end(own, signin.SessionPolicyChanged, "the password was changed")
 	if stays {
-		c.enterAs(out, entry{next: "/security", remembered: remembered, flash: c.page.T("password.changed")})
+		c.enterAs(out, entry{next: "/security", remembered: remembered, stay: own.stay, flash: c.page.T("password.changed")})
 		return
 	}
 	c.visit, c.page.Who, c.page.Flash = nil, "", c.page.T("password.changed")

@@ -26,6 +26,7 @@ type waiting struct {
 	form    string
 	made    time.Time
 	next    string
+	stay    bool // signed in afterwards
 	outcome signin.Outcome
 
 	mu    sync.Mutex
@@ -72,9 +73,9 @@ type pendings struct {
 func newPendings() *pendings { return &pendings{all: map[[sha256.Size]byte]*waiting{}} }
 
 // add keeps a sign-in and returns the id for its cookie.
-func (l *pendings) add(o signin.Outcome, next string, now time.Time) string {
+func (l *pendings) add(o signin.Outcome, next string, stay bool, now time.Time) string {
 	id := web.NewID()
-	q := &waiting{key: keyOf(id), form: "pending:" + id, made: now, next: next, outcome: o}
+	q := &waiting{key: keyOf(id), form: "pending:" + id, made: now, next: next, stay: stay, outcome: o}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var oldest, own *waiting

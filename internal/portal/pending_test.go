@@ -14,7 +14,7 @@ func TestAThiefDoesNotPushOutTheOwnersSignIn(t *testing.T) {
 		var o signin.Outcome
 		o.Facts.Person, o.Facts.Addr, o.Facts.KnownNetwork = leela, netip.MustParseAddr(addr), known
 		now = now.Add(time.Millisecond)
-		return l.add(o, "/", now)
+		return l.add(o, "/", false, now)
 	}
 	home, office, abroad := from("192.0.2.1", true), from("198.51.100.1", true), from("203.0.113.1", false)
 	for range 10 * pendingOf {

@@ -33,6 +33,7 @@ type Gate interface {
 	SignIn(context.Context, signin.Attempt, signin.Credential) signin.Outcome
 	Continue(ctx context.Context, first signin.Outcome, a signin.Attempt, mechanism string, shown []byte, prove gate.Proof) signin.Outcome
 	Rejudge(context.Context, signin.Outcome) signin.Outcome
+	Grant(ctx context.Context, a signin.Attempt, q gate.Asked) signin.Outcome
 }
 
 // Log is the sign-ins that people see of themselves.
@@ -85,6 +86,8 @@ type Options struct {
 	// Password says where people change a password that is kept elsewhere: an
 	// address, or empty.
 	Password string
+	// OAuth is our own issuer of tokens; nil: there is none.
+	OAuth *OAuth
 	// Backends may be nil: then no mail server is shown people's own passwords.
 	Backends Backends
 	// Settle returns once everything stored by now is in force; it may be nil.
@@ -107,6 +110,7 @@ type Portal struct {
 	visits  *visits
 	pending *pendings
 	limiter *web.Limiter
+	guesses *guesses
 	mux     *http.ServeMux
 }
 
@@ -120,7 +124,7 @@ func New(o Options) (*Portal, error) {
 		return nil, err
 	}
 	p := &Portal{Options: o, cookies: web.Cookies{Secure: o.URL.Scheme == "https"}, origin: web.Origin(o.URL), forms: web.NewForms(),
-		pages: pages, visits: newVisits(), pending: newPendings(), limiter: web.NewLimiter(), mux: http.NewServeMux()}
+		pages: pages, visits: newVisits(), pending: newPendings(), limiter: web.NewLimiter(), guesses: newGuesses(), mux: http.NewServeMux()}
 	p.Public.SignIn, p.Public.Cookies = true, p.cookies
 	p.routes()
 	return p, nil
@@ -154,15 +158,19 @@ func (p *Portal) Run(ctx context.Context) error {
 		case now := <-tick.C:
 			p.visits.sweep(now)
 			p.pending.sweep(now)
+			p.guesses.sweep(now)
 		}
 		p.tell()
 	}
 }
 
-// tell writes down the sessions that have ended.
+// tell writes down the sessions that have ended, and has programs told.
 func (p *Portal) tell() {
 	for _, e := range p.visits.takeEnded() {
-		p.Journal.Session(e)
+		p.Journal.Session(e.SessionEvent)
+		if p.OAuth != nil && e.session != "" {
+			p.OAuth.Issuer.SessionEnded(e.session)
+		}
 	}
 }
 

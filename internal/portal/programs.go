@@ -17,11 +17,13 @@ import (
 
 type programsPage struct {
 	web.Page
-	Open    []openRow
-	Windows []windowRow
-	Denials []denialRow
-	Fresh   bool
-	Error   string
+	Connected []connectedRow
+	Allowed   []allowedRow
+	Open      []openRow
+	Windows   []windowRow
+	Denials   []denialRow
+	Fresh     bool
+	Error     string
 }
 
 type openRow struct {
@@ -44,7 +46,7 @@ type denialRow struct {
 func (c *call) programsPage() { c.showPrograms(http.StatusOK, "") }
 
 func (c *call) showPrograms(status int, fault string) {
-	d := programsPage{Page: c.framed("programs"), Open: c.openRows(), Fresh: c.recent(), Error: fault}
+	d := programsPage{Page: c.framed("programs"), Connected: c.connectedRows(), Allowed: c.allowedRows(), Open: c.openRows(), Fresh: c.recent(), Error: fault}
 	if c.Approvals != nil {
 		windows, err := c.Approvals.Windows(c.ctx(), c.visit.person())
 		if err != nil {

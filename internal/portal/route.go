@@ -31,6 +31,7 @@ func (p *Portal) routes() {
 	p.handle("GET /signin/factor", halfway, (*call).factorPage)
 	p.handle("POST /signin/factor", halfway, (*call).factor)
 	p.handle("POST /signin/cancel", anybody, (*call).cancel)
+	p.handle("GET /signout", anybody, (*call).signOutPage)
 	p.handle("POST /signout", anybody, (*call).signOut)
 
 	p.handle("GET /confirm", people, (*call).confirmPage)
@@ -64,7 +65,26 @@ func (p *Portal) routes() {
 	p.handle("POST /apppasswords/approve", recently, (*call).approveAppPassword)
 	p.handle("GET /setup", people, (*call).setupPage)
 	p.handle("GET /r/{reference}", anybody, (*call).referencePage)
+	if p.OAuth != nil {
+		p.programRoutes()
+	}
 	p.handle("GET /{path...}", anybody, func(c *call) { c.problem(http.StatusNotFound, "notfound") })
+}
+
+// programRoutes are those of programs that want tokens of ours.
+func (p *Portal) programRoutes() {
+	p.mux.HandleFunc("GET /onward.js", sender)
+	p.handle("GET /connect", anybody, (*call).connectPage)
+	p.handle("POST /connect/allow", people, (*call).allowProgram)
+	p.handle("POST /connect/deny", people, (*call).denyProgram)
+	p.handle("POST /connect/account", people, (*call).keepAccount)
+	p.handle("POST /connect/other", people, (*call).otherAccount)
+	p.handle("GET /device", people, (*call).devicePage)
+	p.handle("POST /device", people, (*call).device)
+	p.handle("POST /device/allow", people, (*call).allowDevice)
+	p.handle("POST /device/deny", people, (*call).denyDevice)
+	p.handle("POST /programs/disconnect", people, (*call).disconnect)
+	p.handle("POST /programs/forget", people, (*call).forgetProgram)
 }
 
 // parent is the page that a form's address belongs to.

@@ -34,6 +34,7 @@ type securityPage struct {
 	Ask       asking   // a passkey is being made
 	New       []string // recovery codes, shown once
 	Name      string
+	Resume    onward // with a program that waits for a factor
 }
 
 func (c *call) securityPage() { c.showSecurity(http.StatusOK, securityPage{}) }
@@ -54,6 +55,7 @@ func (c *call) showSecurity(status int, d securityPage) {
 		}
 	}
 	d.Page, d.Fresh, d.Has = c.framed("security"), c.recent(), c.Factors.Has(person)
+	d.Resume = c.resume()
 	d.Script = d.Ask.Kind != ""
 	switch err := c.mayEnrol(); {
 	case refused(err) != signin.OK:
@@ -148,7 +150,7 @@ func (c *call) confirmApp() {
 func (c *call) enrolled(m policy.Methods, mechanism, id, key string) {
 	out := c.Gate.Continue(c.ctx(), c.visit.outcome, c.attempt(), mechanism, []byte(id), func(context.Context) (policy.Methods, error) { return m, nil })
 	if out.Allowed() {
-		c.enterAs(out, entry{next: "/security", instead: true, flash: c.page.T(key)})
+		c.enterAs(out, entry{next: "/security", instead: true, stay: c.visit.stay, flash: c.page.T(key)})
 		return
 	}
 	c.done("/security", key)

@@ -27,6 +27,7 @@ type signInPage struct {
 	Error    string
 	Help     string // what else is told of a refusal: its reference
 	Upstream []upstream.Offer
+	Program  string // that waits for somebody to sign in; empty if none does
 }
 
 func (c *call) signInPage() {
@@ -41,6 +42,15 @@ func (c *call) showSignIn(status int, d signInPage) {
 	c.forget()
 	c.tie()
 	d.Page, d.Next = c.framed(""), web.LocalPath(d.Next, "/")
+	if d.Next != "/" {
+		d.Path = withNext("/signin", d.Next)
+	}
+	if q := c.waitingProgram(d.Next); q != nil {
+		d.Program = q.name
+		if d.Address == "" && d.Error == "" {
+			d.Address = typed(q.LoginHint, maxAddress)
+		}
+	}
 	if c.Upstream != nil {
 		d.Upstream = c.Upstream.Offers()
 	}
@@ -125,12 +135,12 @@ func (c *call) interrupted(out signin.Outcome, next string) {
 			return policy.MethodSoftwareOath, nil // a factor was shown here; the weakest one is all that can be said of it
 		})
 		if again.Allowed() {
-			c.enterAs(again, entry{next: next, remembered: true})
+			c.enterAs(again, entry{next: next, remembered: true, stay: c.stays()})
 			return
 		}
 	}
 	c.forget()
-	id := c.pending.add(out, web.LocalPath(next, "/"), c.now)
+	id := c.pending.add(out, web.LocalPath(next, "/"), c.stays(), c.now)
 	c.cookies.Set(c.w, pendingCookie, id, pendingLife)
 	c.redirect("/signin/factor")
 }
@@ -140,11 +150,17 @@ type entry struct {
 	next       string
 	remembered bool // the second factor was shown earlier, in this browser
 	instead    bool // of the session they have: they confirmed that it is them
+	stay       bool // signed in, also when nothing is done for long and the browser is closed
 	flash      string
 }
 
 // enter opens a session for somebody whom the gate let in.
-func (c *call) enter(out signin.Outcome, next string) { c.enterAs(out, entry{next: next}) }
+func (c *call) enter(out signin.Outcome, next string) {
+	c.enterAs(out, entry{next: next, stay: c.stays()})
+}
+
+// stays says that somebody wants to stay signed in.
+func (c *call) stays() bool { return c.value("stay") != "" }
 
 func (c *call) enterAs(out signin.Outcome, e entry) {
 	if out.Facts.Mailbox != "" { // a right to somebody's mail is none to their portal
@@ -172,6 +188,7 @@ func (c *call) enterAs(out signin.Outcome, e entry) {
 		reason := "signed in again"
 		if e.instead {
 			reason = "confirmed"
+			v.succeed(c.visit)
 		}
 		c.visits.end(c.visit, signin.SessionEnded, reason)
 	}
@@ -180,7 +197,7 @@ func (c *call) enterAs(out signin.Outcome, e entry) {
 		c.cookies.Clear(c.w, pendingCookie)
 	}
 	c.cookies.Clear(c.w, formCookie)
-	c.cookies.Set(c.w, sessionCookie, id, 0)
+	c.cookies.Set(c.w, sessionCookie, id, v.life())
 	v.flash = e.flash
 	c.visits.add(v)
 	c.Journal.Session(signin.SessionEvent{ID: out.Attempt.ID, Opened: v.opened})
@@ -194,7 +211,7 @@ const maxRejudge = 5
 func (c *call) open(out *signin.Outcome, e entry) (*visit, string) {
 	id := web.NewID()
 	now := time.Now()
-	v := &visit{key: keyOf(id), form: "session:" + id, opened: now, last: now, proven: c.provenAt(out), byPass: out.Facts.Credential == policy.CredentialPass}
+	v := &visit{key: keyOf(id), form: "session:" + id, sid: web.NewID(), stay: e.stay, opened: now, last: now, proven: c.provenAt(out), byPass: out.Facts.Credential == policy.CredentialPass}
 	if policy.MultiFactor(out.Facts.Methods) && !e.remembered {
 		v.factor = v.proven
 	}
@@ -217,15 +234,6 @@ func (c *call) open(out *signin.Outcome, e entry) (*visit, string) {
 
 func (c *call) cancel() {
 	c.forget()
-	c.redirect("/signin")
-}
-
-func (c *call) signOut() {
-	if c.visit != nil {
-		c.visits.end(c.visit, signin.OK, "signed out")
-	}
-	c.forget()
-	c.cookies.Clear(c.w, sessionCookie)
 	c.redirect("/signin")
 }
 

@@ -23,6 +23,8 @@ const (
 type visit struct {
 	key     [sha256.Size]byte // of the cookie's id, so that a copy of memory is no cookie
 	form    string            // what its forms are tied to
+	sid     string            // by which programs know it; no secret
+	stay    bool              // no idle end, and the browser may be closed
 	opened  time.Time
 	outcome signin.Outcome // how it was let in
 	session *session.Session
@@ -34,10 +36,63 @@ type visit struct {
 	byPass bool      // let in by a temporary access pass
 	flash  string
 	fails  int // second factors that were wrong
+	// chosen and agreed are the program's request that the person goes on with as
+	// who they are here, and the one that they said yes to.
+	chosen, agreed [sha256.Size]byte
+	onward         onward
+	heir           bool // another session has taken this one's place
+}
+
+// life is how long a cookie lasts; zero is as long as the browser is open.
+func (v *visit) life() time.Duration {
+	if v.stay {
+		return longestLife
+	}
+	return 0
+}
+
+// over says that a session has run out; its lock is held.
+func (v *visit) over(now time.Time) bool {
+	return !v.stay && now.Sub(v.last) > idleLife || now.Sub(v.opened) > longestLife
+}
+
+// succeed takes the place of a session whose person has confirmed that it is
+// them: for programs it is the same.
+func (v *visit) succeed(old *visit) {
+	old.mu.Lock()
+	defer old.mu.Unlock()
+	old.heir = true
+	v.sid, v.chosen, v.agreed, v.onward = old.sid, old.chosen, old.agreed, old.onward
+}
+
+// done forgets a program's request that was answered.
+func (v *visit) done(mark [sha256.Size]byte) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.onward = onward{}
+	if v.agreed == mark {
+		v.agreed = [sha256.Size]byte{}
+	}
+}
+
+// past is a session that has ended.
+type past struct {
+	signin.SessionEvent
+	session string // by which programs know it; empty if it goes on as another
 }
 
 // person is the id of who is signed in.
 func (v *visit) person() string { return v.outcome.Facts.Person }
+
+// known is how programs know a session, empty if it goes on as another.
+func (v *visit) known() string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.heir {
+		return ""
+	}
+	return v.sid
+}
 
 // address is theirs.
 func (v *visit) address() string { return v.outcome.Facts.Address }
@@ -54,7 +109,7 @@ func (v *visit) failed() int {
 type visits struct {
 	mu    sync.Mutex
 	all   map[[sha256.Size]byte]*visit
-	past  []signin.SessionEvent // ended and not yet written down
+	past  []past // ended and not yet written down
 	ended chan struct{}
 }
 
@@ -76,7 +131,7 @@ func (l *visits) find(id string, now time.Time) *visit {
 		return nil
 	}
 	v.mu.Lock()
-	out := now.Sub(v.last) > idleLife || now.Sub(v.opened) > longestLife
+	out := v.over(now)
 	if !out {
 		v.last = now
 	}
@@ -129,7 +184,7 @@ func (l *visits) end(v *visit, code signin.Code, reason string) {
 	_, there := l.all[v.key]
 	if there {
 		delete(l.all, v.key)
-		l.past = append(l.past, signin.SessionEvent{ID: v.outcome.Attempt.ID, Opened: v.opened, Closed: time.Now(), Reason: reason, Code: code})
+		l.past = append(l.past, past{signin.SessionEvent{ID: v.outcome.Attempt.ID, Opened: v.opened, Closed: time.Now(), Reason: reason, Code: code}, v.known()})
 	}
 	s := v.session
 	l.mu.Unlock()
@@ -146,7 +201,7 @@ func (l *visits) end(v *visit, code signin.Code, reason string) {
 }
 
 // takeEnded hands out what is to be written down.
-func (l *visits) takeEnded() []signin.SessionEvent {
+func (l *visits) takeEnded() []past {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	list := l.past
@@ -160,7 +215,7 @@ func (l *visits) sweep(now time.Time) {
 	var out []*visit
 	for _, v := range l.all {
 		v.mu.Lock()
-		if now.Sub(v.last) > idleLife || now.Sub(v.opened) > longestLife {
+		if v.over(now) {
 			out = append(out, v)
 		}
 		v.mu.Unlock()

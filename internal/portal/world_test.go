@@ -21,10 +21,12 @@ import (
 	"github.com/portreeve/portreeve/internal/apppassword"
 	"github.com/portreeve/portreeve/internal/approval"
 	"github.com/portreeve/portreeve/internal/authn"
+	"github.com/portreeve/portreeve/internal/client"
 	"github.com/portreeve/portreeve/internal/directory"
 	"github.com/portreeve/portreeve/internal/eventlog"
 	"github.com/portreeve/portreeve/internal/factor"
 	"github.com/portreeve/portreeve/internal/gate"
+	"github.com/portreeve/portreeve/internal/grant"
 	"github.com/portreeve/portreeve/internal/lockout"
 	"github.com/portreeve/portreeve/internal/name"
 	"github.com/portreeve/portreeve/internal/policy"
@@ -32,6 +34,7 @@ import (
 	"github.com/portreeve/portreeve/internal/session"
 	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/store"
+	ownkeys "github.com/portreeve/portreeve/internal/token"
 	"github.com/portreeve/portreeve/internal/web"
 )
 
@@ -56,6 +59,9 @@ type world struct {
 	sessions  *session.Registry
 	gate      *gate.Gate
 	events    *eventlog.Log
+	grants    *grant.Service
+	clients   *client.Registry
+	issuer    *issuer
 	version   uint64
 	handler   http.Handler
 	faults    *faults
@@ -132,6 +138,13 @@ func newWorld(t testing.TB) *world {
 	must(t, err)
 	n := names{name.Rules{DefaultDomain: "example.org"}}
 	v := authn.New(authn.Options{Names: n, Vouchers: n, Directory: w.people, Networks: w.events, Pool: pool, AppPasswords: w.passwords, Factors: w.factors})
+	keys, err := ownkeys.OpenKeyring(ownkeys.KeyringOptions{Path: dir + "/keyring"}, box)
+	must(t, err)
+	w.grants, err = grant.Open(ctx, grant.Options{Store: w.store, Box: box, Keys: keys, Issuer: site})
+	must(t, err)
+	w.clients, err = client.Open(ctx, client.Options{Store: w.store, Box: box, Issuer: site, Registration: client.AnyProgram})
+	must(t, err)
+	w.issuer = &issuer{ended: make(chan string, 100)}
 	snap, _ := policy.Compile(policy.Source{Version: w.version})
 	prints := secret.NewPrints()
 	w.gate = gate.New(gate.Options{Names: n, People: w.people, Guard: lockout.New(lockout.Options{}), Fingerprint: func(b []byte) secret.Print { return prints.Of(b) },
@@ -139,7 +152,7 @@ func newWorld(t testing.TB) *world {
 	w.sessions.Install(snap)
 	w.open(t, logger)
 	running.Go(func() { _ = w.Run(ctx) })
-	t.Cleanup(func() { stop(); running.Wait(); _ = w.events.Close(); _ = w.store.Close() })
+	t.Cleanup(func() { stop(); running.Wait(); w.grants.Close(); _ = w.events.Close(); _ = w.store.Close() })
 	return w
 }
 
@@ -154,6 +167,7 @@ func (w *world) open(t testing.TB, logger *slog.Logger) {
 	must(t, err)
 	w.Portal, err = New(Options{URL: u, Listener: "public", Public: public, Gate: w.gate, Sessions: w.sessions, Journal: w.events, Log: w.store, People: w.store,
 		Factors: w.factors, AppPasswords: w.passwords, Approvals: w.approvals, Fault: logger,
+		OAuth: &OAuth{Grants: w.grants, Clients: w.clients, Issuer: w.issuer},
 		MayEnrol: func(ctx context.Context, f policy.Facts) error {
 			e, err := w.factors.Seen(ctx, f.Person, f.Addr)
 			if err != nil {

@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 )
@@ -16,6 +17,17 @@ const (
 	transportHSTS  = "max-age=31536000"
 	permissionsOff = "camera=(), microphone=(), geolocation=(), payment=(), usb=(), publickey-credentials-get=(self), publickey-credentials-create=(self)"
 )
+
+// Away are the headers of a page that leads to an address elsewhere: what stands
+// in our own is told to nobody there.
+func Away(h http.Header) { h.Set("Referrer-Policy", "no-referrer") }
+
+// AwayByForm are those of a page with one form that leads elsewhere; origin is
+// scheme, host and port.
+func AwayByForm(h http.Header, origin string) {
+	Away(h)
+	h.Set("Content-Security-Policy", strings.Replace(contentForms, "form-action 'self'", "form-action "+origin, 1))
+}
 
 // Bounded puts the headers that every page has, and the bounds on how fast one
 // source may read, around pages without forms.

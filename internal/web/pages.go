@@ -21,6 +21,8 @@ type Page struct {
 	Token     string // of every form
 	Flash     string // what was just done
 	Script    bool   // the page asks for a passkey
+	Leads     string // where the page leads by itself; empty: it stays
+	Sends     bool   // the page has a form that is sent by itself
 	SignIn    bool   // there is a portal to sign in to
 }
 

@@ -117,9 +117,27 @@ func Origin(u *url.URL) string {
 	return u.Scheme + "://" + host
 }
 
+// Bounds of a path that a browser is sent to, in bytes.
+const (
+	maxPath   = 500
+	maxSealed = 6 << 10 // of one that carries a program's sealed request
+)
+
+// sealedPaths begin the paths that carry one, by themselves or for afterwards.
+var sealedPaths = []string{"/connect?request=", "/signin?next=%2Fconnect%3Frequest%3D", "/confirm?next=%2Fconnect%3Frequest%3D"}
+
+func mostOf(path string) int {
+	for _, begin := range sealedPaths {
+		if strings.HasPrefix(path, begin) {
+			return maxSealed
+		}
+	}
+	return maxPath
+}
+
 // LocalPath is where a browser is sent next: a path of ours, or the preset.
 func LocalPath(path, preset string) string {
-	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "\\\r\n\t\x00") || len(path) > 500 {
+	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "\\\r\n\t\x00") || len(path) > mostOf(path) {
 		return preset
 	}
 	if u, err := url.Parse(path); err != nil || u.Host != "" || u.Scheme != "" {

@@ -1,0 +1,104 @@
+package portal
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/portreeve/portreeve/internal/grant"
+	"github.com/portreeve/portreeve/internal/policy"
+)
+
+// connectedRow is a program that has tokens of ours.
+type connectedRow struct {
+	ID, Program, How, Place string
+	May                     []string
+	Since, Used             time.Time
+}
+
+// allowedRow is a program that the person is not asked about again.
+type allowedRow struct {
+	Client, Program string
+	May             []string
+	At              time.Time
+}
+
+// connectedRows are the programs that a person has connected, what was used
+// last first.
+func (c *call) connectedRows() (rows []connectedRow) {
+	if c.OAuth == nil {
+		return nil
+	}
+	for _, g := range c.OAuth.Grants.Of(c.visit.person()) {
+		r := connectedRow{ID: g.ID, Program: c.namedID(g.Client), How: c.page.T("programs.how." + howOf(&g)), May: c.abilities(g.Scope), Since: g.Created, Used: g.Used}
+		if g.Network.IsValid() {
+			r.Place = c.page.T("programs.only", g.Network)
+		}
+		rows = append(rows, r)
+	}
+	slices.SortFunc(rows, func(a, b connectedRow) int { return later(b).Compare(later(a)) })
+	return rows
+}
+
+func later(r connectedRow) time.Time {
+	if r.Used.After(r.Since) {
+		return r.Used
+	}
+	return r.Since
+}
+
+// howOf is how a person signed in when they connected a program.
+func howOf(g *grant.Grant) string {
+	switch {
+	case g.Kind == grant.KindDevice:
+		return "device"
+	case g.Methods&policy.MethodFIDO2 != 0:
+		return "passkey"
+	case policy.MultiFactor(g.Methods):
+		return "twofactors"
+	case g.Methods&policy.MethodPassword != 0:
+		return "password"
+	}
+	return "other"
+}
+
+// allowedRows are the programs that a person said yes to.
+func (c *call) allowedRows() (rows []allowedRow) {
+	if c.OAuth == nil {
+		return nil
+	}
+	for _, a := range c.OAuth.Grants.Consents(c.visit.person()) {
+		rows = append(rows, allowedRow{Client: a.Client, Program: c.namedID(a.Client), May: c.abilities(a.Scope), At: a.At})
+	}
+	slices.SortFunc(rows, func(a, b allowedRow) int { return b.At.Compare(a.At) })
+	return rows
+}
+
+// disconnect ends what one program has, and its open connections with it.
+func (c *call) disconnect() {
+	id := c.value("id")
+	mine := slices.ContainsFunc(c.OAuth.Grants.Of(c.visit.person()), func(g grant.Grant) bool { return g.ID == id })
+	if !mine {
+		c.showPrograms(http.StatusNotFound, c.page.T("programs.gone"))
+		return
+	}
+	if err := c.OAuth.Grants.End(c.ctx(), c.actor(), id, "disconnected by the person"); err != nil {
+		c.trouble("disconnecting a program", err)
+		return
+	}
+	c.done("/programs", "programs.disconnected")
+}
+
+// forgetProgram takes back a yes, and all that the program has by it.
+func (c *call) forgetProgram() {
+	id := c.value("client")
+	if !slices.ContainsFunc(c.OAuth.Grants.Consents(c.visit.person()), func(a grant.Consent) bool { return a.Client == id }) {
+		c.showPrograms(http.StatusNotFound, c.page.T("programs.gone"))
+		return
+	}
+	if err := c.OAuth.Grants.Withdraw(c.ctx(), c.actor(), c.visit.person(), id); err != nil {
+		c.trouble("withdrawing a consent", err)
+		return
+	}
+	c.done("/programs", "programs.forgotten")
+}

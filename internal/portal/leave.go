@@ -1,0 +1,95 @@
+package portal
+
+import (
+	"html/template"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/portreeve/portreeve/internal/web"
+
+	_ "embed"
+)
+
+//go:embed onward.js
+var onwardScript []byte
+
+// sender sends the one form of a page that leads elsewhere.
+func sender(w http.ResponseWriter, _ *http.Request) { serveScript(w, onwardScript) }
+
+type onwardPage struct {
+	web.Page
+	Program string
+	To      template.URL
+	Fields  []field // of the form; nil: To is a link
+}
+
+// leave sends the browser back to its program, with a code or an error.
+func (c *call) leave(q *connecting, code, errorCode, description string) {
+	if q.ResponseMode == "form_post" {
+		c.leaveByForm(q, c.OAuth.Grants.Fields(q.Request, code, errorCode, description))
+		return
+	}
+	c.leaveTo(c.OAuth.Grants.Answer(q.Request, code, errorCode, description), q.name)
+}
+
+// leaveTo sends the browser elsewhere. Chromium holds a redirect to the
+// form-action of the page whose form led here, however many steps ago, so that
+// after a form of ours a page goes on in place of a redirect.
+func (c *call) leaveTo(address, program string) {
+	if !leads(address) {
+		c.problem(http.StatusBadRequest, "connect")
+		return
+	}
+	web.Away(c.w.Header())
+	if c.r.Method == http.MethodGet && c.r.Header.Get("Sec-Fetch-Site") != "same-origin" {
+		c.redirect(address)
+		return
+	}
+	d := onwardPage{Page: c.bare(), Program: program, To: template.URL(address)}
+	d.Leads = address
+	c.show(http.StatusOK, "onward", d)
+}
+
+// leaveByForm has the browser send the answer in a form (OAuth 2.0 Form Post
+// Response Mode), by itself where there is script.
+func (c *call) leaveByForm(q *connecting, fields url.Values) {
+	to, ok := formTarget(q.Redirect)
+	if !ok {
+		c.problem(http.StatusBadRequest, "connect")
+		return
+	}
+	web.AwayByForm(c.w.Header(), to)
+	d := onwardPage{Page: c.bare(), Program: q.name, To: template.URL(q.Redirect)}
+	for _, name := range []string{"code", "error", "error_description", "state", "iss"} {
+		if fields.Has(name) {
+			d.Fields = append(d.Fields, field{name, fields.Get(name)})
+		}
+	}
+	d.Sends = true
+	c.show(http.StatusOK, "onward", d)
+}
+
+// bare is a page without a menu and without forms of ours, for pages that tell
+// their address to nobody: browsers then send no origin along with a form, and
+// without one ours are not taken.
+func (c *call) bare() web.Page {
+	p := c.page
+	p.Who, p.Token = "", ""
+	return p
+}
+
+// formTarget is the origin of an address, as a policy of content names it.
+func formTarget(address string) (string, bool) {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return "", false
+	}
+	if strings.HasPrefix(u.Host, "[") { // such a host cannot be named there
+		return u.Scheme + ":", true
+	}
+	plain := strings.IndexFunc(u.Host, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '-' || r == ':')
+	})
+	return u.Scheme + "://" + u.Host, plain < 0
+}
