@@ -34,6 +34,9 @@ func (a *api) domains(*http.Request) (any, error) {
 
 // domain tells the DNS records of one, and where its documents are.
 func (a *api) domain(r *http.Request) (any, error) {
+	if a.Site == nil {
+		return nil, conflict("nothing is published for mail programs: the server does not know its public address").then("set public_url and public.address in the configuration")
+	}
 	s, typed := a.site(), r.PathValue("domain")
 	domain, err := name.Domain(typed)
 	if err != nil || !slices.Contains(s.Domains, domain) {

@@ -21,8 +21,9 @@ import (
 	"github.com/portreeve/portreeve/internal/protocol"
 )
 
-// publishing serves the interface of a site; it returns how a command is run there.
-func publishing(t *testing.T, site discovery.Site) func(args ...string) (int, string, string) {
+// publishing serves the interface of a site, nil for none; it returns how a
+// command is run there.
+func publishing(t *testing.T, site func() discovery.Site) func(args ...string) (int, string, string) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "pr") // a socket's path has room for 108 bytes
 	if err != nil {
@@ -33,7 +34,7 @@ func publishing(t *testing.T, site discovery.Site) func(args ...string) (int, st
 	if err != nil {
 		t.Fatal(err)
 	}
-	api := admin.New(admin.Options{Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Names: name.Rules{DefaultDomain: "example.org"}, Site: func() discovery.Site { return site }})
+	api := admin.New(admin.Options{Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Names: name.Rules{DefaultDomain: "example.org"}, Site: site})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- admin.Serve(ctx, l, api) }()
@@ -87,7 +88,7 @@ func zoneServer(t *testing.T, zone string) string {
 // What `domain show` prints is pasted into a zone as it stands, and then
 // `domain check` finds nothing to say.
 func TestADomainFromShowToCheck(t *testing.T) {
-	run := publishing(t, exampleSite())
+	run := publishing(t, exampleSite)
 	if exit, out, errs := run("domain", "list"); exit != exitOK || out != "example.org\t12\ttrue\nexample.net\t12\tfalse\n" {
 		t.Errorf("domain list: %d %q %s", exit, out, errs)
 	}
@@ -114,7 +115,7 @@ func TestADomainFromShowToCheck(t *testing.T) {
 }
 
 func TestACheckSaysWhatToWrite(t *testing.T) {
-	run := publishing(t, exampleSite())
+	run := publishing(t, exampleSite)
 	_, zone, _ := run("domain", "show", "example.org", "--zone")
 	zone = strings.Replace(zone, "SRV 0 1 993 mail.example.org.", "SRV 0 1 993 old.example.org.", 1)
 	zone = strings.Replace(zone, "autoconfig.example.org.", "autoconf.example.org.", 1)
@@ -137,8 +138,9 @@ func TestACheckSaysWhatToWrite(t *testing.T) {
 }
 
 func TestWhatADomainCannotBeAsked(t *testing.T) {
-	run := publishing(t, exampleSite())
-	nothing := publishing(t, discovery.Site{Domains: []string{"example.org"}})
+	run := publishing(t, exampleSite)
+	nothing := publishing(t, func() discovery.Site { return discovery.Site{Domains: []string{"example.org"}} })
+	unknown := publishing(t, nil)
 	for _, c := range []struct {
 		run  func(...string) (int, string, string)
 		args string
@@ -153,6 +155,8 @@ func TestWhatADomainCannotBeAsked(t *testing.T) {
 		{run, "domain check example.org --resolver 127.0.0.1:9", exitUnreachable, "does not answer (127.0.0.1:9)"},
 		{nothing, "domain show example.org", exitConflict, "no listener is reached from outside with TLS"},
 		{nothing, "domain list", exitOK, ""},
+		{unknown, "domain show example.org", exitConflict, "set public_url"},
+		{unknown, "domain list", exitOK, ""},
 	} {
 		if exit, out, errs := c.run(strings.Fields(c.args)...); exit != c.exit || !strings.Contains(errs, c.says) {
 			t.Errorf("%s: %d %s %s", c.args, exit, out, errs)

@@ -3,24 +3,24 @@ package server
 import (
 	"slices"
 
-	"github.com/portreeve/portreeve/internal/apppassword"
 	"github.com/portreeve/portreeve/internal/discovery"
 	"github.com/portreeve/portreeve/internal/name"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/protocol"
 )
 
+// setUp are the doors that programs are set up with.
+var setUp = map[protocol.Protocol]bool{protocol.IMAP: true, protocol.POP3: true, protocol.Submission: true, protocol.Sieve: true}
+
 // site is what programs are told to set a mailbox up with, as it stands now.
 func (s *Server) site() discovery.Site {
 	d := discovery.Site{URL: s.Config.IssuerURL(), Name: s.Config.DefaultDomain, Domains: s.domains(), OAuth: s.issuer != nil && s.takesTokens(),
 		Passwords: s.passwordsOpen(), CA: string(s.Config.Public.Authority)}
-	m := s.mailServers(s.hostname())
-	for p, door := range map[protocol.Protocol]apppassword.Server{protocol.IMAP: m.IMAP, protocol.POP3: m.POP3, protocol.Submission: m.Submission, protocol.Sieve: m.Sieve} {
-		if door.Host != "" {
-			d.Servers = append(d.Servers, discovery.Server{Protocol: p, Host: door.Host, Port: door.Port, STARTTLS: door.STARTTLS})
+	for _, c := range s.Config.Listeners {
+		if setUp[c.Protocol] && c.TLS != "none" && len(c.LegacyTLSFrom) == 0 {
+			d.Servers = append(d.Servers, discovery.Server{Protocol: c.Protocol, Host: s.hostname(), Port: c.Address.Port(), STARTTLS: c.TLS == "starttls"})
 		}
 	}
-	slices.SortFunc(d.Servers, func(a, b discovery.Server) int { return int(a.Protocol) - int(b.Protocol) })
 	return d
 }
 
