@@ -470,11 +470,7 @@ func TestADeviceNearbyIsConnectedByItsCode(t *testing.T) {
 	b.get("/device?user_code="+d.UserCode).contains(t, "Sign in")
 	b.submit("/signin", "address", "leela", "password", right).contains(t, "Connect a device", "If somebody sent you this code", `value="`+d.UserCode+`"`)
 	b.submit("/device", "user_code", strings.ToLower(d.UserCode)).contains(t, "Connect portreeve token?", "192.0.2.200", "in front of you", "read and delete your mail")
-	if _, err := w.grants.PollDevice(t.Context(), d.DeviceCode, client.Token, netip.MustParseAddr("192.0.2.200")); err == nil {
-		t.Error("connected before anybody said yes")
-	}
 	b.submit("/device/allow").contains(t, "portreeve token is connected")
-	time.Sleep(d.Interval) // or it is told to slow down
 	g, err := w.grants.PollDevice(t.Context(), d.DeviceCode, client.Token, netip.MustParseAddr("192.0.2.200"))
 	must(t, err)
 	if g.Person != leela || g.Network != netip.MustParsePrefix("192.0.2.0/24") || g.Flow != policy.DeviceCodeFlow || g.Kind != grant.KindDevice {

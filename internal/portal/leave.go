@@ -47,7 +47,7 @@ func (c *call) leaveTo(address, program string) {
 		return
 	}
 	d := onwardPage{Page: c.bare(), Program: program, To: template.URL(address)}
-	d.Leads = address
+	d.Leads = d.To
 	c.show(http.StatusOK, "onward", d)
 }
 

@@ -14,16 +14,16 @@ import (
 type Page struct {
 	*Words
 	Languages []*Words
-	Site      string // whose mail this is
-	Path      string // of this page, for the links to other languages
-	Who       string // signed in; empty if nobody is
-	Current   string // the entry of the menu that this page is under
-	Token     string // of every form
-	Flash     string // what was just done
-	Script    bool   // the page asks for a passkey
-	Leads     string // where the page leads by itself; empty: it stays
-	Sends     bool   // the page has a form that is sent by itself
-	SignIn    bool   // there is a portal to sign in to
+	Site      string       // whose mail this is
+	Path      string       // of this page, for the links to other languages
+	Who       string       // signed in; empty if nobody is
+	Current   string       // the entry of the menu that this page is under
+	Token     string       // of every form
+	Flash     string       // what was just done
+	Script    bool         // the page asks for a passkey
+	Leads     template.URL // where the page leads by itself, looked at before; empty: it stays
+	Sends     bool         // the page has a form that is sent by itself
+	SignIn    bool         // there is a portal to sign in to
 }
 
 // Pages are templates within the common frame.
