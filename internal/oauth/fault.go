@@ -61,7 +61,7 @@ type refused struct{ out signin.Outcome }
 
 func (r *refused) Error() string { return r.out.Code.String() }
 
-// worded makes of what grants and the gate say what a program is told. Who has
+// wordedFault makes of what grants and the gate say what a program is told. Who has
 // nothing but a wrong code or token learns nothing of why it is wrong; whoever
 // the gate refused is proven, and reads why.
 func (s *Server) wordedFault(ctx context.Context, what string, err error) error {
@@ -98,5 +98,8 @@ func (s *Server) wordedRefusal(ctx context.Context, no *grant.Refusal) error {
 		return refuse(no.OAuth, "The person, or a policy, said no.")
 	}
 	s.slow.wrong(ctx, knock(ctx).Client.Addr())
+	if no.Code == signin.GrantReplayed { // only what was ours once can be used twice
+		return refuse(no.OAuth, no.Code.String()+" "+no.Code.Meaning().User)
+	}
 	return refuse(no.OAuth, goneText)
 }

@@ -38,8 +38,9 @@ type leaving struct {
 	watched map[string]goodbye // by grant
 }
 
-// goodbye is one program to be told of one person.
-type goodbye struct{ clientID, to, algorithm, person, session string }
+// goodbye is one program to be told of one sign-in, which is the grant that its
+// tokens hang on.
+type goodbye struct{ clientID, to, algorithm, person, grant, browser string }
 
 func newLeaving(c *http.Client) *leaving {
 	if c == nil {
@@ -65,21 +66,18 @@ func (l *leaving) watch(c client.Client, g grant.Grant) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.watched) < maxWatched {
-		l.watched[g.ID] = goodbye{c.ID, to, idAlgorithm(&c), g.Person, g.Session}
+		l.watched[g.ID] = goodbye{c.ID, to, idAlgorithm(&c), g.Person, g.ID, g.Session}
 	}
 }
 
-// take removes and returns the watched grants that are over, each program and
-// session once.
+// take removes and returns the watched grants that are over.
 func (l *leaving) take(over func(id string, b goodbye) bool) (list []goodbye) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for id, b := range l.watched {
 		if over(id, b) {
 			delete(l.watched, id)
-			if !slices.Contains(list, b) {
-				list = append(list, b)
-			}
+			list = append(list, b)
 		}
 	}
 	return list
@@ -94,7 +92,7 @@ func (s *Server) SessionEnded(session string) {
 	var list []goodbye
 	s.leaving.mu.Lock()
 	for _, b := range s.leaving.watched {
-		if b.session == session && !slices.Contains(list, b) {
+		if b.browser == session {
 			list = append(list, b)
 		}
 	}
@@ -189,7 +187,7 @@ func (s *Server) tellOne(ctx context.Context, b goodbye) {
 // sayGoodbye posts one logout token. Nothing that the program answers is
 // believed or followed.
 func (s *Server) sayGoodbye(ctx context.Context, b goodbye) error {
-	signed, err := s.Grants.LogoutToken(b.clientID, b.person, b.session, b.algorithm)
+	signed, err := s.Grants.LogoutToken(b.clientID, b.person, b.grant, b.algorithm)
 	if err != nil {
 		return fmt.Errorf("making a logout token: %w", err)
 	}

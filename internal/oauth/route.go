@@ -61,7 +61,7 @@ func (s *Server) list() []route {
 	lib := s.library()
 	return []route{
 		{path: pathAuthorize, methods: both, do: http.HandlerFunc(s.authorize)},
-		{path: pathToken, methods: posts, do: lib, form: true, free: true},
+		{path: pathToken, methods: posts, do: known(lib), form: true, free: true},
 		{path: pathDevice, methods: posts, do: lib, form: true},
 		{path: pathRevoke, methods: posts, do: lib, form: true, free: true},
 		{path: pathIntrospect, methods: posts, do: lib, form: true, free: true},

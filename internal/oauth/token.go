@@ -3,8 +3,8 @@ package oauth
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/url"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -27,6 +27,19 @@ type tokens struct {
 	Scope   string `json:"scope"`      // word for word as asked: programs keep the refresh token under this text
 	Refresh string `json:"refresh_token,omitempty"`
 	ID      string `json:"id_token,omitempty"`
+}
+
+// known refuses the grants that are not written here, in words of ours: the
+// library's repeat what was sent.
+func known(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.PostForm.Get("grant_type") {
+		case "", client.GrantCode, client.GrantRefresh, client.GrantCredentials, client.GrantDevice:
+			next.ServeHTTP(w, r)
+		default:
+			tell(w, http.StatusBadRequest, unsupportedGrant, "There is no such grant here: people sign in in a browser.")
+		}
+	})
 }
 
 // of is the program that a request of the library's is from.
@@ -65,27 +78,22 @@ func (s *Server) first(ctx context.Context, c client.Client, g grant.Grant) (*op
 		return nil, refuse(grant.InvalidGrant, goneText)
 	}
 	var refresh string
-	if keeps(&c, &g) {
+	if g.Offline && c.May(client.GrantRefresh) { // the person agreed to as much, and the grant lasts for it
 		var err error
 		if refresh, err = s.Grants.RefreshToken(g); err != nil {
 			return nil, s.wordedFault(ctx, "a refresh token", err)
 		}
 	}
+	s.used(ctx, c, g)
+	return s.hand(ctx, c, g, g.Scope, refresh)
+}
+
+// used notes that a program is in use, and that it wants to hear of the grant's end.
+func (s *Server) used(ctx context.Context, c client.Client, g grant.Grant) {
 	s.leaving.watch(c, g)
 	if err := s.Clients.Used(ctx, c.ID); err != nil {
 		s.Fault.Warn("cannot note that a program was used", "client", c.ID, "err", err)
 	}
-	return s.hand(ctx, c, g, g.Scope, refresh)
-}
-
-// keeps says that a program is given a refresh token: if it asked for one by
-// offline_access, and if it is a public program that opens a mailbox. Those have
-// no other way to stay signed in, and most of them never ask.
-func keeps(c *client.Client, g *grant.Grant) bool {
-	if !c.May(client.GrantRefresh) {
-		return false
-	}
-	return g.Scope.Has(scope.Offline) || c.Public && len(g.Scope.Protocols()) > 0
 }
 
 // hand makes the tokens of a grant.
@@ -137,7 +145,7 @@ func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 	if err != nil {
 		return nil, s.wordedFault(ctx, "a refresh token", err)
 	}
-	s.leaving.watch(c, g)
+	s.used(ctx, c, g)
 	if asked.Empty() {
 		asked = g.Scope
 	}
@@ -179,43 +187,42 @@ func (s *Server) ClientCredentialsExchange(ctx context.Context, r *op.ClientRequ
 	if asked = asked.Only(c.Limit); asked.Empty() {
 		return nil, refuse(invalidScope, "No scope was asked for that there is and that this program may have.")
 	}
-	g, known, err := s.service(ctx, &c, asked, r.Form["resource"])
+	g, err := s.service(ctx, &c, asked, r.Form["resource"])
 	if err != nil {
 		return nil, s.wordedFault(ctx, "a service's grant", err)
 	}
 	if err := s.judge(ctx, a, &c, &g, gate.ClientCredentials); err != nil {
 		return nil, s.wordedFault(ctx, "a service's grant", err)
 	}
-	if !known {
-		if g, err = s.Grants.Issue(ctx, g); err != nil {
-			return nil, s.wordedFault(ctx, "a service's grant", err)
-		}
+	if g, err = s.Grants.Issue(ctx, g); err != nil {
+		return nil, s.wordedFault(ctx, "a service's grant", err)
 	}
+	s.used(ctx, c, g)
 	return s.hand(ctx, c, g, g.Scope, "")
 }
 
 // errNoAccount says that the person whom a service signs in as is gone.
 var errNoAccount = &grant.Refusal{OAuth: grant.InvalidGrant, Detail: "the service's account is gone"}
 
-// service is the grant of a service: the one that it has for these scopes, so
-// that asking every minute leaves one and not thousands.
-func (s *Server) service(ctx context.Context, c *client.Client, asked scope.Set, resource []string) (g grant.Grant, known bool, err error) {
+// service is the grant that a service asks for. One that it has already is
+// prolonged under its name, which stands in the log.
+func (s *Server) service(ctx context.Context, c *client.Client, asked scope.Set, resource []string) (grant.Grant, error) {
 	p, err := s.People.Person(ctx, c.Account)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return g, false, errNoAccount
+		return grant.Grant{}, errNoAccount
 	case err != nil:
-		return g, false, err
-	}
-	for _, had := range s.Grants.Of(p.ID) {
-		if had.Client == c.ID && had.Kind == grant.KindClientCredentials && had.Scope.String() == asked.String() && slices.Equal(had.Resource, resource) {
-			had.AuthTime = time.Now() // its secret was shown now
-			return had, true, nil
-		}
+		return grant.Grant{}, err
 	}
 	now := time.Now()
-	return grant.Grant{ID: uuid.NewString(), Person: p.ID, Address: p.Address, Client: c.ID, Scope: asked, Resource: resource, AuthTime: now, Created: now, Kind: grant.KindClientCredentials,
-		Correlation: knock(ctx).Correlation}, false, nil
+	g := grant.Grant{ID: uuid.NewString(), Person: p.ID, Address: p.Address, Client: c.ID, Scope: asked, Resource: resource, AuthTime: now, Created: now,
+		Kind: grant.KindClientCredentials, Correlation: knock(ctx).Correlation}
+	for _, had := range s.Grants.Of(p.ID) {
+		if had.Client == c.ID && had.Kind == g.Kind && had.Scope == asked {
+			g.ID = had.ID
+		}
+	}
+	return g, nil
 }
 
 // checkTarget refuses tokens for what is not ours.

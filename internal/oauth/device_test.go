@@ -1,0 +1,109 @@
+package oauth
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/portreeve/portreeve/internal/client"
+	"github.com/portreeve/portreeve/internal/grant"
+)
+
+const asksDevice = "imap offline_access"
+
+func (w *world) device() *answer {
+	w.t.Helper()
+	a := w.send("POST", pathDevice, values("client_id", client.Token, "scope", asksDevice), nil)
+	if a.StatusCode != http.StatusOK {
+		w.t.Fatalf("%d %s", a.StatusCode, a.body)
+	}
+	return a
+}
+
+func (w *world) poll(code string, change func(*http.Request)) *answer {
+	w.t.Helper()
+	return w.send("POST", pathToken, values("grant_type", client.GrantDevice, "client_id", client.Token, "device_code", code), change)
+}
+
+// approves is the person who types the code on another device.
+func (w *world) approves(user string) { w.approvesFrom(user, home) }
+
+func (w *world) approvesFrom(user, from string) {
+	w.t.Helper()
+	must(w.t, w.grants.ApproveDevice(w.t.Context(), user, grant.Grant{Person: leela, Address: "leela@example.org", Methods: mfa, AuthTime: time.Now(), Offline: true, Network: grant.Near(knockFrom(from))}))
+}
+
+func TestDeviceCode(t *testing.T) {
+	w := newWorld(t)
+	d := w.device()
+	if d.text("verification_uri") != issuer+"/device" || d.text("verification_uri_complete") != issuer+"/device?user_code="+d.text("user_code") || d.json["interval"] == float64(0) || d.json["expires_in"] == float64(0) {
+		t.Errorf("%s", d.body)
+	}
+	if a := w.poll(d.text("device_code"), nil); a.StatusCode != http.StatusBadRequest || a.text("error") != grant.AuthorizationPending {
+		t.Errorf("%d %s", a.StatusCode, a.body)
+	}
+	if a := w.poll(d.text("device_code"), nil); a.text("error") != grant.SlowDown {
+		t.Errorf("at once again: %d %s", a.StatusCode, a.body)
+	}
+	w.approves(d.text("user_code"))
+	a := w.poll(d.text("device_code"), nil)
+	if a.StatusCode != http.StatusOK || a.text("scope") != asksDevice || a.text("refresh_token") == "" {
+		t.Fatalf("%d %s", a.StatusCode, a.body)
+	}
+	if b := w.poll(d.text("device_code"), nil); b.text("error") != grant.InvalidGrant {
+		t.Errorf("a second time: %d %s", b.StatusCode, b.body)
+	}
+}
+
+// Of fifty that redeem a device code at once one wins.
+func TestParallelRedemptionOfADeviceCode(t *testing.T) {
+	w := newWorld(t)
+	d := w.device()
+	w.approves(d.text("user_code"))
+	if won := parallel(50, func() string { return w.poll(d.text("device_code"), nil).text("access_token") }); len(won) != 1 {
+		t.Errorf("%d won", len(won))
+	}
+}
+
+func TestDeviceCodeIsRefused(t *testing.T) {
+	w := newWorld(t)
+	d := w.device()
+	must(t, w.grants.DenyDevice(d.text("user_code")))
+	if a := w.poll(d.text("device_code"), nil); a.text("error") != grant.AccessDenied {
+		t.Errorf("denied: %d %s", a.StatusCode, a.body)
+	}
+	d = w.device()
+	w.approves(d.text("user_code"))
+	far := func(r *http.Request) { r.RemoteAddr = "203.0.113.9:1" }
+	if a := w.poll(d.text("device_code"), far); a.text("error") != grant.AccessDenied {
+		t.Errorf("from elsewhere: %d %s", a.StatusCode, a.body)
+	}
+	if a := w.poll("prd_"+strings.Repeat("A", 43), nil); a.text("access_token") != "" || a.StatusCode != http.StatusBadRequest {
+		t.Errorf("nobody's: %d %s", a.StatusCode, a.body)
+	}
+	if a := w.send("POST", pathDevice, values("client_id", client.Mail, "scope", "imap"), nil); a.text("error") != unauthorizedClient {
+		t.Errorf("a program without it: %d %s", a.StatusCode, a.body)
+	}
+	if a := w.send("POST", pathDevice, values("client_id", client.Token, "scope", "everything"), nil); a.text("error") != invalidScope {
+		t.Errorf("no scope: %d %s", a.StatusCode, a.body)
+	}
+	w.DeviceCode = false
+	if a := w.send("POST", pathDevice, values("client_id", client.Token, "scope", "imap"), nil); a.text("error") != unauthorizedClient {
+		t.Errorf("switched off: %d %s", a.StatusCode, a.body)
+	}
+}
+
+// One network has so many requests waiting and no more.
+func TestRequestsOfDevicesAreBounded(t *testing.T) {
+	w := newWorld(t)
+	for range 200 {
+		if a := w.send("POST", pathDevice, values("client_id", client.Token, "scope", "imap"), nil); a.StatusCode != http.StatusOK {
+			if a.text("error") != grant.SlowDown {
+				t.Errorf("%d %s", a.StatusCode, a.body)
+			}
+			return
+		}
+	}
+	t.Error("there is no bound")
+}
