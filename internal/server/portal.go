@@ -65,6 +65,9 @@ func (s *Server) portalOptions(u *url.URL, public *web.Public) (portal.Options, 
 	if s.backends != nil {
 		o.Backends = s.backends
 	}
+	if s.issuer != nil {
+		o.OAuth = &portal.OAuth{Grants: s.issuer.grants, Clients: s.issuer.clients, Issuer: s.issuer.endpoints, Places: s.places}
+	}
 	var err error
 	o.Signer, err = s.profileSigner()
 	return o, err
