@@ -210,7 +210,7 @@ func (a *api) changeClient(r *http.Request) (any, error) {
 			return nil, err
 		}
 	}
-	return a.onClient(r, func(ctx context.Context, who store.Actor, reason, id string) (out client.Client, err error) {
+	return a.onClient(r, false, func(ctx context.Context, who store.Actor, reason, id string) (out client.Client, err error) {
 		if out, _ = a.Clients.Find(id); c.Name != nil {
 			out, err = a.Clients.Rename(ctx, who, reason, id, *c.Name)
 		}
@@ -222,31 +222,32 @@ func (a *api) changeClient(r *http.Request) (any, error) {
 }
 
 func (a *api) allowClient(r *http.Request) (any, error) {
-	return a.onClient(r, func(ctx context.Context, who store.Actor, reason, id string) (client.Client, error) {
+	return a.onClient(r, false, func(ctx context.Context, who store.Actor, reason, id string) (client.Client, error) {
 		return a.Clients.Allow(ctx, who, reason, id)
 	})
 }
 
 func (a *api) forbidClient(r *http.Request) (any, error) {
-	return a.onClient(r, func(ctx context.Context, who store.Actor, reason, id string) (client.Client, error) {
+	return a.onClient(r, true, func(ctx context.Context, who store.Actor, reason, id string) (client.Client, error) {
 		return a.Clients.Forbid(ctx, who, reason, id)
 	})
 }
 
 func (a *api) deleteClient(r *http.Request) (any, error) {
-	return a.onClient(r, func(ctx context.Context, who store.Actor, reason, id string) (client.Client, error) {
+	return a.onClient(r, true, func(ctx context.Context, who store.Actor, reason, id string) (client.Client, error) {
 		return a.Clients.Remove(ctx, who, reason, id)
 	})
 }
 
-// ended is a program as it is now, and how many grants the change ended.
+// endedClient is a program as it is now, and how many grants the change ended.
 type endedClient struct {
 	shownClient
 	Ended int `json:"ended"`
 }
 
-// onClient changes a program. What that ended is closed before the answer leaves.
-func (a *api) onClient(r *http.Request, do func(ctx context.Context, who store.Actor, reason, id string) (client.Client, error)) (any, error) {
+// onClient changes a program, which may end all that it was granted. What was
+// opened with that is closed before the answer leaves.
+func (a *api) onClient(r *http.Request, ends bool, do func(ctx context.Context, who store.Actor, reason, id string) (client.Client, error)) (any, error) {
 	c, err := a.findClient(r)
 	if err != nil {
 		return nil, err
@@ -262,5 +263,12 @@ func (a *api) onClient(r *http.Request, do func(ctx context.Context, who store.A
 		return nil, err
 	}
 	after, err := a.oneClient(r.Context(), c)
-	return endedClient{after, max(before.Grants-after.Grants, 0)}, err
+	if err != nil {
+		return nil, err
+	}
+	out := endedClient{shownClient: after}
+	if ends {
+		out.Ended, out.Grants = before.Grants, 0
+	}
+	return out, nil
 }

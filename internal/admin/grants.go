@@ -118,4 +118,3 @@ func (a *api) endGrant(r *http.Request) (any, error) {
 	}
 	return row, a.inForce(r)
 }
-

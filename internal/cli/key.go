@@ -1,48 +1,75 @@
 package cli
 
 import (
+	"fmt"
 	"net/http"
 	"path/filepath"
-	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
 
+const keys = ours + "/keys"
+
 func (a *app) key() *cobra.Command {
+	return noun("key", "Keys that sign tokens: what programs are given, and what is minted for backends", a.keyList(), a.keyExport(), a.keyRotate())
+}
+
+func (a *app) keyList() *cobra.Command {
+	return verb("list", "List the keys that sign tokens; never their secret halves", cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
+		rows, err := a.client().rows(cmd.Context(), keys, nil, 0)
+		if err != nil {
+			return err
+		}
+		return a.output().list(rows, field("id", "kid"), field("algorithm", "algorithm"), of("signs", func(f map[string]any) string { return "for " + text(f["signs"]) }),
+			field("state", "state"), when("made", "made"), when("retired", "retired"))
+	})
+}
+
+func (a *app) keyExport() *cobra.Command {
 	var dovecot string
-	export := verb("export --dovecot DIR", "Write the public keys of minted tokens where Dovecot's local validation reads them", cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
+	var jwks bool
+	c := verb("export", "Hand public keys to whoever checks tokens", cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
+		switch {
+		case jwks:
+			r, err := a.client().object(cmd.Context(), keys+"/jwks", nil)
+			if err == nil {
+				_, err = fmt.Fprintln(a.out, strings.TrimSpace(string(r.raw)))
+			}
+			return err
+		case dovecot == "":
+			return misused(cmd, "say for whom: --dovecot DIR for what is minted for backends, --jwks for what programs are given")
+		}
 		dir, err := filepath.Abs(dovecot)
 		if err != nil {
 			return err
 		}
-		if err := a.client().do(cmd.Context(), http.MethodPost, ours+"/keys/export", nil, map[string]string{"dir": dir}, nil); err != nil {
+		if err := a.client().do(cmd.Context(), http.MethodPost, keys+"/export", nil, map[string]string{"dir": dir}, nil); err != nil {
 			return err
 		}
 		a.done("wrote the keys into %s", printable(dir))
 		return nil
 	})
-	export.Flags().StringVar(&dovecot, "dovecot", "", "the folder, as the server sees it")
-	_ = export.MarkFlagRequired("dovecot")
-	rotate := verb("rotate", "Sign the tokens minted for backends with a new key", cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
-		r, err := a.answered(cmd.Context(), http.MethodPost, ours+"/keys/rotate", nil, nil)
+	c.Flags().StringVar(&dovecot, "dovecot", "", "write the keys of tokens for backends where Dovecot's local validation reads them: a folder, as the server sees it")
+	c.Flags().BoolVar(&jwks, "jwks", false, "print the keys of what programs are given, as a JWK set; it is at /oauth2/keys, too")
+	c.MarkFlagsMutuallyExclusive("dovecot", "jwks")
+	return c
+}
+
+func (a *app) keyRotate() *cobra.Command {
+	return verb("rotate", "Sign tokens with new keys; what the old ones signed stays good until it runs out", cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
+		r, err := a.answered(cmd.Context(), http.MethodPost, keys+"/rotate", nil, nil)
 		if err != nil {
 			return err
 		}
 		if a.format != "table" {
 			return a.output().object(r, nil)
 		}
-		var names []string
-		for name := range r.fields {
-			names = append(names, name)
-		}
-		slices.Sort(names)
-		for _, name := range names {
-			a.done("%s: new key %s", printable(name), printable(text(r.fields[name])))
-		}
-		if len(names) == 0 {
-			a.done("no backend takes minted tokens: there is no key to rotate")
+		for _, signs := range []string{"programs", "backends"} {
+			for _, kid := range stringsOf(r.fields[signs]) {
+				a.done("for %s: new key %s", signs, printable(kid))
+			}
 		}
 		return nil
 	})
-	return noun("key", "Keys of tokens minted for backends", export, rotate)
 }

@@ -1,16 +1,22 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"net/http"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
 )
 
-const sessions = ours + "/sessions"
+const (
+	sessions = ours + "/sessions"
+	grants   = ours + "/grants"
+)
 
 func (a *app) session() *cobra.Command {
-	return noun("session", "Open connections", a.sessionList(), a.sessionKill())
+	return noun("session", "Open connections, and what programs were granted", a.sessionList(), a.sessionKill())
 }
 
 func (a *app) sessionFlags(c *cobra.Command, user, protocol *string) {
@@ -21,8 +27,12 @@ func (a *app) sessionFlags(c *cobra.Command, user, protocol *string) {
 }
 
 func (a *app) sessionList() *cobra.Command {
-	var user, protocol string
-	c := verb("list", "List open connections, oldest first", cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
+	var user, protocol, program string
+	var granted bool
+	c := verb("list", "List open connections, oldest first; or with --grants what programs were granted", cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
+		if granted {
+			return a.grantList(cmd, user, program)
+		}
 		rows, err := a.client().rows(cmd.Context(), sessions, values("user", user, "protocol", protocol), 0)
 		if err != nil {
 			return err
@@ -31,21 +41,51 @@ func (a *app) sessionList() *cobra.Command {
 			field("client", "client"), field("country", "country"), field("program", "program"), field("credential", "credential"), field("backend", "backend"))
 	})
 	a.sessionFlags(c, &user, &protocol)
+	c.Flags().BoolVar(&granted, "grants", false, "what people granted to programs, from which connections are opened without asking them again")
+	c.Flags().StringVar(&program, "client", "", "with --grants: to the program of this id")
+	a.liveFlag(c, "client", clients, "id")
+	c.MarkFlagsMutuallyExclusive("grants", "protocol")
+	c.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		if program != "" && !granted {
+			return misused(cmd, "--client goes with --grants")
+		}
+		return nil
+	}
 	return c
+}
+
+// grantList lists what people granted to programs.
+func (a *app) grantList(cmd *cobra.Command, user, program string) error {
+	rows, err := a.client().rows(cmd.Context(), grants, values("user", user, "client", program), 0)
+	if err != nil {
+		return err
+	}
+	return a.output().list(rows, field("id", "id"), field("user", "user"), field("program", "clientName"), when("since", "created"), when("last used", "used"),
+		of("scopes", func(f map[string]any) string { return strings.Join(stringsOf(f["scopes"]), " ") }),
+		of("proved by", func(f map[string]any) string { return strings.Join(stringsOf(f["methods"]), ", ") }), field("only from", "network"))
 }
 
 func (a *app) sessionKill() *cobra.Command {
 	var user, protocol string
 	var all bool
-	c := verb("kill [REFERENCE…]", "Close open connections; their programs may sign in again", cobra.ArbitraryArgs, func(cmd *cobra.Command, args []string) error {
+	c := verb("kill [REFERENCE|GRANT…]", "Close open connections, whose programs may sign in again; or end a grant by its id, whose program must ask anew", cobra.ArbitraryArgs, func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			if user == "" && protocol == "" && !all {
 				return misused(cmd, "say which connections: a REFERENCE, --user, --protocol or --all")
 			}
 			args = []string{""}
 		}
-		ended := 0
+		ended, granted := 0, 0
 		for _, id := range args {
+			if uuidForm.MatchString(id) {
+				switch done, err := a.endGrant(cmd.Context(), id); {
+				case err != nil:
+					return err
+				case done:
+					granted++
+					continue
+				}
+			}
 			var out struct {
 				Ended int `json:"ended"`
 			}
@@ -55,10 +95,14 @@ func (a *app) sessionKill() *cobra.Command {
 			}
 			ended += out.Ended
 		}
-		if ended > 0 || strings.Join(args, "") == "" {
+		if granted > 0 {
+			a.done("ended %s, and what was opened with it", counted(float64(granted), "grant"))
+		}
+		switch {
+		case ended > 0 || strings.Join(args, "") == "":
 			a.done("closed %s", counted(float64(ended), "connection"))
-		} else {
-			return &failure{exit: exitNotFound, what: "no open connection has this reference", next: "`portreeve session list` shows those that are open"}
+		case granted == 0:
+			return &failure{exit: exitNotFound, what: "no open connection and no grant has this reference", next: "`portreeve session list` shows connections that are open, with --grants what programs were granted"}
 		}
 		return nil
 	})
@@ -66,4 +110,17 @@ func (a *app) sessionKill() *cobra.Command {
 	c.Flags().BoolVar(&all, "all", false, "every connection")
 	c.ValidArgsFunction = a.names(sessions, "reference")
 	return c
+}
+
+// uuidForm is how grants are named, and the ids of connections too.
+var uuidForm = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+
+// endGrant ends a grant, if there is one of this id.
+func (a *app) endGrant(ctx context.Context, id string) (there bool, err error) {
+	err = a.client().do(ctx, http.MethodDelete, path(grants, id), nil, nil, nil)
+	var api *apiError
+	if errors.As(err, &api) && (api.Status == http.StatusNotFound || api.Status == http.StatusConflict) { // no grant, or nothing is granted here at all
+		return false, nil
+	}
+	return err == nil, err
 }
