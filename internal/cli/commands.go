@@ -19,7 +19,7 @@ const (
 func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
 		a.serve(), a.demo(), a.config(), a.status(), a.backend(),
-		a.signins(), a.policy(), a.location(), a.strength(), a.authpolicy(), a.mailbox(), a.user(), a.group(), a.directory(), a.domain(), a.pass(), a.apppw(), a.approval(),
+		a.signins(), a.policy(), a.location(), a.strength(), a.authpolicy(), a.mailbox(), a.user(), a.group(), a.directory(), a.domain(), a.pass(), a.apppw(), a.clientNoun(), a.approval(),
 		a.whatif(), a.fmt(), a.validate(), a.test(), a.plan(), a.apply(), a.pull(), a.session(), a.explain(), a.key(), a.audit(), a.history(), a.db(), a.admin(), a.alarm(), a.token(), a.version(),
 	}
 }
