@@ -93,24 +93,24 @@ func (s *Service) sweep(ctx context.Context) error {
 	now := time.Now()
 	s.devices.forget(now)
 	used := s.usedAtDoors()
-	more := true
-	for more {
+	for more := true; more; used = nil {
 		err := s.Store.Write(ctx, func(tx *store.Tx) error {
 			for id, at := range used {
 				if err := tx.UsedGrant(id, at); err != nil {
 					return err
 				}
 			}
-			n, err := tx.EndStaleGrants(now, now.Add(-s.RefreshIdle))
-			if more = n > 0; err != nil {
+			ended, err := tx.EndStaleGrants(now, now.Add(-s.RefreshIdle))
+			if err != nil {
 				return err
 			}
-			return tx.ForgetGrants(now.Add(-keptFor), now.Add(-keptUnredeemed))
+			forgotten, err := tx.ForgetGrants(now.Add(-keptFor), now.Add(-keptUnredeemed))
+			more = ended || forgotten
+			return err
 		})
 		if err != nil {
 			return fmt.Errorf("clearing grants away: %w", err)
 		}
-		used = nil
 	}
 	return nil
 }

@@ -38,11 +38,13 @@ var (
 )
 
 var (
-	box  *secret.Box
-	keys *token.Keyring
+	box      *secret.Box
+	keys     *token.Keyring
+	template string // a state folder that every test begins with a copy of
 )
 
-// One keyring serves all tests: an RSA key takes a second to make.
+// One keyring serves all tests, and one empty database is made: an RSA key and
+// the migrations take a second each.
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "grant")
 	if err != nil {
@@ -50,6 +52,14 @@ func TestMain(m *testing.M) {
 	}
 	box = secret.NewBox()
 	if keys, err = token.OpenKeyring(token.KeyringOptions{Path: filepath.Join(dir, "keys")}, box); err != nil {
+		panic(err)
+	}
+	template = filepath.Join(dir, "state")
+	st, err := store.Open(context.Background(), store.Options{Dir: template})
+	if err != nil {
+		panic(err)
+	}
+	if err := st.Close(); err != nil {
 		panic(err)
 	}
 	code := m.Run()
@@ -70,6 +80,9 @@ type house struct {
 func newHouse(t testing.TB, o grant.Options) *house {
 	t.Helper()
 	h := &house{TB: t, dir: t.TempDir(), opts: o}
+	if err := os.CopyFS(h.dir, os.DirFS(template)); err != nil {
+		t.Fatal(err)
+	}
 	h.open()
 	h.person = h.newPerson("anna@example.org").ID
 	t.Cleanup(h.shut)
@@ -103,9 +116,22 @@ func (h *house) shut() {
 	}
 }
 
-// restart is a new process on the same database.
+// restart is a new process after kill -9: it finds what was written to disk up
+// to now, and nothing that is done in an orderly stop.
 func (h *house) restart() {
+	h.Helper()
+	left := h.TempDir()
+	for _, name := range []string{store.FileName, store.FileName + "-wal"} {
+		raw, err := os.ReadFile(filepath.Join(h.dir, name))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(left, name), raw, 0o600)
+		}
+		if err != nil {
+			h.Fatal(err)
+		}
+	}
 	h.shut()
+	h.dir = left
 	h.open()
 }
 

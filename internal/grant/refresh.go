@@ -168,7 +168,7 @@ func (s *Service) rotate(ctx context.Context, r *record, generation uint32, in n
 	err := s.Store.Write(ctx, func(tx *store.Tx) error {
 		now := time.Now()
 		g, ended, replay = r.Grant, "", false
-		won, err := tx.RotateGrant(g.ID, generation, now, in.String())
+		won, err := tx.RotateGrant(g.ID, generation, now, textOf(in))
 		if err != nil {
 			return err
 		}

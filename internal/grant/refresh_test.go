@@ -283,6 +283,22 @@ func TestWhatRanOutIsEndedAndForgotten(t *testing.T) {
 	})
 }
 
+// Whoever comes from no known address is in a place of its own.
+func TestAnAddressThatIsNotKnownIsANetwork(t *testing.T) {
+	h := newHouse(t, grant.Options{})
+	_, text := h.begun()
+	next, err := h.refresh(text, netip.Addr{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.restart()
+	if again, err := h.refresh(text, netip.Addr{}); err != nil || again != next {
+		t.Error(err)
+	}
+	_, err = h.refresh(text, home)
+	wantRefusal(t, err, signin.GrantReplayed, grant.InvalidGrant)
+}
+
 // What somebody was allowed ends with what it was proved by, with the commit
 // that says so, and so does what hangs on it.
 func TestGrantsEndWithWhatTheyWereProvedBy(t *testing.T) {

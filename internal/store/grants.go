@@ -193,26 +193,26 @@ func (tx *Tx) endGrantsOf(person string, by policy.Methods, at time.Time, reason
 }
 
 // EndStaleGrants ends up to a batch of those that ran out or have not been used
-// since a time (zero: that does not end them), and says how many.
-func (tx *Tx) EndStaleGrants(now, unused time.Time) (int, error) {
+// since a time; it says whether there may be more.
+func (tx *Tx) EndStaleGrants(now, unused time.Time) (more bool, err error) {
 	ids, err := collectIn(tx, scanText, `SELECT id FROM grants WHERE live <> 0 AND ended = 0 AND (until <> 0 AND until <= ? OR used < ?) LIMIT ?`,
 		nanos(now), nanos(unused), retainBatch)
 	if err != nil {
-		return 0, fmt.Errorf("reading grants: %w", err)
+		return false, fmt.Errorf("reading grants: %w", err)
 	}
 	_, err = tx.EndGrants(ids, now, "it ran out, or was not used for too long")
-	return len(ids), err
+	return len(ids) == retainBatch, err
 }
 
-// ForgetGrants forgets those ended before a time, and those whose code was not
-// redeemed before another.
-func (tx *Tx) ForgetGrants(ended, created time.Time) error {
-	err := tx.exec(`DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE ended <> 0 AND ended < ? OR live = 0 AND created < ? LIMIT ?)`,
+// ForgetGrants forgets up to a batch of those ended before a time, and of those
+// whose code was not redeemed before another; it says whether there may be more.
+func (tx *Tx) ForgetGrants(ended, created time.Time) (more bool, err error) {
+	n, err := tx.affected(`DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE ended <> 0 AND ended < ? OR live = 0 AND created < ? LIMIT ?)`,
 		nanos(ended), nanos(created), retainBatch)
 	if err != nil {
-		return fmt.Errorf("forgetting grants: %w", err)
+		return false, fmt.Errorf("forgetting grants: %w", err)
 	}
-	return nil
+	return n == retainBatch, nil
 }
 
 // GrantCode is a code that is redeemed for a grant.
