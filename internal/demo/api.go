@@ -65,6 +65,7 @@ type entry struct {
 		Protocol   string `json:"protocol"`
 		Credential string `json:"credential"`
 		Mechanism  string `json:"mechanism"`
+		Grant      string `json:"grant"`
 		Program    struct {
 			Family  string `json:"family"`
 			Version string `json:"version"`

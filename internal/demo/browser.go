@@ -21,8 +21,7 @@ import (
 type browser struct {
 	http *http.Client
 	base string
-	page string   // the last one
-	at   *url.URL // its address
+	page string // the last one
 }
 
 // maxPage bounds a page that is read, in bytes.
@@ -75,14 +74,18 @@ func (b *browser) ask(ctx context.Context, method, path string, fields url.Value
 	if err != nil {
 		return err
 	}
-	if b.page, b.at = string(raw), resp.Request.URL; resp.StatusCode != http.StatusOK {
+	if b.page = string(raw); resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s %s: %s", method, path, resp.Status)
+	}
+	if on := leadsOn.FindStringSubmatch(b.page); on != nil && method == http.MethodPost {
+		return b.ask(ctx, http.MethodGet, html.UnescapeString(on[1]), nil)
 	}
 	return nil
 }
 
 var (
 	unseenField = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)"`)
+	leadsOn     = regexp.MustCompile(`<meta http-equiv="refresh" content="0;url=([^"]*)"`)
 	mainHeading = regexp.MustCompile(`<h1[^>]*>([^<]*)</h1>`)
 )
 

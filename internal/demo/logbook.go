@@ -78,12 +78,16 @@ func (t *story) logHasIt(ctx context.Context) error {
 // brief is an entry in one line.
 func (e *entry) brief() string {
 	who, _, _ := strings.Cut(e.User, "@")
-	result := e.Own.Code
-	if e.Own.Outcome == "allowed" {
-		result = "allowed"
-	}
 	return fmt.Sprintf("%s %-8s %-10s %-19s %-8s %s", e.At.Local().Format(time.TimeOnly), who, e.Own.Protocol,
-		strings.TrimSpace(e.Own.Program.Family+" "+e.Own.Program.Version), result, e.Own.Reference)
+		strings.TrimSpace(e.Own.Program.Family+" "+e.Own.Program.Version), e.ending(), e.Own.Reference)
+}
+
+// ending is what an entry came to.
+func (e *entry) ending() string {
+	if e.Own.Outcome == "allowed" {
+		return "allowed"
+	}
+	return e.Own.Code
 }
 
 // whole shows one entry in full.

@@ -8,7 +8,7 @@ import (
 )
 
 // acts is how many there are.
-const acts = 10
+const acts = 11
 
 // story is the story while it is told.
 type story struct {
@@ -46,6 +46,7 @@ func tell(ctx context.Context, w *world, s *screen, ready time.Duration, slack i
 		{"A stolen password opens nothing, and no phone stops.", true, t.phonesGoOn},
 		{"A new program that knows only a password is approved.", true, t.newProgramIsApproved},
 		{"A printer gets a password that can only send.", true, t.printerSends},
+		{"A program that asks in the browser: password, code, token.", true, t.browserSignsIn},
 		{"A draft is tried on the month; made, it takes itself back.", true, t.draftTakesItselfBack},
 		{"The log has all of it.", false, t.logHasIt},
 	} {
