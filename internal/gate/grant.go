@@ -59,6 +59,17 @@ func (g *Gate) Grant(ctx context.Context, a signin.Attempt, q Asked) (out signin
 	return
 }
 
+// Withhold records that no tokens are handed out for a reason that no policy
+// has: what was shown had been used, has ended, or is bound to another place. The
+// person whose it was finds it in their sign-ins.
+func (g *Gate) Withhold(ctx context.Context, a signin.Attempt, q Asked, code signin.Code, detail string) (out signin.Outcome) {
+	t := &telling{g: g, s: g.snapshot.Load(), started: time.Now(), open: true}
+	t.asks(&a, &q)
+	t.out.Facts.Proven = false
+	t.refuse(signin.StepVerify, code, t.out.Detail+": "+detail)
+	return t.finish(ctx)
+}
+
 // asks makes a telling of a request.
 func (t *telling) asks(a *signin.Attempt, q *Asked) {
 	if a.ID.IsZero() {

@@ -161,3 +161,20 @@ func TestDeviceCodeIsJudgedWhereTheProgramIs(t *testing.T) {
 		t.Errorf("%v", out.Code)
 	}
 }
+
+// What was used before, or has ended, stands in the person's log with its reason.
+func TestWithholdingStandsInTheLog(t *testing.T) {
+	h, g := open(policies())
+	q := asked(two)
+	q.Mechanism = RefreshToken
+	out := g.Withhold(t.Context(), attempt(), q, signin.GrantReplayed, "shown again from 198.51.100.0/24")
+	if out.Allowed() || len(h.success) != 0 || len(h.refusal) != 1 {
+		t.Fatalf("%+v", out)
+	}
+	if e := h.refusal[0]; e.Code != signin.GrantReplayed || e.User() != "mary@example.org" || !strings.Contains(e.Detail, "198.51.100.0/24") || e.Grant != "oauth:1" {
+		t.Errorf("%+v", e)
+	}
+	if out.Reply.Code != signin.GrantReplayed || !strings.Contains(out.Reply.Text, string(out.Reference)) {
+		t.Errorf("told: %+v", out.Reply)
+	}
+}
