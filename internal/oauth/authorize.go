@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -23,6 +24,9 @@ const (
 	maxClass  = 200              // of a class of authentication, and there may be
 	maxACR    = 10               // so many
 	maxMaxAge = 10 * 365 * 86400 // seconds
+	// maxRequest bounds a sealed request: the portal carries it in addresses of 4
+	// KB, with a path before it.
+	maxRequest = 4<<10 - 128
 )
 
 const modeFormPost = "form_post"
@@ -53,20 +57,16 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q := grant.Request{Client: c.ID, ClientName: c.Name, Redirect: exact, Program: program(r)}
-	if fault := fill(&q, &c, form, s.resources); fault != nil {
+	if fault := fill(&q, &c, form, s.resources, s.hint(r.Context())); fault != nil {
 		s.answer(w, r, q, string(fault.ErrorType), fault.Description)
 		return
 	}
 	sealed, err := s.Grants.Seal(q)
-	switch {
-	case err != nil:
-		s.Fault.Error("cannot seal an authorization request", "err", err)
-		s.answer(w, r, q, serverError, awayText)
-	case len(sealed) > requestTooLargeLimit:
+	if err != nil || len(sealed) > maxRequest { // sealing fails of what is longer still
 		s.answer(w, r, q, invalidRequest, "The request is too long: shorten state, nonce or scope.")
-	default:
-		http.Redirect(w, r, s.Issuer+pathConnect+"?request="+sealed, http.StatusFound)
+		return
 	}
+	http.Redirect(w, r, s.Issuer+pathConnect+"?request="+sealed, http.StatusFound)
 }
 
 // program is what the browser says of the program that it is part of.
@@ -98,8 +98,8 @@ type step func(q *grant.Request, c *client.Client, form url.Values) *oidc.Error
 
 // fill reads what a program asks. State and how to answer come first, since
 // errors of the rest are told in them.
-func fill(q *grant.Request, c *client.Client, form url.Values, resources step) *oidc.Error {
-	for _, read := range []step{state, mode, once, objects, response, pkce, scopes, prompt, age, words, resources} {
+func fill(q *grant.Request, c *client.Client, form url.Values, more ...step) *oidc.Error {
+	for _, read := range append([]step{state, mode, once, objects, response, pkce, scopes, prompt, age, words}, more...) {
 		if fault := read(q, c, form); fault != nil {
 			return fault
 		}
@@ -234,4 +234,23 @@ func words(q *grant.Request, _ *client.Client, form url.Values) *oidc.Error {
 		}
 	}
 	return nil
+}
+
+// hint reads whom a program takes to be signed in: an ID token of ours, which
+// says so more surely than a name.
+func (s *Server) hint(ctx context.Context) step {
+	return func(q *grant.Request, _ *client.Client, form url.Values) *oidc.Error {
+		compact := form.Get("id_token_hint")
+		if compact == "" {
+			return nil
+		}
+		said, ok := s.hinted(compact)
+		if !ok || said.Audience != q.Client {
+			return refuse(invalidRequest, "id_token_hint is no ID token that this program was given.")
+		}
+		if p, err := s.People.Person(ctx, said.Subject); err == nil {
+			q.LoginHint = p.Address
+		}
+		return nil
+	}
 }

@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -174,10 +175,33 @@ func TestErrorsGoToTheProgram(t *testing.T) {
 	if q, _ := url.Parse(w.authorize(v).Header.Get("Location")); q.Query().Get("error") != invalidRequest || q.Query().Has("state") {
 		t.Errorf("a state without end: %s", q)
 	}
-	// What cannot be carried in an address is not sent on to fail later.
-	v = asking("scope", strings.Repeat("imap ", 1)+"openid", "state", strings.Repeat("s", maxState), "nonce", strings.Repeat("n", maxNonce), "resource", issuer, "login_hint", strings.Repeat("l", maxHint))
-	if a := w.authorize(v); len(a.Header.Get("Location")) > 6<<10 {
-		t.Errorf("the browser is sent on with %d bytes", len(a.Header.Get("Location")))
+	// What the portal cannot carry in an address is not sent on to fail later.
+	for _, filler := range []string{"s", "<", "\"", "\x00"} {
+		v = asking("state", strings.Repeat(filler, maxState), "nonce", strings.Repeat(filler, maxNonce))
+		to, err := url.Parse(w.authorize(v).Header.Get("Location"))
+		must(t, err)
+		if n := len(to.Query().Get("request")); n > maxRequest || n == 0 && to.Query().Get("error") != invalidRequest {
+			t.Errorf("%q: the browser is sent on to %.100s, with %d bytes", filler, to, n)
+		}
+	}
+}
+
+// An ID token says more surely than a name who is meant; only the program that
+// it was given to may show it.
+func TestHintByIDToken(t *testing.T) {
+	w := newWorld(t)
+	a := w.signedIn()
+	if q := w.connect(asking("id_token_hint", a.text("id_token"), "login_hint", "fry@example.org")); q.LoginHint != "leela@example.org" {
+		t.Errorf("%q is meant", q.LoginHint)
+	}
+	for name, v := range map[string]url.Values{
+		"another program's": asking("id_token_hint", a.text("id_token"), "client_id", client.Token),
+		"a changed one":     asking("id_token_hint", a.text("id_token")+"A"),
+		"an access token":   asking("id_token_hint", a.text("access_token")),
+	} {
+		if q, _ := url.Parse(w.authorize(v).Header.Get("Location")); q.Query().Get("error") != invalidRequest {
+			t.Errorf("%s: %s", name, q)
+		}
 	}
 }
 
@@ -274,4 +298,34 @@ func TestHeadersOfEveryAnswer(t *testing.T) {
 			t.Errorf("pattern %q", p)
 		}
 	}
+}
+
+// Whatever a request says, the browser goes to the portal, or to the address that
+// the program has, or nowhere.
+func FuzzAuthorize(f *testing.F) {
+	f.Add(asking().Encode())
+	f.Add(asking("response_mode", "form_post", "prompt", "none").Encode())
+	f.Add("client_id=portreeve-mail&redirect_uri=http://127.0.0.1:1@evil.example&response_type=token&state=%0d%0a")
+	w := newWorld(f)
+	f.Fuzz(func(t *testing.T, query string) {
+		r := httptest.NewRequest(http.MethodGet, pathAuthorize, nil)
+		r.URL.RawQuery = query
+		rec := httptest.NewRecorder()
+		w.ServeHTTP(rec, r)
+		to := rec.Header().Get("Location")
+		if rec.Code != http.StatusFound {
+			if to != "" || rec.Code >= 500 {
+				t.Fatalf("%d to %s", rec.Code, to)
+			}
+			return
+		}
+		u, err := url.Parse(to)
+		if err != nil {
+			t.Fatalf("%q: %v", to, err)
+		}
+		native := u.Scheme == "http" && (u.Hostname() == "127.0.0.1" || u.Hostname() == "::1" || u.Hostname() == "localhost") || u.Scheme == "https" && u.Host == "localhost" || u.Scheme == "eu.faircode.email"
+		if !strings.HasPrefix(to, issuer+"/connect?request=") && !native || u.User != nil {
+			t.Fatalf("to %q", to)
+		}
+	})
 }

@@ -14,26 +14,28 @@ import (
 
 // Errors of OAuth that are told here; those of grants are package grant's.
 const (
-	invalidRequest       = "invalid_request"
-	invalidClient        = "invalid_client"
-	invalidScope         = "invalid_scope"
-	invalidTarget        = "invalid_target" // RFC 8707
-	unauthorizedClient   = "unauthorized_client"
-	unsupportedGrant     = "unsupported_grant_type"
-	unsupportedResponse  = "unsupported_response_type"
-	requestNotSupported  = "request_not_supported"
-	requestURINot        = "request_uri_not_supported"
-	registrationNot      = "registration_not_supported"
-	temporarilyAway      = "temporarily_unavailable"
-	serverError          = "server_error"
-	invalidToken         = "invalid_token" // RFC 6750
-	insufficientScope    = "insufficient_scope"
-	notFor               = "This program may not ask for that."
-	goneText             = "The code or token is not valid, or no longer." // the same whatever is wrong with it
-	clientText           = "The program is not known, or its secret is wrong."
-	awayText             = "This cannot be answered just now. Try again in a minute."
-	forbiddenClientText  = "An administrator does not allow this program."
-	requestTooLargeLimit = 4 << 10 // bytes of a sealed request, which browsers carry in an address
+	invalidRequest      = "invalid_request"
+	invalidClient       = "invalid_client"
+	invalidScope        = "invalid_scope"
+	invalidTarget       = "invalid_target" // RFC 8707
+	unauthorizedClient  = "unauthorized_client"
+	unsupportedGrant    = "unsupported_grant_type"
+	unsupportedResponse = "unsupported_response_type"
+	requestNotSupported = "request_not_supported"
+	requestURINot       = "request_uri_not_supported"
+	registrationNot     = "registration_not_supported"
+	temporarilyAway     = "temporarily_unavailable"
+	invalidToken        = "invalid_token" // RFC 6750
+	insufficientScope   = "insufficient_scope"
+)
+
+// What is said with them.
+const (
+	notFor              = "This program may not ask for that."
+	goneText            = "The code or token is not valid, or no longer." // the same whatever is wrong with it
+	clientText          = "The program is not known, or its secret is wrong."
+	awayText            = "This cannot be answered just now. Try again in a minute."
+	forbiddenClientText = "An administrator does not allow this program."
 )
 
 // refuse is an error that the library words; code may be any of OAuth's.

@@ -54,16 +54,16 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
 
 // afterwards is the address that a program wants people sent to; empty: none.
 func (s *Server) afterwards(form url.Values) (to, problem string) {
-	hinted, ok := s.hinted(form.Get("id_token_hint"))
-	if !ok {
-		return "", "The program that sent you here did not prove that you were signed in to it."
-	}
 	id := form.Get("client_id")
-	if id != "" && hinted != "" && id != hinted {
-		return "", "The program that sent you here is not the one that you were signed in to."
-	}
-	if id == "" {
-		id = hinted
+	if hint := form.Get("id_token_hint"); hint != "" {
+		said, ok := s.hinted(hint)
+		if !ok {
+			return "", "The program that sent you here did not prove that you were signed in to it."
+		}
+		if id != "" && id != said.Audience {
+			return "", "The program that sent you here is not the one that you were signed in to."
+		}
+		id = said.Audience
 	}
 	asked := form.Get("post_logout_redirect_uri")
 	if asked == "" {
@@ -91,24 +91,21 @@ func withState(to, state string) string {
 	return u.String()
 }
 
-// hinted is the program that an ID token of ours was given to. One that has run
-// out is as good: it says who asks, and nothing more is believed of it.
-func (s *Server) hinted(compact string) (clientID string, ok bool) {
-	if compact == "" {
-		return "", true
-	}
+// idToken is what is read of an ID token that comes back.
+type idToken struct {
+	Issuer   string `json:"iss"`
+	Audience string `json:"aud"`
+	Subject  string `json:"sub"`
+}
+
+// hinted reads an ID token of ours. One that has run out is as good: it says who
+// asks and about whom, and proves nothing else.
+func (s *Server) hinted(compact string) (said idToken, ok bool) {
 	payload, err := s.Keyring.Verify(compact, token.TypeID)
-	if err != nil {
-		return "", false
+	if err != nil || json.Unmarshal(payload, &said) != nil || said.Issuer != s.Issuer || said.Audience == "" {
+		return idToken{}, false
 	}
-	var c struct {
-		Issuer   string `json:"iss"`
-		Audience string `json:"aud"`
-	}
-	if json.Unmarshal(payload, &c) != nil || c.Issuer != s.Issuer || c.Audience == "" {
-		return "", false
-	}
-	return c.Audience, true
+	return said, true
 }
 
 func (s *Server) sealLeave(to string) (string, error) {

@@ -154,9 +154,10 @@ func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 }
 
 // judge has the gate say whether tokens of a grant are handed out, and writes
-// that down.
+// that down. What ends a person's proofs ends their grants in the same commit, so
+// that nothing older than this moment can have been taken back.
 func (s *Server) judge(ctx context.Context, a signin.Attempt, c *client.Client, g *grant.Grant, mechanism string) error {
-	q := gate.Asked{Key: g.Key, Protocols: g.Scope.Protocols(), Mechanism: mechanism, Client: c.Name, Since: g.Created, Correlation: g.Correlation, From: a.Client.Addr(),
+	q := gate.Asked{Key: g.Key, Protocols: g.Scope.Protocols(), Mechanism: mechanism, Client: c.Name, Correlation: g.Correlation, From: a.Client.Addr(),
 		Principal: signin.Principal{Person: g.Person, Address: g.Address, Methods: g.Methods, AuthTime: g.AuthTime, Flow: g.Flow, Grant: grant.Prefix + g.ID, Until: g.Until}}
 	if q.Correlation.IsZero() {
 		q.Correlation = a.Correlation
