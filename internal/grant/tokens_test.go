@@ -153,6 +153,23 @@ func TestMethodsInTheWordsOfOthers(t *testing.T) {
 	}
 }
 
+// Who logs a sign-in before the grant is made names it by an id of their own.
+func TestAGrantKeepsTheNameItWasGiven(t *testing.T) {
+	h := newHouse(t, grant.Options{})
+	given := h.given()
+	given.ID = "0192f0c4-7c1e-7aaa-8f3b-2d1c4b5a6978"
+	g, err := h.Issue(t.Context(), given)
+	if err != nil || g.ID != given.ID {
+		t.Fatal(g.ID, err)
+	}
+	for _, bad := range []string{given.ID, "", "../x", strings.ToUpper(given.ID)} {
+		given.ID = bad
+		if other, err := h.Issue(t.Context(), given); err != nil || other.ID == bad || other.ID == g.ID {
+			t.Errorf("%q: %q, %v", bad, other.ID, err)
+		}
+	}
+}
+
 func TestAServiceAccountKeepsItsGrant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, grant.Options{})

@@ -263,7 +263,6 @@ func TestBackendsTokensAndProgramsTokensAreKeptApart(t *testing.T) {
 func TestKeysOfProgramsTokensRotateWithoutAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k, opts, box := openKeyring(t)
-		o := NewOwn(ownIssuer, ownAudience, k)
 		long := ownClaims().with("exp", time.Now().Add(72*time.Hour).Unix())
 		sign := func(a jose.SignatureAlgorithm) string {
 			text, err := k.Sign(a, TypeAccess, long)
@@ -314,7 +313,7 @@ func TestKeysOfProgramsTokensRotateWithoutAnOutage(t *testing.T) {
 		if k, err = OpenKeyring(opts, box); err != nil {
 			t.Fatal(err)
 		}
-		o = NewOwn(ownIssuer, ownAudience, k)
+		o := NewOwn(ownIssuer, ownAudience, k)
 		for _, text := range []string{old, oldRSA, sign(jose.ES256)} {
 			if _, err := o.Verify(t.Context(), []byte(text)); err != nil {
 				t.Errorf("after a rotation and a restart: %v", err)
