@@ -316,9 +316,10 @@ func (s *Service) lasts(g *Grant, now time.Time) time.Time {
 	return end
 }
 
-// begin fills in what every new grant has.
+// begin fills in what every new grant has. One that brings an id stands under it
+// in the log already, and keeps it unless that is another's.
 func (s *Service) begin(g *Grant, now time.Time) {
-	if g.ID == "" { // one that brings an id stands under it in the log already
+	if id, err := signin.ParseID(g.ID); err != nil || id.String() != g.ID || s.find(g.ID) != nil {
 		g.ID = store.NewID().String()
 	}
 	g.Created, g.Used = now.UTC(), now.UTC()
