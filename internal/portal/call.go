@@ -253,6 +253,18 @@ func (c *call) problem(status int, key string) {
 type problemPage struct {
 	web.Page
 	Title, Text string
+	Detail      string // in English, for whoever looks after the program; may be empty
+}
+
+// Problem is a page that says what is wrong with what a program sent somebody here with.
+func (p *Portal) Problem(w http.ResponseWriter, r *http.Request, status int, detail string) {
+	web.WithForms(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := p.begin(w, r)
+		if c.page.Path = "/"; r.Method == http.MethodGet {
+			c.page.Path = r.URL.RequestURI()
+		}
+		c.show(status, "problem", problemPage{Page: c.framed(""), Title: c.page.T("problem.request.title"), Text: c.page.T("problem.request.text"), Detail: detail})
+	})).ServeHTTP(w, r)
 }
 
 // trouble is our own: it is told to the operator, and to the person as such.

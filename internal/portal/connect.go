@@ -164,7 +164,7 @@ func (c *call) agreed(q *connecting) bool {
 // handOut has the gate judge what is asked for, and answers the program.
 func (c *call) handOut(q *connecting) {
 	id := store.NewID().String()
-	out := c.Gate.Grant(c.ctx(), c.attempt(), c.granting(q.Scope, id, gate.AuthorizationCode, q.name))
+	out := c.Gate.Grant(c.ctx(), c.attempt(), c.granting(q.Scope, id, gate.AuthorizationCode, q.program.Name))
 	interrupted := out.Verdict.Effect == policy.Interrupt && factorHelps(out.Code)
 	switch {
 	case out.Allowed():

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -547,7 +548,7 @@ func TestConnectedProgramsAreShownAndEnded(t *testing.T) {
 	b.signIn("leela", right)
 	b.get(w.asks(t))
 	g := w.redeemed(t, client.Thunderbird, b.post("/connect/allow").to(t), back)
-	b.get("/").contains(t, "One program is connected to your mail")
+	b.get("/").contains(t, "One program is connected to your mail", "Thunderbird was connected to your mail")
 	b.get("/programs").contains(t, "Connected programs", "Thunderbird", "read and delete your mail", "signed in with a password", "Programs you said yes to")
 	other.signIn("fry", right)
 	other.get("/programs")
@@ -663,6 +664,17 @@ func TestWithoutAnIssuerThereAreNoSuchPages(t *testing.T) {
 	}
 	if a := b.send("GET", "/signout", nil, nil); a.header.Get("Location") != "/signin" {
 		t.Errorf("/signout: %d", a.status)
+	}
+}
+
+// What is wrong with a request that leads nowhere is told on a page of ours.
+func TestAProblemOfAProgramsIsShown(t *testing.T) {
+	w := newWorld(t)
+	r := httptest.NewRequest("GET", site+"/oauth2/authorize?client_id=<b>", nil)
+	rec := httptest.NewRecorder()
+	w.Problem(rec, r, http.StatusBadRequest, "It is <b> unknown.")
+	if body := rec.Body.String(); rec.Code != http.StatusBadRequest || !strings.Contains(body, "Your program cannot be connected") || !strings.Contains(body, "It is &lt;b&gt; unknown.") || !strings.Contains(rec.Header().Get("Content-Security-Policy"), "frame-ancestors 'none'") {
+		t.Errorf("%d %v\n%s", rec.Code, rec.Header(), body)
 	}
 }
 

@@ -112,7 +112,7 @@ func (c *call) allowDevice() {
 		return
 	}
 	id := store.NewID().String()
-	asked := c.granting(d.Scope, id, gate.DeviceCode, d.name)
+	asked := c.granting(d.Scope, id, gate.DeviceCode, d.program.Name)
 	asked.From, asked.Principal.Flow = d.From, asked.Principal.Flow|policy.DeviceCodeFlow
 	out := c.Gate.Grant(c.ctx(), c.attempt(), asked)
 	switch {

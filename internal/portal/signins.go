@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/portreeve/portreeve/internal/gate"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/signin"
@@ -65,10 +66,17 @@ func (c *call) signInRows(events []signin.Event) []signInRow {
 func (c *call) signInRow(e *signin.Event) signInRow {
 	p := &c.page
 	did := "signins." + doing(e.Facts.Protocol)
+	if forTokens(e) {
+		did = "signins.connect"
+	}
 	if !e.Succeeded() {
 		did += ".tried"
 	}
-	r := signInRow{Reference: e.ID.Reference(), At: e.Last, Sentence: p.T(did, p.Program(e.Facts.Program)),
+	by := p.Program(e.Facts.Program)
+	if name, ok := strings.CutPrefix(e.Detail, "client "); ok && forTokens(e) { // it came by way of a browser
+		by = name
+	}
+	r := signInRow{Reference: e.ID.Reference(), At: e.Last, Sentence: p.T(did, by),
 		Place: c.place(e), Good: e.Succeeded(), Times: e.Count, Disown: e.Facts.Proven && e.Facts.Person == c.visit.person(), Here: e.ID == c.visit.outcome.Attempt.ID}
 	switch {
 	case r.Good:
@@ -79,6 +87,15 @@ func (c *call) signInRow(e *signin.Event) signInRow {
 		r.What, r.Why = p.T("signins.refused"), p.Why(e.Code)
 	}
 	return r
+}
+
+// forTokens says that a program was given tokens, or was not: it used none yet.
+func forTokens(e *signin.Event) bool {
+	switch e.Mechanism {
+	case gate.AuthorizationCode, gate.DeviceCode, gate.RefreshToken, gate.ClientCredentials:
+		return true
+	}
+	return false
 }
 
 // doing says for what a program signs in.

@@ -47,6 +47,9 @@ func (s *Server) openPages() error {
 		if err != nil {
 			return fmt.Errorf("making the portal: %w", err)
 		}
+		if s.issuer != nil {
+			s.issuer.endpoints.Problem = p.Problem
+		}
 		s.pages = s.withPrograms(p.Handler())
 		s.runs = append(s.runs, p.Run)
 	}
