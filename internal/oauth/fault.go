@@ -8,6 +8,8 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 
+	"github.com/portreeve/portreeve/internal/client"
+	"github.com/portreeve/portreeve/internal/gate"
 	"github.com/portreeve/portreeve/internal/grant"
 	"github.com/portreeve/portreeve/internal/signin"
 )
@@ -63,10 +65,16 @@ type refused struct{ out signin.Outcome }
 
 func (r *refused) Error() string { return r.out.Code.String() }
 
+// request is what a program asked tokens by, for the log.
+type request struct {
+	client    *client.Client
+	mechanism string // gate's word
+}
+
 // wordedFault makes of what grants and the gate say what a program is told. Who has
 // nothing but a wrong code or token learns nothing of why it is wrong; whoever
 // the gate refused is proven, and reads why.
-func (s *Server) wordedFault(ctx context.Context, what string, err error) error {
+func (s *Server) wordedFault(ctx context.Context, by request, err error) error {
 	var no *grant.Refusal
 	var judged *refused
 	var told *oidc.Error
@@ -79,16 +87,17 @@ func (s *Server) wordedFault(ctx context.Context, what string, err error) error 
 		}
 		return refuse(grant.InvalidGrant, judged.out.Reply.Text)
 	case errors.As(err, &no):
-		return s.wordedRefusal(ctx, no)
+		return s.wordedRefusal(ctx, by, no)
 	case errors.Is(err, grant.ErrUnknown):
 		s.slow.wrong(ctx, knock(ctx).Client.Addr())
 		return refuse(grant.InvalidGrant, goneText)
 	}
-	s.Fault.Error("tokens cannot be handed out", "what", what, "err", err)
+	s.Fault.Error("tokens cannot be handed out", "by", by.mechanism, "err", err)
 	return away()
 }
 
-func (s *Server) wordedRefusal(ctx context.Context, no *grant.Refusal) error {
+func (s *Server) wordedRefusal(ctx context.Context, by request, no *grant.Refusal) error {
+	why := s.withheld(ctx, by, no)
 	switch no.OAuth {
 	case grant.AuthorizationPending:
 		return refuse(no.OAuth, "Nobody has typed the code yet.")
@@ -97,11 +106,40 @@ func (s *Server) wordedRefusal(ctx context.Context, no *grant.Refusal) error {
 	case grant.ExpiredToken:
 		return refuse(no.OAuth, "The code has run out.")
 	case grant.AccessDenied:
-		return refuse(no.OAuth, "The person, or a policy, said no.")
+		if why == "" {
+			why = "The person, or a policy, said no."
+		}
+		return refuse(no.OAuth, why)
 	}
 	s.slow.wrong(ctx, knock(ctx).Client.Addr())
-	if no.Code == signin.GrantReplayed { // only what was ours once can be used twice
-		return refuse(no.OAuth, no.Code.String()+" "+no.Code.Meaning().User)
+	if why == "" {
+		why = goneText
 	}
-	return refuse(no.OAuth, goneText)
+	return refuse(no.OAuth, why)
+}
+
+// withheld writes down that what was shown is somebody's and yet worth nothing,
+// for them to find, and returns what may be told. Only who holds what was good
+// once hears that it has ended, was used twice, or belongs elsewhere; a code that
+// fits its program badly reads like one that never was.
+func (s *Server) withheld(ctx context.Context, by request, no *grant.Refusal) (told string) {
+	if no.Person == "" {
+		return ""
+	}
+	p, err := s.People.Person(ctx, no.Person)
+	if err != nil {
+		return ""
+	}
+	a := knock(ctx)
+	q := gate.Asked{Principal: signin.Principal{Person: p.ID, Address: p.Address, Grant: grant.Prefix + no.Grant}, Mechanism: by.mechanism, Client: by.client.Name,
+		Correlation: a.Correlation, From: a.Client.Addr()}
+	if g, stands := s.Grants.ByID(no.Grant); stands {
+		q.Protocols, q.Correlation = g.Scope.Protocols(), g.Correlation
+	}
+	out := s.Gate.Withhold(ctx, a, q, no.Code, no.Detail)
+	switch no.Code {
+	case signin.GrantEnded, signin.GrantReplayed, signin.GrantElsewhere, signin.FlowNotAllowed:
+		return out.Reply.Text
+	}
+	return ""
 }

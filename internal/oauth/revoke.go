@@ -27,13 +27,13 @@ func (s *Server) Revocation(ctx context.Context, r *op.ClientRequest[oidc.Revoca
 	case errors.Is(err, grant.ErrUnknown):
 		return op.NewResponse(struct{}{}), nil
 	case err != nil:
-		return nil, s.wordedFault(ctx, "a revocation", err)
+		return nil, s.wordedFault(ctx, request{&c, "revocation"}, err)
 	case g.Client != c.ID:
 		return nil, refuse(grant.InvalidGrant, "The token is another program's.")
 	}
 	err = s.Grants.End(ctx, store.Actor{UID: -1, Name: g.Address}, g.ID, "revoked by the program")
 	if err != nil && !errors.Is(err, grant.ErrUnknown) {
-		return nil, s.wordedFault(ctx, "a revocation", err)
+		return nil, s.wordedFault(ctx, request{&c, "revocation"}, err)
 	}
 	return op.NewResponse(struct{}{}), nil
 }
@@ -110,7 +110,7 @@ func (s *Server) Introspect(ctx context.Context, r *op.Request[op.IntrospectionR
 	}
 	a, err := s.worth(ctx, &c, r.Data.Token)
 	if err != nil && !errors.Is(err, grant.ErrUnknown) {
-		return nil, s.wordedFault(ctx, "an introspection", err)
+		return nil, s.wordedFault(ctx, request{&c, "introspection"}, err)
 	}
 	return op.NewResponse(a), nil
 }

@@ -55,7 +55,7 @@ func (s *Server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Acce
 	}
 	g, err := s.Grants.Redeem(ctx, r.Data.Code, c.ID, r.Data.RedirectURI, r.Data.CodeVerifier)
 	if err != nil {
-		return nil, s.wordedFault(ctx, "a code", err)
+		return nil, s.wordedFault(ctx, request{&c, gate.AuthorizationCode}, err)
 	}
 	return s.first(ctx, c, g)
 }
@@ -67,7 +67,7 @@ func (s *Server) DeviceToken(ctx context.Context, r *op.ClientRequest[oidc.Devic
 	c := of(r.Client)
 	g, err := s.Grants.PollDevice(ctx, r.Data.DeviceCode, c.ID, knock(ctx).Client.Addr())
 	if err != nil {
-		return nil, s.wordedFault(ctx, "a device code", err)
+		return nil, s.wordedFault(ctx, request{&c, gate.DeviceCode}, err)
 	}
 	return s.first(ctx, c, g)
 }
@@ -81,7 +81,7 @@ func (s *Server) first(ctx context.Context, c client.Client, g grant.Grant) (*op
 	if g.Offline && c.May(client.GrantRefresh) { // the person agreed to as much, and the grant lasts for it
 		var err error
 		if refresh, err = s.Grants.RefreshToken(g); err != nil {
-			return nil, s.wordedFault(ctx, "a refresh token", err)
+			return nil, s.wordedFault(ctx, request{&c, g.Kind}, err)
 		}
 	}
 	s.used(ctx, c, g)
@@ -100,17 +100,17 @@ func (s *Server) used(ctx context.Context, c client.Client, g grant.Grant) {
 func (s *Server) hand(ctx context.Context, c client.Client, g grant.Grant, sc scope.Set, refresh string) (*op.Response, error) {
 	access, life, err := s.Grants.Access(g, grant.AccessFor{ClientID: c.ID, Algorithm: s.Algorithm, Scope: sc})
 	if err != nil {
-		return nil, s.wordedFault(ctx, "an access token", err)
+		return nil, s.wordedFault(ctx, request{&c, g.Kind}, err)
 	}
 	t := tokens{Access: access, Type: "Bearer", Expires: int(life / time.Second), Scope: sc.String(), Refresh: refresh}
 	if sc.Has(scope.OpenID) && g.Kind != grant.KindClientCredentials {
 		p, err := s.People.Person(ctx, g.Person)
 		if err != nil {
-			return nil, s.wordedFault(ctx, "an ID token", err)
+			return nil, s.wordedFault(ctx, request{&c, g.Kind}, err)
 		}
 		f := grant.IDTokenFor{ClientID: c.ID, Algorithm: idAlgorithm(&c), Nonce: g.Nonce, AccessToken: access, Name: p.DisplayName}
 		if t.ID, err = s.Grants.IDToken(g, f); err != nil {
-			return nil, s.wordedFault(ctx, "an ID token", err)
+			return nil, s.wordedFault(ctx, request{&c, g.Kind}, err)
 		}
 	}
 	return op.NewResponse(t), nil
@@ -143,7 +143,7 @@ func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 		return s.judge(ctx, a, &c, &g, gate.RefreshToken)
 	})
 	if err != nil {
-		return nil, s.wordedFault(ctx, "a refresh token", err)
+		return nil, s.wordedFault(ctx, request{&c, gate.RefreshToken}, err)
 	}
 	s.used(ctx, c, g)
 	if asked.Empty() {
@@ -188,15 +188,16 @@ func (s *Server) ClientCredentialsExchange(ctx context.Context, r *op.ClientRequ
 	if asked = asked.Only(c.Limit); asked.Empty() {
 		return nil, refuse(invalidScope, "No scope was asked for that there is and that this program may have.")
 	}
+	by := request{&c, gate.ClientCredentials}
 	g, err := s.service(ctx, &c, asked, r.Form["resource"])
 	if err != nil {
-		return nil, s.wordedFault(ctx, "a service's grant", err)
+		return nil, s.wordedFault(ctx, by, err)
 	}
 	if err := s.judge(ctx, a, &c, &g, gate.ClientCredentials); err != nil {
-		return nil, s.wordedFault(ctx, "a service's grant", err)
+		return nil, s.wordedFault(ctx, by, err)
 	}
 	if g, err = s.Grants.Issue(ctx, g); err != nil {
-		return nil, s.wordedFault(ctx, "a service's grant", err)
+		return nil, s.wordedFault(ctx, by, err)
 	}
 	s.used(ctx, c, g)
 	return s.hand(ctx, c, g, g.Scope, "")
@@ -251,7 +252,7 @@ func (s *Server) DeviceAuthorization(ctx context.Context, r *op.ClientRequest[oi
 	}
 	d, err := s.Grants.StartDevice(ctx, grant.DeviceRequest{Client: c.ID, ClientName: c.Name, Scope: q.Scope, Resource: list, From: a.Client.Addr(), Agent: a.Hints.UserAgent, At: a.At})
 	if err != nil {
-		return nil, s.wordedFault(ctx, "a device code", err)
+		return nil, s.wordedFault(ctx, request{&c, gate.DeviceCode}, err)
 	}
 	at := s.Issuer + pathDevicePage
 	return op.NewResponse(oidc.DeviceAuthorizationResponse{DeviceCode: d.DeviceCode, UserCode: d.UserCode, VerificationURI: at,

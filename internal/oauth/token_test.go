@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/portreeve/portreeve/internal/client"
 	"github.com/portreeve/portreeve/internal/gate"
@@ -235,6 +237,38 @@ func TestRefreshIsJudged(t *testing.T) {
 	}
 	if len(seen) < 2 || !strings.Contains(strings.Join(seen, ","), gate.RefreshToken+" 0") || !strings.Contains(strings.Join(seen, ","), gate.AuthorizationCode+" 0") {
 		t.Errorf("the log: %v", seen)
+	}
+}
+
+// What is shown of somebody's and is worth nothing stands among their sign-ins.
+func TestWhatIsWithheldIsWrittenDown(t *testing.T) {
+	w := newWorld(t)
+	a := w.signedIn()
+	form := []string{"grant_type", "refresh_token", "client_id", client.Mail, "refresh_token"}
+	b := w.token(append(form, a.text("refresh_token"))...)
+	c := w.token(append(form, b.text("refresh_token"))...)
+	w.token(append(form, a.text("refresh_token"))...) // a copy, of long ago
+	d := w.token(append(form, c.text("refresh_token"))...)
+	if d.text("error") != grant.InvalidGrant || !strings.HasPrefix(d.text("error_description"), signin.GrantEnded.String()) {
+		t.Errorf("the honest program: %d %s", d.StatusCode, d.body)
+	}
+	code := w.says(w.connect(asking()), nil)
+	e := w.token("grant_type", "authorization_code", "client_id", client.Mail, "code", code, "redirect_uri", localhost, "code_verifier", strings.Repeat("x", 43))
+	if e.text("error_description") != goneText {
+		t.Errorf("a code without its verifier: %s", e.body)
+	}
+	missing := []signin.Code{signin.GrantReplayed, signin.GrantEnded, signin.TokenInvalid}
+	for end := time.Now().Add(time.Minute); len(missing) > 0; time.Sleep(50 * time.Millisecond) { // refusals are written within a second
+		events, _, err := w.store.Events(t.Context(), store.EventFilter{}, store.Cursor{}, 20)
+		must(t, err)
+		missing = slices.DeleteFunc(missing, func(code signin.Code) bool {
+			return slices.ContainsFunc(events, func(e signin.Event) bool {
+				return e.Code == code && e.Facts.Person == leela && strings.HasPrefix(e.Grant, grant.Prefix)
+			})
+		})
+		if time.Now().After(end) {
+			t.Fatalf("%v are not in the log: %+v", missing, events)
+		}
 	}
 }
 
