@@ -29,13 +29,23 @@ type Checked struct {
 	Note    string   `json:"note,omitempty"`
 }
 
+// maxSilences is to how many questions a resolver may be silent that answers
+// others: some drop what they do not like.
+const maxSilences = 2
+
 // Check looks for each record. It ends early if the resolver is silent.
 func Check(ctx context.Context, r *Resolver, records []Record) ([]Checked, error) {
 	var all []Checked
+	silences := 0
 	for _, want := range records {
 		c, err := r.check(ctx, want)
-		if errors.Is(err, ErrSilent) || ctx.Err() != nil {
-			return all, err
+		if ctx.Err() != nil {
+			return all, ctx.Err()
+		}
+		if errors.Is(err, ErrSilent) {
+			if silences++; len(all) < silences || silences > maxSilences {
+				return all, err
+			}
 		}
 		if err != nil {
 			c = Checked{Record: want, Verdict: Unknown, Note: err.Error()}

@@ -284,6 +284,25 @@ func TestSilence(t *testing.T) {
 	if n := asked.Load(); n > tries {
 		t.Errorf("it was asked %d times", n)
 	}
+	// One that drops what it does not know answers for the rest.
+	right := newZone(t, Zone(records()))
+	picky := serveDNS(t, dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
+		if q.Question[0].Qtype != dns.TypeTXT {
+			right.ServeDNS(w, q)
+		}
+	}))
+	picky.timeout = time.Second
+	same(t, "picky", verdicts(t, picky), map[string]string{"_ua-auto-config": "unknown[]" + ErrSilent.Error() + " (" + picky.String() + ")"})
+	asked.Store(0)
+	deafAfter := serveDNS(t, dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
+		if asked.Add(1) <= 5 {
+			right.ServeDNS(w, q)
+		}
+	}))
+	deafAfter.timeout = 200 * time.Millisecond
+	if all, err := Check(t.Context(), deafAfter, records()); !errors.Is(err, ErrSilent) || asked.Load() > 5+tries*(maxSilences+1) {
+		t.Errorf("deaf after five: %v %v, asked %d times", all, err, asked.Load())
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := Check(ctx, deaf, records()); !errors.Is(err, context.Canceled) {

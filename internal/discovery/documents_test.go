@@ -196,6 +196,15 @@ func TestRecordsLeadOnlyWhereSomethingIs(t *testing.T) {
 			t.Errorf("%s leads to itself", r.Name)
 		}
 	}
+	for i := range s.Servers {
+		s.Servers[i].Host = "192.0.2.1"
+	}
+	for _, r := range s.Records("example.org") {
+		if strings.Contains(r.Data, "192.0.2.1") {
+			t.Errorf("%s leads to an address", r.Zone)
+		}
+	}
+	s = whole()
 	for _, url := range []string{"http://localhost:8080", "https://192.0.2.1", "https://[2001:db8::1]", "", "https://door.example.org:notaport"} {
 		s.URL = url
 		for _, r := range s.Records("example.org") {

@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"github.com/portreeve/portreeve/internal/protocol"
@@ -56,7 +57,11 @@ func (s *Site) Records(domain string) []Record {
 		if x.startTLS {
 			way = "with STARTTLS"
 		}
-		if d, ok := s.served(x.p, x.startTLS); ok {
+		d, ok := s.served(x.p, x.startTLS)
+		if _, err := netip.ParseAddr(d.Host); err == nil { // an SRV record leads to a name
+			continue
+		}
+		if ok {
 			add(x.service, "SRV", fmt.Sprintf("0 1 %d %s", d.Port, rooted(d.Host)), "Where programs that look for SRV records find "+label+" "+way+".")
 		} else {
 			add(x.service, "SRV", nowhere, "Says that there is no "+label+" "+way+", so that programs do not guess.")
@@ -117,6 +122,7 @@ func (s *Site) Documents(domain string) []Document {
 	add(issuer, addOnPath, "The add-on with which Thunderbird signs in here; with ?browser=system in the person's own browser.")
 	add(issuer, policiesPath, "A policies.json for Thunderbird that installs the add-on.")
 	add(issuer, customIdPPath, "The same for the add-on \"Thunderbird Custom IdP\".")
+	add(s.mail() && s.Passwords, "/", "The portal: app passwords, and profiles that set up iPhone, iPad and Mac.")
 	add(fair, fairEmailPath+"?domain="+domain, "Providers to import into FairEmail.")
 	return all
 }

@@ -25,27 +25,27 @@ func (s *Server) site() discovery.Site {
 }
 
 // domains are those whose mail is here, the default one first.
-func (s *Server) domains() (list []string) {
-	add := func(d string) {
-		if canonical, err := name.Domain(d); err == nil && !slices.Contains(list, canonical) {
-			list = append(list, canonical)
-		}
-	}
-	add(s.Config.DefaultDomain)
+func (s *Server) domains() []string {
 	var others []string
 	for d, c := range s.Config.Domains {
 		others = append(append(others, d), c.Aliases...)
 	}
 	for d := range s.Config.Routes {
-		others = append(others, d)
+		others = append(others, d) // "*" is no domain
 	}
-	slices.Sort(others)
-	for _, d := range others {
-		if d != "*" {
-			add(d)
+	first := canonicalDomains([]string{s.Config.DefaultDomain})
+	return slices.Concat(first, slices.DeleteFunc(canonicalDomains(others), func(d string) bool { return slices.Contains(first, d) }))
+}
+
+// canonicalDomains are those of a list that are domains, each once, sorted.
+func canonicalDomains(typed []string) (all []string) {
+	for _, d := range typed {
+		if canonical, err := name.Domain(d); err == nil {
+			all = append(all, canonical)
 		}
 	}
-	return list
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // passwordsOpen says that the organisation lets passwords, or app passwords, be
