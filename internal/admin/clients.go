@@ -210,31 +210,32 @@ func (a *api) changeClient(r *http.Request) (any, error) {
 			return nil, err
 		}
 	}
-	return a.onClient(r, false, func(ctx context.Context, who store.Actor, reason, id string) (out client.Client, err error) {
+	return a.onClient(r, func(ctx context.Context, who store.Actor, reason, id string) (out client.Client, ended int, err error) {
 		if out, _ = a.Clients.Find(id); c.Name != nil {
 			out, err = a.Clients.Rename(ctx, who, reason, id, *c.Name)
 		}
 		if c.Limit != nil && err == nil {
-			out, err = a.Clients.Restrict(ctx, who, reason, id, limit)
+			out, ended, err = a.Clients.Restrict(ctx, who, reason, id, limit)
 		}
-		return out, err
+		return out, ended, err
 	})
 }
 
 func (a *api) allowClient(r *http.Request) (any, error) {
-	return a.onClient(r, false, func(ctx context.Context, who store.Actor, reason, id string) (client.Client, error) {
-		return a.Clients.Allow(ctx, who, reason, id)
+	return a.onClient(r, func(ctx context.Context, who store.Actor, reason, id string) (client.Client, int, error) {
+		c, err := a.Clients.Allow(ctx, who, reason, id)
+		return c, 0, err
 	})
 }
 
 func (a *api) forbidClient(r *http.Request) (any, error) {
-	return a.onClient(r, true, func(ctx context.Context, who store.Actor, reason, id string) (client.Client, error) {
+	return a.onClient(r, func(ctx context.Context, who store.Actor, reason, id string) (client.Client, int, error) {
 		return a.Clients.Forbid(ctx, who, reason, id)
 	})
 }
 
 func (a *api) deleteClient(r *http.Request) (any, error) {
-	return a.onClient(r, true, func(ctx context.Context, who store.Actor, reason, id string) (client.Client, error) {
+	return a.onClient(r, func(ctx context.Context, who store.Actor, reason, id string) (client.Client, int, error) {
 		return a.Clients.Remove(ctx, who, reason, id)
 	})
 }
@@ -242,33 +243,23 @@ func (a *api) deleteClient(r *http.Request) (any, error) {
 // endedClient is a program as it is now, and how many grants the change ended.
 type endedClient struct {
 	shownClient
-	Ended int `json:"ended"`
+	Ended int `json:"ended"` // grants
 }
 
-// onClient changes a program, which may end all that it was granted. What was
+// onClient changes a program, which may end some of what it was granted. What was
 // opened with that is closed before the answer leaves.
-func (a *api) onClient(r *http.Request, ends bool, do func(ctx context.Context, who store.Actor, reason, id string) (client.Client, error)) (any, error) {
+func (a *api) onClient(r *http.Request, do func(ctx context.Context, who store.Actor, reason, id string) (client.Client, int, error)) (any, error) {
 	c, err := a.findClient(r)
 	if err != nil {
 		return nil, err
 	}
-	before, err := a.oneClient(r.Context(), c)
+	c, ended, err := do(r.Context(), actor(r), r.Header.Get("X-Reason"), c.ID)
 	if err != nil {
-		return nil, err
-	}
-	if c, err = do(r.Context(), actor(r), r.Header.Get("X-Reason"), c.ID); err != nil {
 		return nil, clientError(err)
 	}
 	if err := a.inForce(r); err != nil {
 		return nil, err
 	}
 	after, err := a.oneClient(r.Context(), c)
-	if err != nil {
-		return nil, err
-	}
-	out := endedClient{shownClient: after}
-	if ends {
-		out.Ended, out.Grants = before.Grants, 0
-	}
-	return out, nil
+	return endedClient{after, ended}, err
 }

@@ -72,7 +72,7 @@ a webmail. --service-account lets it sign in without anybody, as that one mailbo
 	c.Flags().StringSliceVar(&scopes, "scope", nil, "may be granted these scopes only, such as imap,smtp")
 	c.Flags().StringArrayVar(&logout, "post-logout", nil, "where people may be sent after they signed out. Repeat it for more")
 	c.Flags().StringVar(&backChannel, "backchannel-logout", "", "an https address that is told when somebody signs out")
-	c.Flags().StringVar(&alg, "id-token-alg", "", "sign its id tokens with ES256 or RS256; without it as oauth.algorithm says")
+	c.Flags().StringVar(&alg, "id-token-alg", "", "sign its id tokens with ES256 or RS256; without it RS256, which every program can read")
 	a.liveFlag(c, "service-account", people, "address")
 	complete(c, "id-token-alg", "ES256", "RS256")
 	complete(c, "scope", scopeWordsOfClients...)
@@ -197,7 +197,7 @@ func endedWords(n int) string {
 
 func (a *app) clientLimit() *cobra.Command {
 	var none bool
-	c := verb("limit ID|NAME [SCOPE…]", "Let a program have these scopes only, from its next token on", cobra.MinimumNArgs(1), func(cmd *cobra.Command, args []string) error {
+	c := verb("limit ID|NAME [SCOPE…]", "Let a program have these scopes only, or any again", cobra.MinimumNArgs(1), func(cmd *cobra.Command, args []string) error {
 		scopes := slices.DeleteFunc(strings.FieldsFunc(strings.Join(args[1:], " "), func(r rune) bool { return r == ' ' || r == ',' }), func(s string) bool { return s == "" })
 		if none == (len(scopes) > 0) {
 			return misused(cmd, "say either scopes, such as imap smtp, or --none to lift the limit")
@@ -206,8 +206,16 @@ func (a *app) clientLimit() *cobra.Command {
 		if none {
 			said = "lifted the limit of"
 		}
-		return a.clientDo(cmd.Context(), http.MethodPatch, path(clients, args[0]), map[string]string{"limit": strings.Join(scopes, " ")}, said)
+		if err := a.clientDo(cmd.Context(), http.MethodPatch, path(clients, args[0]), map[string]string{"limit": strings.Join(scopes, " ")}, said); err != nil {
+			return err
+		}
+		if !none && !slices.Contains(scopes, "offline_access") {
+			a.note("without offline_access it is given no refresh token: people sign in anew whenever a token has run out")
+		}
+		return nil
 	})
+	c.Long = `Let a program have these scopes only. What it was granted beyond them ends at once; it
+asks for less at its next sign-in.`
 	c.Flags().BoolVar(&none, "none", false, "lift the limit")
 	c.ValidArgsFunction = a.names(clients, "id")
 	return c

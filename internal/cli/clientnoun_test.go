@@ -129,6 +129,7 @@ func TestProgramsOnTheCommandLine(t *testing.T) {
 	c.want(exitUsage, `--scope: there is no scope "imapp"`, "client", "add", "Bad", "--redirect", "http://127.0.0.1/", "--scope", "imapp")
 	c.want(exitUsage, `NAME: Webmail is called that already`, "client", "add", "web mail", "--redirect", "http://127.0.0.1/")
 	c.want(exitOK, `limited Webmail`, "client", "limit", made[1], "imap", "offline_access")
+	c.want(exitOK, `limited Webmail.*note: without offline_access`, "client", "limit", made[1], "imap,smtp")
 	c.want(exitOK, `lifted the limit of Webmail`, "client", "limit", made[1], "--none")
 	c.want(exitUsage, `either scopes`, "client", "limit", made[1])
 	c.want(exitUsage, `either scopes`, "client", "limit", made[1], "imap", "--none")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base32"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -120,26 +121,60 @@ func (r *Registry) Allow(ctx context.Context, who store.Actor, reason, id string
 	return r.judge(ctx, who, reason, id, "allow", func(_ *store.Tx, c *Client) error { c.State = Allowed; return nil })
 }
 
-// Forbid refuses a client from now on and ends what it was granted.
-func (r *Registry) Forbid(ctx context.Context, who store.Actor, reason, id string) (Client, error) {
-	return r.judge(ctx, who, reason, id, "forbid", func(tx *store.Tx, c *Client) error {
+// Forbid refuses a client from now on, ends what it was granted, and says how
+// many grants that were.
+func (r *Registry) Forbid(ctx context.Context, who store.Actor, reason, id string) (c Client, ended int, err error) {
+	c, err = r.judge(ctx, who, reason, id, "forbid", func(tx *store.Tx, c *Client) (err error) {
 		c.State = Forbidden
-		return endGrants(tx, id, "the program was forbidden")
+		ended, err = endGrants(tx, id, "the program was forbidden", func(*store.Grant) bool { return true })
+		return err
 	})
-}
-
-// endGrants ends what a client was granted, and the sessions that hang on it.
-func endGrants(tx *store.Tx, client, reason string) error {
-	ids, err := tx.OpenGrants("", client, "")
-	if err == nil {
-		_, err = tx.EndGrants(ids, time.Now(), reason)
-	}
-	return err
+	return c, ended, err
 }
 
 // Restrict lets a client have no more than some scopes; none lifts the limit.
-func (r *Registry) Restrict(ctx context.Context, who store.Actor, reason, id string, limit scope.Set) (Client, error) {
-	return r.judge(ctx, who, reason, id, "limit", func(_ *store.Tx, c *Client) error { c.Limit = limit; return nil })
+// Grants of more than that end, so that the program asks for others.
+func (r *Registry) Restrict(ctx context.Context, who store.Actor, reason, id string, limit scope.Set) (c Client, ended int, err error) {
+	c, err = r.judge(ctx, who, reason, id, "limit", func(tx *store.Tx, c *Client) (err error) {
+		if c.Limit = limit; limit.Empty() {
+			return nil
+		}
+		ended, err = endGrants(tx, id, "the program was limited to "+limit.String(), func(g *store.Grant) bool { return !within(g, limit) })
+		return err
+	})
+	return c, ended, err
+}
+
+// within says that a grant is of no more than a limit. One that cannot be read is not.
+func within(g *store.Grant, limit scope.Set) bool {
+	var facts struct {
+		Scope string `json:"scope"`
+	}
+	if json.Unmarshal(g.Facts, &facts) != nil {
+		return false
+	}
+	granted, err := scope.Parse(facts.Scope)
+	return err == nil && granted.Within(limit)
+}
+
+// endGrants ends some of what a client was granted, and the sessions that hang on it.
+func endGrants(tx *store.Tx, client, reason string, which func(*store.Grant) bool) (int, error) {
+	ids, err := tx.OpenGrants("", client, "")
+	if err != nil {
+		return 0, err
+	}
+	var ending []string
+	for _, id := range ids {
+		g, err := tx.Grant(id)
+		if err != nil {
+			return 0, err
+		}
+		if which(&g) {
+			ending = append(ending, id)
+		}
+	}
+	ended, err := tx.EndGrants(ending, time.Now(), reason)
+	return len(ended), err
 }
 
 // Rename gives a client another name, which people read from then on.
@@ -160,19 +195,21 @@ func (r *Registry) Rename(ctx context.Context, who store.Actor, reason, id, name
 	})
 }
 
-// Remove forgets a client and ends what it was granted.
-func (r *Registry) Remove(ctx context.Context, who store.Actor, reason, id string) (Client, error) {
-	was, _ := r.Find(id)
-	_, err := r.change(ctx, who, reason, id, func(tx *store.Tx, c *Client) error {
+// Remove forgets a client, ends what it was granted, and says how many grants
+// that were.
+func (r *Registry) Remove(ctx context.Context, who store.Actor, reason, id string) (was Client, ended int, err error) {
+	was, _ = r.Find(id)
+	_, err = r.change(ctx, who, reason, id, func(tx *store.Tx, c *Client) (err error) {
 		if c.Kind == Builtin {
 			return &Fault{"", "a program that comes with the server cannot be removed; it can be forbidden"}
 		}
 		if err := tx.DeleteClient(id); err != nil {
 			return err
 		}
-		return endGrants(tx, id, "the program was removed")
+		ended, err = endGrants(tx, id, "the program was removed", func(*store.Grant) bool { return true })
+		return err
 	})
-	return was, err
+	return was, ended, err
 }
 
 // judge changes what can be changed of a client.

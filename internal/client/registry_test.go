@@ -85,7 +85,7 @@ func (h *house) find(id string) Client {
 }
 
 // grant keeps a live grant of a client.
-func (h *house) grant(id, client string) {
+func (h *house) grant(id, client string, scopes ...string) {
 	h.t.Helper()
 	mary := store.Person{Address: "mary@example.org", Origin: "local", SecretKind: store.SecretBackend}
 	err := h.Store.Change(h.t.Context(), store.System, "", func(tx *store.Tx) error { return tx.AddPerson(&mary) })
@@ -95,7 +95,7 @@ func (h *house) grant(id, client string) {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	g := store.Grant{ID: id, Person: mary.ID, Client: client, Facts: []byte("{}"), Seed: []byte{1}, Created: time.Now(), Live: time.Now()}
+	g := store.Grant{ID: id, Person: mary.ID, Client: client, Facts: fmt.Appendf(nil, `{"scope":%q}`, strings.Join(scopes, " ")), Seed: []byte{1}, Created: time.Now(), Live: time.Now()}
 	if err := h.Store.Write(h.t.Context(), func(tx *store.Tx) error { return tx.AddGrant(&g) }); err != nil {
 		h.t.Fatal(err)
 	}
@@ -247,7 +247,7 @@ func TestNamesThatAreTaken(t *testing.T) {
 			if err != nil || allowed.Imitates() || !allowed.Verified() {
 				t.Errorf("%q allowed: %+v, %v", name, allowed, err)
 			}
-			if _, err := h.Remove(t.Context(), anna, "", c.ID); err != nil {
+			if _, _, err := h.Remove(t.Context(), anna, "", c.ID); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -432,7 +432,7 @@ func TestWhoMayBringPrograms(t *testing.T) {
 	h.grant("of a program", Mail)
 	h.grant("of another", Thunderbird)
 	for _, id := range []string{stranger.ID, Mail} {
-		if _, err := h.Forbid(t.Context(), anna, "", id); err != nil || !forbidden(id) {
+		if _, _, err := h.Forbid(t.Context(), anna, "", id); err != nil || !forbidden(id) {
 			t.Errorf("%s forbidden: %v", id, err)
 		}
 	}
@@ -459,7 +459,8 @@ func TestForbiddingIsOneTransaction(t *testing.T) {
 	away := errors.New("away")
 	_, err := h.judge(t.Context(), anna, "", c.ID, "forbid", func(tx *store.Tx, c *Client) error {
 		c.State = Forbidden
-		return errors.Join(endGrants(tx, c.ID, ""), away)
+		_, err := endGrants(tx, c.ID, "", func(*store.Grant) bool { return true })
+		return errors.Join(err, away)
 	})
 	if !errors.Is(err, away) || h.ended("its grant") || h.May(h.find(c.ID)) != nil {
 		t.Errorf("half of it was done: %v", err)
@@ -470,13 +471,13 @@ func TestAdministratorsJudgeClients(t *testing.T) {
 	h := open(t, nil)
 	limit, _ := scope.Parse("imap offline_access")
 	c := h.register(program("Mailtemi"))
-	if got, err := h.Restrict(t.Context(), anna, "", c.ID, limit); err != nil || got.Limit != limit {
+	if got, _, err := h.Restrict(t.Context(), anna, "", c.ID, limit); err != nil || got.Limit != limit {
 		t.Errorf("limited: %+v, %v", got, err)
 	}
 	if got, err := h.Rename(t.Context(), anna, "", c.ID, " Mailtemi for iOS "); err != nil || got.Name != "Mailtemi for iOS" {
 		t.Errorf("renamed: %+v, %v", got, err)
 	}
-	if _, err := h.Restrict(t.Context(), anna, "", Thunderbird, limit); err != nil {
+	if _, _, err := h.Restrict(t.Context(), anna, "", Thunderbird, limit); err != nil {
 		t.Error(err)
 	}
 	h.restart(nil)
@@ -493,16 +494,16 @@ func TestAdministratorsJudgeClients(t *testing.T) {
 	if _, err := h.Rename(t.Context(), anna, "", c.ID, "<b>"); !errors.As(err, &fault) {
 		t.Errorf("renamed to markup: %v", err)
 	}
-	if _, err := h.Remove(t.Context(), anna, "", Mail); !errors.As(err, &fault) {
+	if _, _, err := h.Remove(t.Context(), anna, "", Mail); !errors.As(err, &fault) {
 		t.Errorf("removed what is built in: %v", err)
 	}
-	for _, err := range []error{second(h.Allow(t.Context(), anna, "", "x")), second(h.Forbid(t.Context(), anna, "", "x")), second(h.Remove(t.Context(), anna, "", "x")), second(h.Restrict(t.Context(), anna, "", "x", limit))} {
+	for _, err := range []error{failed(h.Forbid(t.Context(), anna, "", "x")), failed(h.Remove(t.Context(), anna, "", "x")), failed(h.Restrict(t.Context(), anna, "", "x", limit))} {
 		if !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("of one that is not there: %v", err)
 		}
 	}
 	h.grant("its grant", c.ID)
-	if _, err := h.Remove(t.Context(), anna, "", c.ID); err != nil {
+	if _, _, err := h.Remove(t.Context(), anna, "", c.ID); err != nil {
 		t.Fatal(err)
 	}
 	if _, there := h.Find(c.ID); there || !h.ended("its grant") {
@@ -521,7 +522,29 @@ func TestAdministratorsJudgeClients(t *testing.T) {
 	}
 }
 
-func second(_ Client, err error) error { return err }
+// What a program holds beyond its limit ends with the limit's beginning.
+func TestALimitEndsWhatGoesBeyondIt(t *testing.T) {
+	h := open(t, nil)
+	h.grant("as much", Mail, "imap")
+	h.grant("more", Mail, "imap smtp")
+	h.grant("for longer", Mail, "imap offline_access")
+	h.grant("in other words", Mail, "https://outlook.office.com/IMAP.AccessAsUser.All")
+	h.grant("of another program", Token, "mail")
+	limit, _ := scope.Parse("imap")
+	if _, n, err := h.Restrict(t.Context(), anna, "", Mail, limit); err != nil || n != 2 {
+		t.Errorf("%d ended, %v", n, err)
+	}
+	for id, ended := range map[string]bool{"as much": false, "more": true, "for longer": true, "in other words": false, "of another program": false} {
+		if h.ended(id) != ended {
+			t.Errorf("the grant of %s ended: %v", id, !ended)
+		}
+	}
+	if _, n, err := h.Restrict(t.Context(), anna, "", Mail, scope.Set{}); err != nil || n != 0 || h.ended("as much") {
+		t.Errorf("lifting the limit ended %d, %v", n, err)
+	}
+}
+
+func failed(_ Client, _ int, err error) error { return err }
 
 func TestSecretsOfConfidentialClients(t *testing.T) {
 	h := open(t, nil)
@@ -556,7 +579,7 @@ func TestSecretsOfConfidentialClients(t *testing.T) {
 	check()
 	h.restart(nil)
 	check()
-	if _, err := h.Remove(t.Context(), anna, "", c.ID); err != nil || h.Authenticate(c.ID, shown) {
+	if _, _, err := h.Remove(t.Context(), anna, "", c.ID); err != nil || h.Authenticate(c.ID, shown) {
 		t.Errorf("a removed one's secret is right: %v", err)
 	}
 	rows, err := h.Store.Audits(t.Context(), store.AuditFilter{})
