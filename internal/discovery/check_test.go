@@ -168,6 +168,29 @@ func TestACheckFindsWhatIsWrong(t *testing.T) {
 	}
 }
 
+// The domain's own server knows its zone and refuses to speak of ours.
+func TestAServerOfOneZone(t *testing.T) {
+	s := whole()
+	want := s.Records("xn--bcher-kva.example")
+	z := newZone(t, Zone(want))
+	r := serveDNS(t, dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
+		if !dns.IsSubDomain("xn--bcher-kva.example.", q.Question[0].Name) {
+			_ = w.WriteMsg(new(dns.Msg).SetRcode(q, dns.RcodeRefused))
+			return
+		}
+		z.ServeDNS(w, q)
+	}))
+	all, err := Check(t.Context(), r, want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range all {
+		if c.Verdict != OK {
+			t.Errorf("%s is %s: %v %s", c.Name, c.Verdict, c.Found, c.Note)
+		}
+	}
+}
+
 func aliases(n int) string {
 	var b strings.Builder
 	for i := range n {

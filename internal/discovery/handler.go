@@ -155,6 +155,7 @@ func give(w http.ResponseWriter, kind string, body []byte) {
 func tell(w http.ResponseWriter, status int, kind string, body []byte) {
 	w.Header().Set("Content-Type", kind)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'")
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a write error is the client's going away
 }
