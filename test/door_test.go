@@ -47,6 +47,8 @@ type doorOptions struct {
 	State string
 	// Portal says that browsers come to it: its public address has the port.
 	Portal bool
+	// Hostname is what programs are told; empty: mail.test.
+	Hostname string
 	// Only, if given, is all of the configuration but state and admin.
 	Only string
 	// Descriptors limits them (ulimit -n); 0: as they are.
@@ -79,7 +81,7 @@ type door struct {
 var configTemplate = template.Must(template.New("portreeve.yaml").Parse(`{{if .Options.Only}}{{.Options.Only}}{{else}}
 public_url: https://localhost{{if .Options.Portal}}:{{.Port}}{{end}}
 default_domain: example.org
-hostname: mail.test
+hostname: {{or .Options.Hostname "mail.test"}}
 help_url: https://door.test
 tls: [{certificate: {{.Dir}}/server.pem, key: {{.Dir}}/server.key}]
 listeners:
