@@ -25,7 +25,9 @@ const (
 	devicePatience = time.Second // by which a program's clock may run ahead of its pace
 
 	devicesPerNetwork = 16
-	devicesMost       = 8192 // about 1 kB each; the oldest makes room
+	devicesMost       = 8192 // about 2 kB each; the oldest makes room
+	agentMost         = 256  // bytes of what a program says of itself
+	resourcesMost     = 2048 // bytes of what it names
 
 	// userLetters are what user codes are made of: consonants, so that they
 	// spell nothing (RFC 8628, section 6.1). Eight of them are 34 bits.
@@ -83,6 +85,10 @@ func (s *Service) StartDevice(_ context.Context, q DeviceRequest) (Device, error
 	if q.Client == "" || !q.From.IsValid() {
 		return Device{}, errors.New("a device's request needs a client and an address")
 	}
+	if size := len(strings.Join(q.Resource, " ")) + len(q.Client) + len(q.ClientName); size > resourcesMost {
+		return Device{}, fmt.Errorf("a device's request of %d bytes", size)
+	}
+	q.Agent = strings.ToValidUTF8(q.Agent[:min(len(q.Agent), agentMost)], "")
 	now := time.Now()
 	code, hash := newSecret(deviceMark)
 	if q.At.IsZero() {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/portreeve/portreeve/internal/grant"
 	"github.com/portreeve/portreeve/internal/policy"
@@ -211,5 +212,33 @@ func TestStrangersCannotFillTheRoomForDevices(t *testing.T) {
 		if err := ask(home); err != nil {
 			t.Error(err)
 		}
+		long := grant.DeviceRequest{Client: "mutt", Scope: scopes(t, "imap"), From: home, Agent: strings.Repeat("ä", 1<<20)}
+		d, err := h.StartDevice(t.Context(), long)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if q, ok := h.Device(d.UserCode); !ok || len(q.Agent) > 256 || !utf8.ValidString(q.Agent) {
+			t.Errorf("%d bytes of a program's name are kept", len(q.Agent))
+		}
+		long.Resource = []string{strings.Repeat("x", 1<<20)}
+		if _, err := h.StartDevice(t.Context(), long); err == nil {
+			t.Error("a megabyte is kept for a stranger")
+		}
 	})
+}
+
+// Strangers of many networks push out nobody but the oldest, and take no more room.
+func TestTheRoomForDevicesIsBounded(t *testing.T) {
+	h := newHouse(t, grant.Options{})
+	first := h.device(home)
+	second := h.device(home)
+	for i := range 8191 {
+		h.device(netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 1}))
+	}
+	if _, ok := h.Device(first.UserCode); ok {
+		t.Error("the room is not bounded")
+	}
+	if _, ok := h.Device(second.UserCode); !ok {
+		t.Error("more than the oldest made room")
+	}
 }
