@@ -8,7 +8,6 @@ import (
 	"github.com/portreeve/portreeve/internal/directory"
 	"github.com/portreeve/portreeve/internal/grant"
 	"github.com/portreeve/portreeve/internal/protocol"
-	"github.com/portreeve/portreeve/internal/scope"
 	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/token"
 )
@@ -25,7 +24,7 @@ func (v *Verifier) own(ctx context.Context, q *claim, claims *token.Claims) (sig
 	if v.Grants == nil {
 		return signin.Principal{}, refuse(signin.TokenInvalid, "no tokens are issued here")
 	}
-	if asked, err := scope.Parse(claims.Scope); err != nil || !asked.Covers(q.attempt.Protocol) {
+	if !claims.Scopes.Covers(q.attempt.Protocol) {
 		return signin.Principal{}, refuse(signin.ScopeMissing, "the token's scopes are %.200q", claims.Scope)
 	}
 	st, err := v.Grants.Standing(claims.Grant, q.attempt.Protocol, q.attempt.Client.Addr())
