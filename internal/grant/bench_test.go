@@ -8,6 +8,7 @@ import (
 
 	"github.com/portreeve/portreeve/internal/grant"
 	"github.com/portreeve/portreeve/internal/protocol"
+	"github.com/portreeve/portreeve/internal/token"
 )
 
 // BenchmarkStanding is what a sign-in with a token pays for the grant's word:
@@ -21,6 +22,42 @@ func BenchmarkStanding(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkBearer is what the door pays for a token of ours: the first time it
+// sees it, and ever after, when the grant still has the word.
+func BenchmarkBearer(b *testing.B) {
+	h := newHouse(b, grant.Options{})
+	g, _ := h.begun()
+	text, _, err := h.Access(g, grant.AccessFor{ClientID: program})
+	if err != nil {
+		b.Fatal(err)
+	}
+	bearer, ctx := []byte(text), context.Background()
+	open := func(door *token.Own) {
+		c, err := door.Verify(ctx, bearer)
+		if err != nil || !c.Scopes.Covers(protocol.IMAP) {
+			b.Fatal(err)
+		}
+		if _, err := h.Standing(c.Grant, protocol.IMAP, home); err != nil {
+			b.Fatal(err)
+		}
+	}
+	seen := token.NewOwn(issuer, issuer+"/mail", keys)
+	b.Run("seen", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			open(seen)
+		}
+	})
+	b.Run("cold", func(b *testing.B) {
+		for b.Loop() {
+			b.StopTimer()
+			fresh := token.NewOwn(issuer, issuer+"/mail", keys)
+			b.StartTimer()
+			open(fresh)
+		}
+	})
 }
 
 // BenchmarkRefresh is how many refreshes a second SQLite makes durable, without
