@@ -233,7 +233,7 @@ func TestAForgedOrOldRequestLeadsNowhere(t *testing.T) {
 }
 
 func forbid(w *world, t testing.TB, id string) error {
-	_, err := w.clients.Forbid(t.Context(), store.System, "", id)
+	_, _, err := w.clients.Forbid(t.Context(), store.System, "", id)
 	return err
 }
 
@@ -568,6 +568,33 @@ func TestConnectedProgramsAreShownAndEnded(t *testing.T) {
 	b.submit("/programs/forget").contains(t, "Taken back")
 	if len(w.grants.Of(leela)) != 0 || w.grants.Consented(leela, client.Thunderbird, scopes(t, "imap")) {
 		t.Error("it is not forgotten")
+	}
+}
+
+// What a thief of a password had connected ends with the sign-in that its owner
+// says was not theirs.
+func TestWhatAThiefConnectedEndsWithTheirSignIn(t *testing.T) {
+	w := newWorld(t)
+	thief, owner := w.browser(t), w.browser(t)
+	thief.from = "198.51.100.66"
+	owner.signIn("leela", right)
+	owner.get(w.asks(t))
+	kept := w.redeemed(t, client.Thunderbird, owner.post("/connect/allow").to(t), back)
+	thief.signIn("leela", right)
+	taken := w.redeemed(t, client.Thunderbird, thief.send("GET", w.asks(t), nil, nil).to(t), back)
+	owner.get("/signins")
+	events, _, err := w.store.Events(t.Context(), store.EventFilter{User: leela}, store.Cursor{}, 10)
+	must(t, err)
+	for _, e := range events {
+		if e.Facts.Protocol == protocol.Portal && e.Facts.Addr.String() == thief.from {
+			owner.submit("/signins/not-me", "reference", string(e.ID.Reference())).contains(t, "It is closed")
+		}
+	}
+	if _, lives := w.grants.ByID(taken.ID); lives {
+		t.Error("the thief's program is connected")
+	}
+	if _, lives := w.grants.ByID(kept.ID); !lives {
+		t.Error("the owner's program is not")
 	}
 }
 

@@ -1,12 +1,15 @@
 package portal
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
 
 	"github.com/portreeve/portreeve/internal/grant"
 	"github.com/portreeve/portreeve/internal/policy"
+	"github.com/portreeve/portreeve/internal/signin"
 )
 
 // connectedRow is a program that has tokens of ours.
@@ -82,11 +85,28 @@ func (c *call) disconnect() {
 		c.showPrograms(http.StatusNotFound, c.page.T("programs.gone"))
 		return
 	}
-	if err := c.OAuth.Grants.End(c.ctx(), c.actor(), id, "disconnected by the person"); err != nil {
+	if err := c.OAuth.Grants.End(c.ctx(), c.actor(), id, "disconnected by the person"); err != nil && !errors.Is(err, grant.ErrUnknown) {
 		c.trouble("disconnecting a program", err)
 		return
 	}
 	c.done("/programs", "programs.disconnected")
+}
+
+// endConnected ends what programs were given in the course of a sign-in that was
+// not the person's.
+func (c *call) endConnected(e *signin.Event) error {
+	if c.OAuth == nil {
+		return nil
+	}
+	for _, g := range c.OAuth.Grants.Of(c.visit.person()) {
+		if g.Correlation != e.Correlation && grant.Prefix+g.ID != e.Grant {
+			continue
+		}
+		if err := c.OAuth.Grants.End(c.ctx(), c.actor(), g.ID, "the person says that a sign-in was not theirs"); err != nil && !errors.Is(err, grant.ErrUnknown) {
+			return fmt.Errorf("ending what a program was given: %w", err)
+		}
+	}
+	return nil
 }
 
 // forgetProgram takes back a yes, and all that the program has by it.

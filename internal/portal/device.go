@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"errors"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -119,11 +120,14 @@ func (c *call) allowDevice() {
 	case out.Allowed():
 		g := c.granted(&d.program, d.Scope, id)
 		g.Resource, g.Kind, g.Flow, g.Network = d.Resource, grant.KindDevice, asked.Principal.Flow, grant.Near(d.From)
-		if err := c.OAuth.Grants.ApproveDevice(c.ctx(), d.code, g); err != nil {
+		switch err := c.OAuth.Grants.ApproveDevice(c.ctx(), d.code, g); {
+		case errors.Is(err, grant.ErrUnknown): // it ran out meanwhile, or was answered
+			c.askCode(http.StatusNotFound, "", c.page.T("device.unknown"))
+		case err != nil:
 			c.trouble("approving a program's code", err)
-			return
+		default:
+			c.done("/programs", "device.allowed", d.name)
 		}
-		c.done("/programs", "device.allowed", d.name)
 	case out.Verdict.Effect == policy.Interrupt && factorHelps(out.Code):
 		c.proveMore(&out, onward{Path: devicePath(d.code), Program: d.name, At: d.At})
 	default:

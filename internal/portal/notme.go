@@ -77,6 +77,9 @@ func (c *call) takeBack(e *signin.Event, d *notMePage) error {
 	if err := c.revokeGrant(e, d); err != nil {
 		return err
 	}
+	if err := c.endConnected(e); err != nil {
+		return err
+	}
 	network := lockout.NetworkOf(e.Facts.Addr)
 	deny, err := c.deniable(network)
 	if err != nil {

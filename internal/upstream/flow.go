@@ -26,7 +26,7 @@ const (
 	leeway     = time.Minute      // clocks differ
 	maxHint    = 254              // bytes of an address, RFC 5321
 	maxCode    = 4 << 10          // bytes; Entra's have about 1,200
-	maxReturn  = 512              // bytes
+	maxReturn  = 2500             // bytes: a program's sealed request has some 900, and browsers keep no cookie of more than 4,096
 	flowSeal   = "browser sign-in at a provider"
 	randomSize = 32 // bytes of a state and of a nonce
 )

@@ -347,7 +347,7 @@ func TestWhatTheBrowserCarriesRunsOutAndCannotBeMade(t *testing.T) {
 func TestNobodyIsSentElsewhereAfterwards(t *testing.T) {
 	for path, ok := range map[string]bool{"/": true, "/programs?x=1#y": true, "/r/7K4Q": true,
 		"": false, "programs": false, "//evil.example": false, "/\\evil.example": false, "https://evil.example/": false, "/a\\b": false,
-		"/\tevil": false, "/\n/evil.example": false, "\\\\evil.example": false, "javascript:alert(1)": false, "/%zz": false, "/" + strings.Repeat("a", 600): false} {
+		"/\tevil": false, "/\n/evil.example": false, "\\\\evil.example": false, "javascript:alert(1)": false, "/%zz": false, "/" + strings.Repeat("a", 3000): false} {
 		if got := ownPath(path); (got == path && path != "") != ok {
 			t.Errorf("%q comes back as %q", path, got)
 		}
@@ -356,6 +356,14 @@ func TestNobodyIsSentElsewhereAfterwards(t *testing.T) {
 	_, body := get(t, browser(t), o.start("provider=corp&return="+url.QueryEscape("//evil.example/")))
 	if a, _ := o.last(); body != "came" || a.Return != "" {
 		t.Errorf("%q: sent on to %q", body, a.Return)
+	}
+	long := "/connect?request=" + strings.Repeat("a", maxReturn-len("/connect?request=")) // a program's request, in a cookie that browsers keep
+	_, body = get(t, browser(t), o.start("provider=corp&return="+url.QueryEscape(long)))
+	if a, _ := o.last(); body != "came" || a.Return != long {
+		t.Errorf("%q: sent on to %d bytes of %d", body, len(a.Return), len(long))
+	}
+	if _, state, err := o.Begin(t.Context(), "corp", "", BeginOptions{Return: long}); err != nil || len(state) > 4000 {
+		t.Errorf("a cookie of %d bytes: %v", len(state), err)
 	}
 }
 
