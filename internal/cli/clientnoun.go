@@ -148,7 +148,9 @@ func (a *app) showClient(w io.Writer, f map[string]any) {
 	if text(f["account"]) != "" && text(f["accountAddress"]) == "" {
 		s.line("Signs in as", "nobody: the person was deleted")
 	}
-	s.line("Says it is of", text(f["uri"]))
+	if uri := text(f["uri"]); uri != "" {
+		s.line("Its page", uri+", as it says")
+	}
 	s.line("Software", strings.TrimSpace(text(f["softwareId"])+" "+text(f["softwareVersion"])))
 	s.line("Id tokens", text(f["idTokenAlg"]))
 	s.line("Made", o.time(text(f["created"])))

@@ -148,7 +148,7 @@ func TestStrangersProgramsOnTheCommandLine(t *testing.T) {
 		}
 	}
 	c.want(exitOK, `reg-\w+\tLtt.rs\tregistered\tunverified, refused\t\t0\t\t2001:db8::/48`, "client", "list")
-	c.want(exitOK, `registered itself, from 2001:db8::/48.*Says it is of +ltt.rs`, "client", "show", "ltt.rs")
+	c.want(exitOK, `registered itself, from 2001:db8::/48.*Its page +ltt.rs, as it says`, "client", "show", "ltt.rs")
 	c.want(exitUsage, `2 programs are called "Thunderbird"`, "client", "allow", "Thunderbird")
 	c.want(exitOK, `allowed Ltt.rs`, "client", "allow", "ltt.rs")
 	c.want(exitOK, `\tverified\t`, "client", "list", "--state", "allowed")
