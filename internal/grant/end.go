@@ -34,6 +34,15 @@ func (s *Service) End(ctx context.Context, who store.Actor, id, reason string) e
 	return err
 }
 
+// ByProgram is why a grant ended that its program gave back.
+const ByProgram = "revoked by the program"
+
+// Dismissed is when a grant that a person gave a client was last ended by
+// somebody or something else than that program; zero: none was of late.
+func (s *Service) Dismissed(ctx context.Context, person, client string) (time.Time, error) {
+	return s.Store.LastEnd(ctx, person, client, ByProgram)
+}
+
 // EndClient ends the grants of a client that is forbidden or removed, and says how many.
 func (s *Service) EndClient(ctx context.Context, who store.Actor, client, reason string) (int, error) {
 	ended, err := s.end(ctx, who, reason, func(tx *store.Tx) ([]string, error) { return tx.OpenGrants("", client, "") })

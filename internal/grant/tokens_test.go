@@ -374,3 +374,41 @@ func TestNothingSecretIsStored(t *testing.T) {
 		t.Error("a token made without the master key is good")
 	}
 }
+
+// Who ended what and why is in the audit, also when it was the program itself,
+// and nothing there helps to make a token.
+func TestTheAuditSaysWhoEndedWhat(t *testing.T) {
+	h := newHouse(t, grant.Options{})
+	g, _ := h.begun()
+	if err := h.End(t.Context(), store.Actor{UID: 1000, Name: "root"}, g.ID, "lost telephone"); err != nil {
+		t.Fatal(err)
+	}
+	stolen, text := h.begun()
+	for range 2 {
+		if _, err := h.refresh(text, home); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := h.refresh(text, away); err == nil {
+		t.Fatal("a thief was let in")
+	}
+	rows, err := h.store.Audits(t.Context(), store.AuditFilter{Kind: "grant"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := map[string]store.Audit{}
+	for _, row := range rows {
+		said[row.Object] = row
+	}
+	if a := said[g.ID]; len(rows) != 2 || a.Actor.Name != "root" || a.Reason != "lost telephone" || a.Action != "end" || a.Name != program {
+		t.Errorf("%d rows, %+v", len(rows), a)
+	}
+	if a := said[stolen.ID]; a.Actor != store.System || !strings.Contains(a.Reason, grant.Near(away).String()) {
+		t.Errorf("%+v", a)
+	}
+	for _, row := range rows {
+		if s := strings.ToLower(string(row.Before) + string(row.After)); strings.Contains(s, "seed") || strings.Contains(s, "generation") {
+			t.Errorf("the audit holds what tokens are made of: %s", s)
+		}
+	}
+}
