@@ -86,7 +86,7 @@ func TestNobodyIsSentToAnAddressThatIsNotTheProgramsOwn(t *testing.T) {
 			t.Errorf("%s: what was sent is shown: %s", name, a.body)
 		}
 	}
-	if _, err := w.clients.Forbid(t.Context(), store.System, "", web.ID); err != nil {
+	if _, _, err := w.clients.Forbid(t.Context(), store.System, "", web.ID); err != nil {
 		t.Fatal(err)
 	}
 	if a := w.authorize(asking("client_id", web.ID, "redirect_uri", "https://wiki.example.org/callback")); a.StatusCode != http.StatusBadRequest || a.Header.Get("Location") != "" {
@@ -260,7 +260,7 @@ func TestErrorsArePostedWhereThatIsAskedFor(t *testing.T) {
 func TestLimitOfAProgramIsGranted(t *testing.T) {
 	w := newWorld(t)
 	limit := w.connect(asking("scope", "imap")).Scope
-	if _, err := w.clients.Restrict(t.Context(), store.System, "", client.Mail, limit); err != nil {
+	if _, _, err := w.clients.Restrict(t.Context(), store.System, "", client.Mail, limit); err != nil {
 		t.Fatal(err)
 	}
 	if q := w.connect(asking()); q.Scope.String() != "imap" {

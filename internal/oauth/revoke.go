@@ -31,7 +31,7 @@ func (s *Server) Revocation(ctx context.Context, r *op.ClientRequest[oidc.Revoca
 	case g.Client != c.ID:
 		return nil, refuse(grant.InvalidGrant, "The token is another program's.")
 	}
-	err = s.Grants.End(ctx, store.Actor{UID: -1, Name: g.Address}, g.ID, "revoked by the program")
+	err = s.Grants.End(ctx, store.Actor{UID: -1, Name: g.Address}, g.ID, grant.ByProgram)
 	if err != nil && !errors.Is(err, grant.ErrUnknown) {
 		return nil, s.wordedFault(ctx, request{&c, "revocation"}, err)
 	}

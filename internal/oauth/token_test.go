@@ -394,7 +394,7 @@ func TestProgramsAuthenticate(t *testing.T) {
 	if a := w.token("grant_type", "refresh_token", "client_id", client.Mail, "client_secret", "", "refresh_token", x.text("refresh_token")); a.StatusCode != http.StatusOK {
 		t.Errorf("an empty secret: %d %s", a.StatusCode, a.body)
 	}
-	must(t, func() error { _, err := w.clients.Forbid(t.Context(), store.System, "", c.ID); return err }())
+	must(t, func() error { _, _, err := w.clients.Forbid(t.Context(), store.System, "", c.ID); return err }())
 	if a := ask(values(), basic(c.ID, secret)); a.text("error") != unauthorizedClient {
 		t.Errorf("forbidden: %d %s", a.StatusCode, a.body)
 	}
