@@ -36,13 +36,21 @@ func (w *world) banner(s *screen, ready time.Duration) {
 	s.row("Ready", "after %.2f s", ready.Seconds())
 }
 
-// yours is what can be done after the story.
-func (w *world) yours(s *screen) {
+// yours is what can be done after the story, or without it.
+func (w *world) yours(s *screen, told bool) {
 	s.print("\n%s\n", s.paint("1", "Now yours"))
 	s.row("Connect", "IMAP %s without TLS, %s with TLS\nauthority: %s", w.plain, w.sealed, w.path("ca.pem"))
 	s.row("Try", "curl --url imap://%s -u zoidberg@%s:%s\ncurl --url imap://%s -u leela@%s:%s -v", w.plain, domain, password, w.plain, domain, password)
-	s.row("Look", "export PORTREEVE_SOCKET=%s\nportreeve signins list\nportreeve policy disable %q\nportreeve session list", w.socket(), retirePasswords)
-	s.row("Browse", "http://%s as fry@%s, with what this prints:\nportreeve pass issue fry@%s", w.public, domain, domain)
+	change := fmt.Sprintf("enable %q", retirePasswords)
+	if told {
+		change = `disable "A password alone opens nothing"`
+	}
+	s.row("Look", "export PORTREEVE_SOCKET=%s\nportreeve signins list\nportreeve policy %s\nportreeve session list", w.socket(), change)
+	if told {
+		s.row("Browse", "http://%s as amy@%s, with your app's codes;\nor have this ask for them, for programs of the terminal:\nportreeve token --server http://%s \\\n    --user amy@%s", w.public, domain, w.public, domain)
+	} else {
+		s.row("Browse", "http://%s as fry@%s, with what this prints:\nportreeve pass issue fry@%s", w.public, domain, domain)
+	}
 	if from, ok := overSSH(os.Getenv); ok {
 		s.row("From home", "ssh -L %d:%s -L %d:%s %s", w.plain.Port(), w.plain, w.sealed.Port(), w.sealed, from)
 	}

@@ -88,7 +88,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if o.Check || !o.Terminal && !o.NoStory {
 		return s.verdict(o.Check)
 	}
-	w.yours(s)
+	w.yours(s, !o.NoStory)
 	select {
 	case <-ctx.Done():
 		s.print("\n")
