@@ -34,6 +34,8 @@ type setupProgram struct {
 	needs []string // of imap, pop3, smtp
 	lines string   // template of setupFacts
 	after string   // what to know, for people
+	// noSTARTTLS programs speak TLS from the first byte alone.
+	noSTARTTLS bool
 }
 
 // setupPrograms: mechanisms are chosen so that a refusal's text is seen.
@@ -92,8 +94,8 @@ oauth2_client_id = ` + helperClient + `
 oauth2_client_secret =
 oauth2_access_token_eval = __import__("subprocess").check_output([{{.Pieces}}], text=True).strip()
 `, after: "Goes into ~/.offlineimaprc; an account of yours names it as remoterepository = portreeve. It asks for a token once in a run: have a timer run `offlineimap -o` rather than use autorefresh."},
-	{name: "getmail", needs: []string{"imap"}, lines: `[retriever]
-type = SimpleIMAP{{if .IMAP.TLS}}SSL{{end}}Retriever
+	{name: "getmail", needs: []string{"imap"}, noSTARTTLS: true, lines: `[retriever]
+type = SimpleIMAPSSLRetriever
 server = {{.IMAP.Host}}
 port = {{.IMAP.Port}}
 username = {{.User}}
@@ -101,8 +103,8 @@ use_xoauth2 = True
 password_command = ({{.Pieces}})
 {{if .CA}}ca_certs = {{.CA}}
 {{end}}`, after: "Goes into ~/.config/getmail/getmailrc above your [destination]."},
-	{name: "getmail-pop3", needs: []string{"pop3"}, lines: `[retriever]
-type = SimplePOP3{{if .POP3.TLS}}SSL{{end}}Retriever
+	{name: "getmail-pop3", needs: []string{"pop3"}, noSTARTTLS: true, lines: `[retriever]
+type = SimplePOP3SSLRetriever
 server = {{.POP3.Host}}
 port = {{.POP3.Port}}
 username = {{.User}}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -33,19 +34,24 @@ type mailServer struct {
 // String is host:port, as URLs have it.
 func (m mailServer) String() string { return net.JoinHostPort(m.Host, strconv.Itoa(m.Port)) }
 
-// Ports that speak STARTTLS, unless the server says otherwise.
-var starttlsPorts = []int{143, 110, 25, 587, 2525}
+// starttlsPorts speak STARTTLS, unless a scheme or the server says otherwise.
+var starttlsPorts = []int{143, 110, 25, 587}
 
-// typedServer reads host:port.
-func typedServer(flag, s string) (mailServer, error) {
-	host, port, err := net.SplitHostPort(s)
-	n, bad := strconv.ParseUint(port, 10, 16)
-	m := mailServer{Host: host, Port: int(n), TLS: true}
-	if err != nil || bad != nil || !m.plain() {
-		return m, usage("--%s takes host:port, not %q", flag, s)
+// typedServer reads host:port; a scheme says how it speaks TLS: imaps:// from
+// the first byte, imap:// by STARTTLS.
+func typedServer(kind, s string) (mailServer, error) {
+	scheme, address, schemed := strings.Cut(s, "://")
+	if !schemed {
+		address = s
 	}
-	for _, p := range starttlsPorts {
-		m.TLS = m.TLS && p != m.Port
+	host, port, err := net.SplitHostPort(strings.TrimSuffix(address, "/"))
+	n, bad := strconv.ParseUint(port, 10, 16)
+	m := mailServer{Host: host, Port: int(n)}
+	if err != nil || bad != nil || !m.plain() || schemed && scheme != kind && scheme != kind+"s" {
+		return m, usage("--%[1]s takes host:port, or %[1]s://host:port where it speaks STARTTLS, not %[2]q", kind, s)
+	}
+	if m.TLS = !slices.Contains(starttlsPorts, m.Port); schemed {
+		m.TLS = scheme == kind+"s"
 	}
 	return m, nil
 }
@@ -130,25 +136,23 @@ func (t *tokenCall) servers(ctx context.Context, k *kept, p setupProgram, typed 
 		case "smtp":
 			place, text = &f.SMTP, typed.SMTP
 		}
+		var err error
 		if text != "" {
-			m, err := typedServer(kind, text)
-			if err != nil {
-				return err
+			*place, err = typedServer(kind, text)
+		} else if said == nil {
+			said, err = k.autoconfig(ctx, t.user)
+		}
+		if err != nil {
+			return err
+		}
+		if found := false; text == "" {
+			if *place, found = said.find(kind); !found {
+				return &failure{exit: exitNotFound, what: fmt.Sprintf("%s names no %s server", k.Server, strings.ToUpper(kind)), next: "name it with --" + kind + " host:port"}
 			}
-			*place = m
-			continue
 		}
-		if said == nil {
-			var err error
-			if said, err = k.autoconfig(ctx, t.user); err != nil {
-				return err
-			}
+		if p.noSTARTTLS && !place.TLS {
+			return &failure{exit: exitFailed, what: fmt.Sprintf("%s knows no STARTTLS, which %s speaks", p.name, place), next: "name a port of TLS from the first byte with --" + kind + " host:port"}
 		}
-		m, ok := said.find(kind)
-		if !ok {
-			return &failure{exit: exitNotFound, what: fmt.Sprintf("%s names no %s server", k.Server, strings.ToUpper(kind)), next: "name it with --" + kind + " host:port"}
-		}
-		*place = m
 	}
 	return nil
 }

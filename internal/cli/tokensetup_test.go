@@ -39,7 +39,10 @@ func TestSetupTakesTheServersOwnNames(t *testing.T) {
 		!strings.Contains(out, "ssl_ca_certificates_file = '"+w.issuer.CA+"'") || errs != "" {
 		t.Errorf("exit %d, %q\n%s", exit, errs, out)
 	}
-	if exit, out, errs = w.call("--setup", "getmail", "--server", w.issuer.URL, "--ca", w.issuer.CA, "--imap", "localhost:143"); exit != exitOK || !strings.Contains(out, "SimpleIMAPRetriever\nserver = localhost\nport = 143\n") {
+	if exit, out, errs = w.call("--setup", "getmail", "--server", w.issuer.URL, "--ca", w.issuer.CA, "--imap", "localhost:1143"); exit != exitOK || !strings.Contains(out, "server = localhost\nport = 1143\n") {
+		t.Errorf("exit %d, %q\n%s", exit, errs, out)
+	}
+	if exit, out, errs = w.call("--setup", "getmail", "--imap", "localhost:143"); exit != exitFailed || !strings.Contains(errs, "STARTTLS") {
 		t.Errorf("exit %d, %q\n%s", exit, errs, out)
 	}
 	// Once somebody has signed in, the server is known.
@@ -61,6 +64,22 @@ func TestSetupTakesTheServersOwnNames(t *testing.T) {
 		}
 		if exit, out, _ := w.call("--setup", "mutt"); exit == exitOK && strings.ContainsAny(out, "`\x1b") || strings.Contains(out, "set x=") {
 			t.Errorf("%.60q: exit %d\n%s", hostile, exit, out)
+		}
+	}
+}
+
+func TestServersAreTyped(t *testing.T) {
+	for typed, want := range map[string]mailServer{
+		"mail.example.org:993": {"mail.example.org", 993, true}, "mail.example.org:143": {"mail.example.org", 143, false},
+		"imap://localhost:1": {"localhost", 1, false}, "imaps://localhost:143/": {"localhost", 143, true}, "[::1]:993": {"::1", 993, true},
+	} {
+		if got, err := typedServer("imap", typed); err != nil || got != want {
+			t.Errorf("%s: %+v, %v", typed, got, err)
+		}
+	}
+	for _, typed := range []string{"", "host", "host:", ":993", "host:0", "host:99999", "host:-1", "smtp://host:1", "imap://host", "ho st:1", "h'x:1", "h\nx:1", "imap://u@host:1"} {
+		if got, err := typedServer("imap", typed); err == nil {
+			t.Errorf("%q: %+v", typed, got)
 		}
 	}
 }
