@@ -30,11 +30,12 @@ const (
 type tokenHome struct {
 	*site
 	dir string
+	bus string // of their desktop; empty without one
 }
 
 func newTokenHome(t testing.TB, s *site) *tokenHome {
 	t.Helper()
-	h := &tokenHome{s, t.TempDir()}
+	h := &tokenHome{site: s, dir: t.TempDir()}
 	for _, folder := range []string{"Mail/mbsync", ".config/aerc", ".config/getmail"} {
 		check(t, os.MkdirAll(filepath.Join(h.dir, folder), 0o700))
 	}
@@ -47,12 +48,12 @@ func (h *tokenHome) environment(more ...string) []string {
 	for _, v := range environment() {
 		name, _, _ := strings.Cut(v, "=")
 		switch name {
-		case "DISPLAY", "WAYLAND_DISPLAY", "XDG_STATE_HOME", "XDG_CONFIG_HOME":
+		case "DISPLAY", "WAYLAND_DISPLAY", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "DBUS_SESSION_BUS_ADDRESS":
 		default:
 			all = append(all, v)
 		}
 	}
-	return append(append(all, "HOME="+h.dir), more...)
+	return append(append(all, "HOME="+h.dir, "DBUS_SESSION_BUS_ADDRESS="+h.bus), more...)
 }
 
 // token calls the helper as programs do.
@@ -69,6 +70,40 @@ func (h *tokenHome) token(t testing.TB, args ...string) (out, errs string, exit 
 		t.Errorf("portreeve token hung: %s", e.String())
 	}
 	return o.String(), e.String(), cmd.ProcessState.ExitCode()
+}
+
+// desktop starts a session's bus and GNOME's keyring on it, unlocked.
+func (h *tokenHome) desktop(t testing.TB) {
+	t.Helper()
+	h.bus = "unix:path=" + filepath.Join(shortDir(t), "bus")
+	for _, c := range [][]string{{"dbus-daemon", "--session", "--nofork", "--nopidfile", "--address=" + h.bus}, {"gnome-keyring-daemon", "--foreground", "--components=secrets", "--unlock"}} {
+		cmd := exec.CommandContext(t.Context(), c[0], c[1:]...)
+		cmd.Env, cmd.Stdin = h.environment("XDG_RUNTIME_DIR="+h.dir), strings.NewReader("of the keyring")
+		check(t, cmd.Start())
+		t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+		if path := strings.TrimPrefix(h.bus, "unix:path="); c[0] == "dbus-daemon" {
+			for end := time.Now().Add(doorStart); !answers(path); time.Sleep(pollTime) {
+				if time.Now().After(end) {
+					t.Fatal("there is no bus")
+				}
+			}
+		}
+	}
+	h.until(t, "the keyring does not answer", func() bool {
+		cmd := exec.CommandContext(t.Context(), "dbus-send", "--session", "--print-reply", "--dest=org.freedesktop.DBus", "/", "org.freedesktop.DBus.GetNameOwner", "string:org.freedesktop.secrets")
+		cmd.Env = h.environment()
+		return cmd.Run() == nil
+	})
+}
+
+// until waits for something.
+func (h *tokenHome) until(t testing.TB, what string, done func() bool) {
+	t.Helper()
+	for end := time.Now().Add(programTime); !done(); time.Sleep(pollTime) {
+		if time.Now().After(end) {
+			t.Fatal(what)
+		}
+	}
 }
 
 // lines are what --setup prints for a program.
@@ -212,9 +247,9 @@ func (h *tokenHome) signIn(t testing.TB, b *chromium, args ...string) (token str
 var userCode = regexp.MustCompile(`\b[A-Z0-9]{4}-[A-Z0-9]{4}\b`)
 
 // signInByDevice has them type a code in a browser.
-func (h *tokenHome) signInByDevice(t testing.TB, b *chromium) (token string) {
+func (h *tokenHome) signInByDevice(t testing.TB, b *chromium, args ...string) (token string) {
 	t.Helper()
-	p := h.start(t, "--login", "--device")
+	p := h.start(t, append(args, "--login", "--device")...)
 	p.until("no code is shown", func() bool { return userCode.MatchString(p.drawn()) && strings.Contains(p.drawn(), "▀") })
 	b.open("/device")
 	b.says("Sign in")
@@ -457,7 +492,12 @@ func TestProgramsOfTheTerminalSignInByToken(t *testing.T) {
 
 	s.oneRefresh(t, h)
 	first := h.current(t)
-	h.signInByDevice(t, s.browser(t))
+	old := h.withToken(t, first)
+	h.desktop(t)
+	h.signInByDevice(t, s.browser(t), "--keyring")
+	if raw, err := os.ReadFile(h.file()); err != nil || strings.Contains(string(raw), "refreshToken") {
+		t.Errorf("the keyring was to keep the tokens, and the file holds %s, %v", raw, err)
+	}
 	if _, ok := goIMAP(t, s.door, login{person: ownerOfTokens, secret: first, token: true}); ok {
 		t.Error("a new sign-in leaves the one before open")
 	}
@@ -465,8 +505,6 @@ func TestProgramsOfTheTerminalSignInByToken(t *testing.T) {
 	if _, ok := goIMAP(t, s.door, login{person: ownerOfTokens, secret: token, token: true}); !ok {
 		t.Error("a sign-in by another device opens no door")
 	}
-	before, err := os.ReadFile(h.file())
-	check(t, err)
 	if out, errs, exit := h.token(t, "--forget"); exit != 0 || !strings.Contains(out, "revoked") {
 		t.Errorf("--forget: exit %d, %q %q", exit, out, errs)
 	}
@@ -476,9 +514,8 @@ func TestProgramsOfTheTerminalSignInByToken(t *testing.T) {
 	if _, errs, exit := h.token(t); exit != 1 || !strings.Contains(errs, "once in a terminal") {
 		t.Errorf("after --forget: exit %d, %q", exit, errs)
 	}
-	check(t, os.WriteFile(h.file(), before, 0o600)) // as if it had been taken away in the portal
-	h.kept(t, func(tokens map[string]any) { tokens["expiry"] = time.Now() })
-	if _, errs, exit := h.token(t); exit != 3 || !strings.Contains(errs, "asks for a new sign-in") {
+	old.kept(t, func(tokens map[string]any) { tokens["expiry"] = time.Now() })
+	if _, errs, exit := old.token(t); exit != 3 || !strings.Contains(errs, "asks for a new sign-in") {
 		t.Errorf("with a sign-in that has ended: exit %d, %q", exit, errs)
 	}
 }
