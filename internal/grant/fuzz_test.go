@@ -2,10 +2,21 @@ package grant
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/portreeve/portreeve/internal/secret"
 )
+
+// What refresh tokens are made of is printed by nothing.
+func TestAGrantPrintsWithoutItsSeed(t *testing.T) {
+	one, other := Grant{ID: "1", seed: [seedSize]byte{1}}, Grant{ID: "1", seed: [seedSize]byte{2}}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d"} {
+		if a, b := fmt.Sprintf(verb, one), fmt.Sprintf(verb, other); a != b || fmt.Sprintf(verb, &one) != fmt.Sprintf(verb, &other) {
+			t.Errorf("a grant prints as %s under %s", a, verb)
+		}
+	}
+}
 
 // No text that strangers show is read as two tokens, or makes trouble.
 func FuzzParseRefresh(f *testing.F) {

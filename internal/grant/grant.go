@@ -63,6 +63,11 @@ type Grant struct {
 	rotatedIn  netip.Prefix // network that the last refresh came from
 }
 
+// Format prints the grant without what tokens are made of.
+func (g Grant) Format(s fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(s, "grant %s of %s to %q for %q, by %d, %s", g.ID, g.Address, g.Client, g.Scope, g.Methods, g.Kind)
+}
+
 // Standing is what the door learns of a grant that holds.
 type Standing struct {
 	Person   string

@@ -75,11 +75,12 @@ type house struct {
 	store  *store.Store
 	person string
 	opts   grant.Options
+	proven time.Time // when the person proved who they are
 }
 
 func newHouse(t testing.TB, o grant.Options) *house {
 	t.Helper()
-	h := &house{TB: t, dir: t.TempDir(), opts: o}
+	h := &house{TB: t, dir: t.TempDir(), opts: o, proven: time.Now().Add(-time.Minute).UTC().Truncate(time.Second)}
 	if err := os.CopyFS(h.dir, os.DirFS(template)); err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +162,7 @@ func (h *house) asked() grant.Request {
 // given is what the person allows.
 func (h *house) given() grant.Grant {
 	return grant.Grant{Person: h.person, Address: "anna@example.org", Client: program, Scope: h.asked().Scope, Offline: true,
-		Methods: policy.MethodPassword | policy.MethodSoftwareOath, AuthTime: time.Now().Add(-time.Minute).UTC().Truncate(time.Second), Session: "browser-1"}
+		Methods: policy.MethodPassword | policy.MethodSoftwareOath, AuthTime: h.proven, Session: "browser-1"}
 }
 
 func (h *house) code() string {
