@@ -133,8 +133,10 @@ func (v *visit) means(hint string) bool {
 	return hint == "" || strings.EqualFold(hint, v.address()) || strings.EqualFold(hint, v.outcome.Typed) || !strings.Contains(hint, "@") && strings.EqualFold(hint, local)
 }
 
-// stale says that the program wants a newer proof than there is. One that was
-// shown since it asked is new enough for anything.
+// stale says that a newer proof is wanted than there is: by the program, or
+// because what it had was ended since, which a browser that is signed in still
+// would undo without anybody seeing it. One that was shown since the program asked
+// is new enough for anything.
 func (c *call) stale(q *connecting) bool {
 	c.visit.mu.Lock()
 	proven := c.visit.proven
@@ -142,7 +144,11 @@ func (c *call) stale(q *connecting) bool {
 	if !proven.Before(q.At) {
 		return false
 	}
-	return q.wants("login") || q.MaxAge != nil && c.now.Sub(proven) > time.Duration(*q.MaxAge)*time.Second
+	dismissed, err := c.OAuth.Grants.Dismissed(c.ctx(), c.visit.person(), q.Client)
+	if err != nil {
+		c.Fault.Error("cannot read when a program's grant was ended: a new proof is asked for", "client", q.Client, "err", err)
+	}
+	return err != nil || proven.Before(dismissed) || q.wants("login") || q.MaxAge != nil && c.now.Sub(proven) > time.Duration(*q.MaxAge)*time.Second
 }
 
 // agreed says that the person need not be asked (again) whether they want this.

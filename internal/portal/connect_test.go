@@ -563,7 +563,13 @@ func TestConnectedProgramsAreShownAndEnded(t *testing.T) {
 	if _, lives := w.grants.ByID(g.ID); lives {
 		t.Error("it lives")
 	}
-	w.redeemed(t, client.Thunderbird, b.send("GET", w.asks(t), nil, nil).to(t), back)
+	path := w.asks(t) // which the program does by itself, with this browser's session
+	b.get(path).contains(t, "Before Thunderbird is connected")
+	b.post("/confirm", "kind", "password", "password", right)
+	w.redeemed(t, client.Thunderbird, b.send("GET", path, nil, nil).to(t), back)
+	if a := b.send("GET", w.asks(t), nil, nil); a.to(t).Query().Get("code") == "" {
+		t.Error("a proof from after the end is too old")
+	}
 	b.get("/programs")
 	b.submit("/programs/forget").contains(t, "Taken back")
 	if len(w.grants.Of(leela)) != 0 || w.grants.Consented(leela, client.Thunderbird, scopes(t, "imap")) {

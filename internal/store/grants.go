@@ -58,6 +58,18 @@ func (s *Store) Grant(ctx context.Context, id string) (Grant, error) {
 	return one(ctx, s, scanGrant, grantQuery, id)
 }
 
+// LastEnd is when one that a person gave a client was ended last, for another
+// reason than the given one; zero: none was, or it is forgotten.
+func (s *Store) LastEnd(ctx context.Context, person, client, except string) (time.Time, error) {
+	at, err := one(ctx, s, scanNumber, `SELECT coalesce(max(ended), 0) FROM grants WHERE person = ? AND client = ? AND ended <> 0 AND reason <> ?`, person, client, except)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("reading when a grant was ended: %w", err)
+	}
+	return fromNanos(at), nil
+}
+
+func scanNumber(r scanner) (n int64, err error) { return n, r.Scan(&n) }
+
 // Grant finds one, whatever became of it; ErrNotFound.
 func (tx *Tx) Grant(id string) (Grant, error) { return oneIn(tx, scanGrant, grantQuery, id) }
 
