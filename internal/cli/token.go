@@ -48,16 +48,20 @@ Exit codes: 1 nobody has signed in, or it failed; 3 a person must sign in again;
 5 others may read the file; 8 the server does not answer, and everything is kept.`,
 		Example: "  portreeve token --user leela@example.org --server https://mail.example.org\n  portreeve token --user leela@example.org --setup mutt\n  portreeve token --user leela@example.org --forget",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := t.prepare(server); err != nil {
-				return err
-			}
+			err := t.prepare(server)
 			switch {
+			case err != nil:
 			case setup != "":
-				return t.setUp(cmd.Context(), setup, m)
+				err = t.setUp(cmd.Context(), setup, m)
 			case forget:
-				return t.forget(cmd.Context())
+				err = t.forget(cmd.Context())
+			default:
+				err = t.print(cmd.Context(), cmd.Flags().Changed("keyring"))
 			}
-			return t.print(cmd.Context(), cmd.Flags().Changed("keyring"))
+			if errors.Is(err, context.Canceled) {
+				return &ended{exitFailed} // a program must not take nothing for a token
+			}
+			return err
 		},
 	}
 	f := c.Flags()
@@ -193,7 +197,7 @@ func (t *tokenCall) signIn(ctx context.Context, old *kept, keyringTyped bool) er
 	if k.Tokens, err = held(token); err != nil {
 		return err
 	}
-	if err := t.keep(ctx, k); err != nil {
+	if err := t.keep(ctx, k, old); err != nil {
 		return err
 	}
 	if old != nil && old.Tokens != nil && old.Server == k.Server && issuer.revoke(ctx, old.Tokens.Refresh) != nil {
@@ -202,11 +206,22 @@ func (t *tokenCall) signIn(ctx context.Context, old *kept, keyringTyped bool) er
 	if missing := lacking(token); missing != "" {
 		t.app.note("the server grants less than was asked for; without " + missing)
 	}
+	if !t.app.quiet {
+		fmt.Fprintf(t.app.err, "Signed in; %s keeps it. From now on programs get tokens by this command:\n", t.keeper(k))
+	}
 	return t.hand(k)
 }
 
-// keep writes a new sign-in down.
-func (t *tokenCall) keep(ctx context.Context, k *kept) error {
+// keeper is what holds the secrets, for people.
+func (t *tokenCall) keeper(k *kept) string {
+	if k.Keyring {
+		return "the keyring"
+	}
+	return t.store.file()
+}
+
+// keep writes a new sign-in down, in place of an old one.
+func (t *tokenCall) keep(ctx context.Context, k, old *kept) error {
 	unlock, err := t.store.lock(ctx)
 	if err != nil {
 		return err
@@ -216,7 +231,13 @@ func (t *tokenCall) keep(ctx context.Context, k *kept) error {
 	if err != nil {
 		return err
 	}
-	return d.commit(ctx, k)
+	if err := d.commit(ctx, k); err != nil {
+		return err
+	}
+	if old != nil && old.Keyring && !k.Keyring {
+		return t.store.forgetKeyring(ctx)
+	}
+	return nil
 }
 
 // lacking are the scopes that were asked for and not granted.
@@ -259,7 +280,7 @@ func (t *tokenCall) refresh(ctx context.Context) (*kept, error) {
 		return nil, fmt.Errorf("the sign-in of %s was forgotten just now", printable(t.user))
 	case k.Tokens.fresh(time.Now()):
 		return k, nil
-	case k.Refused != nil && time.Since(k.Refused.At).Abs() < refusalRested:
+	case k.Refused != nil && !t.attended && time.Since(k.Refused.At).Abs() < refusalRested:
 		return nil, k.over(printable(k.Refused.Text))
 	}
 	d, err := t.store.draft()

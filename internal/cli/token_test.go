@@ -514,6 +514,9 @@ func TestTheKeyringHoldsTheTokens(t *testing.T) {
 	if exit, out, errs := w.call(); exit != exitOK || out != "access-1\n" {
 		t.Errorf("exit %d, %q, %q", exit, out, errs)
 	}
+	if out, _, err := w.attend(func(c *tokenCall) { c.login = true }); err != nil || out != "access-2\n" || !w.kept().Keyring {
+		t.Errorf("the next sign-in leaves the keyring: %q: %v", out, err)
+	}
 	if exit, out, errs := w.call("--forget"); exit != exitOK || !strings.Contains(out, "revoked") {
 		t.Errorf("exit %d, %q, %q", exit, out, errs)
 	}
@@ -599,6 +602,11 @@ func TestASlowServerIsLeft(t *testing.T) {
 	exit := Run(ctx, []string{"token", "--user", helped}, strings.NewReader(""), &o, &e)
 	if exit != exitUnreachable || o.Len() > 0 {
 		t.Errorf("exit %d, %q, %q", exit, o.String(), e.String())
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	time.AfterFunc(100*time.Millisecond, stop)
+	if exit := Run(ctx, []string{"token", "--user", helped}, strings.NewReader(""), &o, &e); exit != exitFailed || o.Len() > 0 {
+		t.Errorf("stopped: exit %d, %q, %q", exit, o.String(), e.String())
 	}
 }
 

@@ -254,8 +254,7 @@ func (d *draft) commit(ctx context.Context, k *kept) error {
 // forget takes away all that is kept of the address.
 func (s *tokenStore) forget(ctx context.Context, inKeyring bool) error {
 	if inKeyring {
-		_, err := askKeyring(ctx, func() (string, error) { return "", keyring.Delete(keyringName, s.name) })
-		if err != nil && !errors.Is(err, keyring.ErrNotFound) {
+		if err := s.forgetKeyring(ctx); err != nil {
 			return err
 		}
 	}
@@ -263,6 +262,14 @@ func (s *tokenStore) forget(ctx context.Context, inKeyring bool) error {
 		return fmt.Errorf("forgetting the tokens: %w", err)
 	}
 	return nil
+}
+
+func (s *tokenStore) forgetKeyring(ctx context.Context) error {
+	_, err := askKeyring(ctx, func() (string, error) { return "", keyring.Delete(keyringName, s.name) })
+	if errors.Is(err, keyring.ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 // lock keeps all other calls for the address away until unlock.
