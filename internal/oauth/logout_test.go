@@ -58,8 +58,16 @@ func TestProgramsSendPeopleToSignOut(t *testing.T) {
 			}
 		}
 	}
-	if r := ask("GET", values()); r.Header.Get("Location") != issuer+"/signout" {
-		t.Errorf("nothing: %d %v", r.StatusCode, r.Header)
+	for name, v := range map[string]url.Values{"nothing": values(), "a state alone": values("state", "x"), "an ID token alone": values("id_token_hint", a.text("id_token")),
+		"an ID token and a state": values("id_token_hint", a.text("id_token"), "state", "x")} {
+		if r := ask("GET", v); r.Header.Get("Location") != issuer+"/signout" {
+			t.Errorf("%s: %d %v", name, r.StatusCode, r.Header)
+		}
+	}
+	noState, err := url.Parse(ask("GET", values("id_token_hint", a.text("id_token"), "post_logout_redirect_uri", bye)).Header.Get("Location"))
+	must(t, err)
+	if next, ok := w.AfterSignOut(noState.Query().Get("continue")); !ok || next != bye {
+		t.Errorf("without a state: then to %q", next)
 	}
 	other, err := w.Keyring.Sign("RS256", token.TypeID, map[string]any{"iss": issuer, "aud": client.Mail, "exp": 1})
 	must(t, err)
