@@ -185,7 +185,10 @@ func TestProgramsAreConnectedInABrowser(t *testing.T) {
 	b.open("/programs")
 	b.press("No longer allow")
 	b.says("Taken back")
-	b.open(w.asks(anyProgram))
+	b.open(w.asks(anyProgram)) // what was taken back is given again for a new proof only
+	b.says("Before Mail program is connected")
+	b.fill("#password", password)
+	b.press("Confirm")
 	b.says("Connect Mail program?")
 
 	party := d.party(t, "Wiki", w.origin+"/")
