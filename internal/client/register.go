@@ -20,8 +20,14 @@ const (
 	// DefaultPerNetwork is how many programs an office behind one address may
 	// bring within an hour; each registers once and keeps its id.
 	DefaultPerNetwork = 20
-	maxUnused         = 10_000  // never used for a sign-in, about 1 kB each
-	maxRegistered     = 100_000 // in all
+	// perProvider is how many times as many may come from a provider's whole
+	// network (IPv4 /16, IPv6 /32), of which a single customer may have a /48 for
+	// each registration.
+	perProvider   = 10
+	maxUnused     = 10_000  // never used for a sign-in, at most 4 kB each
+	maxRegistered = 100_000 // in all
+	// maxAddresses is how long the addresses of one are together, in bytes.
+	maxAddresses = 2000
 	// unusedAtLeast is how long a registration stays that nobody used although
 	// there is no more room: programs send their user to sign in at once.
 	unusedAtLeast = time.Hour
@@ -91,7 +97,7 @@ func (r *Registry) Register(ctx context.Context, from netip.Addr, m Metadata) (C
 	defer r.writing.Unlock()
 	now := time.Now().UTC()
 	c.ID, c.Network, c.Created = newID("reg-"), lockout.NetworkOf(from), now
-	if r.came.since(c.Network, now) >= r.PerNetwork {
+	if r.came.since(c.Network, now) >= r.PerNetwork || r.came.since(providerOf(c.Network), now) >= perProvider*r.PerNetwork {
 		return Client{}, refuse(Unavailable, "too many programs registered from this network within an hour")
 	}
 	if err := r.makeRoom(ctx, now); err != nil {
@@ -159,6 +165,9 @@ func (m *Metadata) client() (Client, error) {
 	}
 	if c.PostLogout, err = native("post_logout_redirect_uris", m.PostLogout); err != nil {
 		return c, err
+	}
+	if len(strings.Join(c.Redirects, ""))+len(strings.Join(c.PostLogout, "")) > maxAddresses {
+		return c, refuse(InvalidRedirect, "the addresses have more than %d characters together", maxAddresses)
 	}
 	for _, t := range []struct {
 		member, said string

@@ -338,10 +338,25 @@ func (r *Registry) forget(ctx context.Context, ids []string, now time.Time) erro
 	return nil
 }
 
-// arrivals are when clients registered within the last hour, by network.
+// arrivals are when clients registered within the last hour, by network and by
+// the provider's network around it.
 type arrivals map[netip.Prefix][]time.Time
 
-func (a arrivals) add(n netip.Prefix, at time.Time) { a[n] = append(a[n], at) }
+func (a arrivals) add(n netip.Prefix, at time.Time) {
+	a[n] = append(a[n], at)
+	p := providerOf(n)
+	a[p] = append(a[p], at)
+}
+
+// providerOf is the /16 or /32 that a network is in.
+func providerOf(n netip.Prefix) netip.Prefix {
+	bits := 32
+	if n.Addr().Is4() {
+		bits = 16
+	}
+	p, _ := n.Addr().Prefix(bits) // of no network, none
+	return p
+}
 
 // since drops what came from a network before an hour ago and counts the rest.
 func (a arrivals) since(n netip.Prefix, now time.Time) int {

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/portreeve/portreeve/internal/scope"
 	"github.com/portreeve/portreeve/internal/secret"
@@ -190,6 +192,12 @@ func TestHostileRegistrations(t *testing.T) {
 		{"one good, one bad", InvalidRedirect, func(m *Metadata) { m.Redirects = append(m.Redirects, "http://evil.example/") }},
 		{"somebody's web server", InvalidRedirect, func(m *Metadata) { m.Redirects = []string{"https://evil.example/collect"} }},
 		{"200 redirects", InvalidRedirect, func(m *Metadata) { m.Redirects = many }},
+		{"ten long redirects", InvalidRedirect, func(m *Metadata) {
+			m.Redirects = nil
+			for i := range 10 {
+				m.Redirects = append(m.Redirects, fmt.Sprintf("http://127.0.0.1/%d%s", i, strings.Repeat("x", 400)))
+			}
+		}},
 		{"no redirect", InvalidRedirect, func(m *Metadata) { m.Redirects = nil }},
 		{"out of band", InvalidRedirect, func(m *Metadata) { m.Redirects = []string{"urn:ietf:wg:oauth:2.0:oob"} }},
 		{"a long redirect", InvalidRedirect, func(m *Metadata) { m.Redirects = []string{"http://127.0.0.1/" + strings.Repeat("x", 1<<20)} }},
@@ -296,6 +304,18 @@ func TestFloodsOfRegistrations(t *testing.T) {
 	}
 	if !refused("2001:db8:0:ffff::1") {
 		t.Error("a /48 is more than one network")
+	}
+	for i := range perProvider*5 - 4 { // a provider's customer has more networks than one
+		if refused(fmt.Sprintf("2001:db9:%x::1", i)) {
+			t.Errorf("network %d was refused too early", i)
+			break
+		}
+	}
+	for i := range 4 {
+		_ = refused(fmt.Sprintf("2001:db9:ff%x::1", i))
+	}
+	if !refused("2001:db9:ffff::1") || refused("2001:dba::1") {
+		t.Error("a provider's network is without bound, or bounds others'")
 	}
 	h.restart(func(o *Options) { o.PerNetwork = 5 })
 	if !refused("192.0.2.9") || refused("192.0.3.1") {
@@ -663,4 +683,36 @@ func BenchmarkFind(b *testing.B) {
 			b.Fatal("gone")
 		}
 	}
+}
+
+// Whatever a stranger says of a program, what is kept of it can be shown and answered.
+func FuzzMetadata(f *testing.F) {
+	f.Add(`{"client_name":"Mail","redirect_uris":["http://127.0.0.1/"],"client_uri":"https://a.example/","grant_types":["authorization_code"]}`)
+	f.Add(`{"client_name":"\u202e<b>","redirect_uris":["javascript:x","com.example:/"],"software_id":"x","logo_uri":"https://a"}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		var m Metadata
+		if json.Unmarshal([]byte(text), &m) != nil {
+			return
+		}
+		c, err := m.client()
+		if err != nil {
+			if r := new(RegistrationError); !errors.As(err, &r) || r.Code == "" {
+				t.Errorf("%q: %v", text, err)
+			}
+			return
+		}
+		for _, shown := range []string{c.Name, c.SoftwareID, c.SoftwareVersion, c.URI} {
+			if again, fault := readName(shown); shown != "" && shown != c.URI && (fault != "" || again != shown) || utf8.RuneCountInString(shown) > 253 {
+				t.Errorf("%q would be shown: %s", shown, fault)
+			}
+		}
+		for _, r := range append(c.Redirects, c.PostLogout...) {
+			if a, fault := parseAddress(r); fault != "" || a.sort == web {
+				t.Errorf("%q would be answered: %s", r, fault)
+			}
+		}
+		if !c.Public || !c.Consent || c.Verified() || c.May(GrantCredentials) || c.Account != "" {
+			t.Errorf("a stranger made %+v", c)
+		}
+	})
 }
