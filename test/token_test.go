@@ -475,19 +475,14 @@ func TestProgramsOfTheTerminalSignInByToken(t *testing.T) {
 			})
 		}
 	})
-	t.Run("is refused", func(t *testing.T) {
-		for _, p := range tokenPrograms {
-			t.Run(p.name, func(t *testing.T) {
-				t.Parallel()
-				printed, ok := p.run(t, refused, refused.lines(t, p.lines()))
-				if ok || !p.silent && !strings.Contains(drawn(printed), "PR50126") {
-					t.Errorf("with a token that nobody issued: %v\n%s", ok, printed)
-				}
-			})
-		}
-	})
+	refused.areRefused(t, "is refused", "PR50126", func(p tokenProgram) bool { return p.silent })
 	s.answersQuickly(t, refused.current(t))
 	s.aercIsOneRow(t)
+	if out, err := s.feed(noProgramsByToken, "policy", "import", "-"); err != nil {
+		t.Fatalf("policy import: %v\n%s", err, out)
+	}
+	h.areRefused(t, "is refused by policy", "PR53003", func(p tokenProgram) bool { return p.name == "curl" })
+	s.do(t, "policy", "delete", "No programs by token")
 	s.passwordsPlace(t, h)
 
 	s.oneRefresh(t, h)
@@ -518,6 +513,27 @@ func TestProgramsOfTheTerminalSignInByToken(t *testing.T) {
 	if _, errs, exit := old.token(t); exit != 3 || !strings.Contains(errs, "asks for a new sign-in") {
 		t.Errorf("with a sign-in that has ended: exit %d, %q", exit, errs)
 	}
+}
+
+const noProgramsByToken = `{"displayName": "No programs by token", "state": "enabled",
+  "conditions": {"users": {"includeUsers": ["All"]}, "applications": {"includeApplications": ["All"]}, "clientAppTypes": ["mobileAppsAndDesktopClients"]},
+  "grantControls": {"operator": "OR", "builtInControls": ["block"]}}`
+
+// areRefused runs all programs, which must end, and show the code unless they
+// are silent.
+func (h *tokenHome) areRefused(t *testing.T, name, code string, silent func(tokenProgram) bool) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) {
+		for _, p := range tokenPrograms {
+			t.Run(p.name, func(t *testing.T) {
+				t.Parallel()
+				printed, ok := p.run(t, h, h.lines(t, p.lines()))
+				if ok || !silent(p) && !strings.Contains(drawn(printed), code) {
+					t.Errorf("it went well: %v; it printed:\n%s", ok, printed)
+				}
+			})
+		}
+	})
 }
 
 func (p tokenProgram) lines() string {
