@@ -73,6 +73,13 @@ func (a *app) tellStatus(w io.Writer, f map[string]any) {
 	s.block("Issuers", f["issuers"], func(x map[string]any) []string {
 		return []string{text(x["name"]), text(x["issuer"]), counted(float64(number(x["keys"])), "key"), text(x["fault"])}
 	})
+	if own := text(at(f, "issuer.issuer")); own != "" {
+		s.head("Our own issuer")
+		s.text(own + ": " + counted(float64(number(at(f, "issuer.programs"))), "program") + " may ask, " + counted(float64(number(at(f, "issuer.grants"))), "sign-in") + " of programs")
+		if at(f, "issuer.opensDoors") != true {
+			s.text("its tokens open no mailbox: every backend has `login: password`, and takes nothing else")
+		}
+	}
 	s.block("Directories", f["directories"], func(x map[string]any) []string {
 		how := "read " + o.time(text(x["read"]))
 		if fault := text(x["fault"]); fault != "" {

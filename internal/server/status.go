@@ -1,8 +1,10 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"maps"
+	"net"
 	"net/http"
 	"net/netip"
 	"os"
@@ -53,6 +55,7 @@ type Status struct {
 	Log           LogState               `json:"log"`
 	Certificates  []certs.State          `json:"certificates,omitempty"`
 	Issuers       []token.State          `json:"issuers,omitempty"`
+	Issuer        *IssuerState           `json:"issuer,omitempty"` // our own; nil where it is off
 	Directories   []directory.State      `json:"directories,omitempty"`
 	Providers     []upstream.Health      `json:"providers,omitempty"`
 	Forwarders    []proxy.ForwarderState `json:"forwarders,omitempty"`
@@ -76,6 +79,29 @@ type DoorState struct {
 	Address  string `json:"address"`
 }
 
+// IssuerState is our own issuer of tokens.
+type IssuerState struct {
+	Issuer   string `json:"issuer"`
+	Programs int    `json:"programs"` // clients that may ask
+	Grants   int    `json:"grants"`   // that live
+	// Doors says that its tokens open doors: some backend can be signed in to
+	// without the person's own password.
+	Doors bool `json:"opensDoors"`
+}
+
+func (s *Server) issuerState() *IssuerState {
+	if s.issuer == nil {
+		return nil
+	}
+	st := &IssuerState{Issuer: s.issuer.url, Grants: len(s.issuer.grants.List()), Doors: s.takesTokens()}
+	for _, c := range s.issuer.clients.List() {
+		if s.issuer.clients.May(c) == nil {
+			st.Programs++
+		}
+	}
+	return st
+}
+
 // LogState is how the sign-in log stands.
 type LogState struct {
 	Database     string  `json:"database"`
@@ -97,6 +123,13 @@ func (s *Server) status(ctx context.Context) any {
 	for _, d := range s.doors {
 		st.Doors = append(st.Doors, DoorState{d.server.Name, d.server.Protocol.String(), d.listener.Addr().String()})
 	}
+	for name, l := range map[string]net.Listener{"public": s.public, "admin": s.remote} {
+		if l != nil {
+			st.Doors = append(st.Doors, DoorState{name, "http", l.Addr().String()})
+		}
+	}
+	slices.SortFunc(st.Doors, func(a, b DoorState) int { return cmp.Compare(a.Name, b.Name) })
+	st.Issuer = s.issuerState()
 	for _, f := range s.forwarders {
 		st.Forwarders = append(st.Forwarders, f.State())
 	}
