@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"time"
 
 	"github.com/portreeve/portreeve/internal/authn"
 	"github.com/portreeve/portreeve/internal/client"
@@ -40,6 +42,10 @@ func (s *Server) openIssuer(ctx context.Context) error {
 	if i.keys, err = token.OpenKeyring(token.KeyringOptions{Path: filepath.Join(string(s.Config.State), issuerKeys)}, s.box); err != nil {
 		return fmt.Errorf("opening the issuer's keys: %w", err)
 	}
+	if err := i.keys.Prepare(); err != nil {
+		return fmt.Errorf("preparing the issuer's next keys: %w", err)
+	}
+	s.runs = append(s.runs, s.turnKeys)
 	i.clients, err = client.Open(ctx, client.Options{Store: s.store, Box: s.box, Issuer: i.url, Registration: client.Registration(c.Registration), PerNetwork: c.Registrations, Log: s.Log})
 	if err != nil {
 		return fmt.Errorf("opening the clients of the issuer: %w", err)
@@ -56,6 +62,52 @@ func (s *Server) openIssuer(ctx context.Context) error {
 	i.own = token.NewOwn(i.url, i.url+oauth.MailAudience, i.keys)
 	s.issuer = i
 	return nil
+}
+
+// How the issuer's keys turn: each signs for a season, and its successor has been
+// public long before it signs, so that nobody who keeps a copy of them is caught out.
+const (
+	keysTurn     = 90 * 24 * time.Hour
+	keysLookedAt = time.Hour
+)
+
+// turningKeys are the issuer's keys, of which the next ones are always public.
+type turningKeys struct{ *token.Keyring }
+
+// Rotate signs with the next keys from now on, and publishes those after them.
+func (k turningKeys) Rotate() ([]string, error) {
+	kids, err := k.Keyring.Rotate()
+	if err != nil {
+		return nil, err
+	}
+	return kids, k.Prepare()
+}
+
+// old says that a key has signed for long enough: for as long as its successor
+// has been waiting, which is made when a key begins to sign.
+func (k turningKeys) old(now time.Time) bool {
+	return slices.ContainsFunc(k.Keys(), func(l token.Listed) bool { return l.State == "prepared" && now.Sub(l.Made) > keysTurn })
+}
+
+// turnKeys rotates the issuer's keys in their time, until ctx ends.
+func (s *Server) turnKeys(ctx context.Context) error {
+	keys, tick := turningKeys{s.issuer.keys}, time.NewTicker(keysLookedAt)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case now := <-tick.C:
+			if !keys.old(now) {
+				continue
+			}
+			if kids, err := keys.Rotate(); err != nil {
+				s.Log.Error("cannot rotate the issuer's keys", "err", err)
+			} else {
+				s.Log.Info("the issuer signs with new keys", "keys", kids)
+			}
+		}
+	}
 }
 
 // takesTokens says that a token can open a door at all: that one is issued

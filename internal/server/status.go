@@ -212,7 +212,7 @@ func (s *Server) adminHandler() *admin.Interface {
 		o.Site = s.site
 	}
 	if s.issuer != nil {
-		o.Clients, o.Grants, o.IssuerKeys = s.issuer.clients, s.issuer.grants, s.issuer.keys
+		o.Clients, o.Grants, o.IssuerKeys = s.issuer.clients, s.issuer.grants, turningKeys{s.issuer.keys}
 	}
 	if s.minter != nil {
 		o.MintedKeys = s.minter
