@@ -103,16 +103,14 @@ func (s *Server) wordedRefusal(ctx context.Context, by request, no *grant.Refusa
 		return refuse(no.OAuth, "Nobody has typed the code yet.")
 	case grant.SlowDown:
 		return refuse(no.OAuth, "Ask less often.")
-	case grant.ExpiredToken:
-		return refuse(no.OAuth, "The code has run out.")
-	case grant.AccessDenied:
-		if why == "" {
-			why = "The person, or a policy, said no."
-		}
-		return refuse(no.OAuth, why)
 	}
-	s.slow.wrong(ctx, knock(ctx).Client.Addr())
-	if why == "" {
+	s.slow.wrong(ctx, knock(ctx).Client.Addr()) // each of the others has cost a look into the database
+	switch {
+	case no.OAuth == grant.ExpiredToken:
+		why = "The code has run out."
+	case why == "" && no.OAuth == grant.AccessDenied:
+		why = "The person, or a policy, said no."
+	case why == "":
 		why = goneText
 	}
 	return refuse(no.OAuth, why)

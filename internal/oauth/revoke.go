@@ -25,6 +25,7 @@ func (s *Server) Revocation(ctx context.Context, r *op.ClientRequest[oidc.Revoca
 	g, err := s.shown(ctx, r.Data.Token)
 	switch {
 	case errors.Is(err, grant.ErrUnknown):
+		s.slow.wrong(ctx, knock(ctx).Client.Addr())
 		return op.NewResponse(struct{}{}), nil
 	case err != nil:
 		return nil, s.wordedFault(ctx, request{&c, "revocation"}, err)
