@@ -17,6 +17,7 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/portreeve/portreeve/internal/client"
+	"github.com/portreeve/portreeve/internal/gate"
 	"github.com/portreeve/portreeve/internal/grant"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/protocol"
@@ -549,6 +550,13 @@ func TestConnectedProgramsAreShownAndEnded(t *testing.T) {
 	b.get(w.asks(t))
 	g := w.redeemed(t, client.Thunderbird, b.post("/connect/allow").to(t), back)
 	b.get("/").contains(t, "One program is connected to your mail", "Thunderbird was connected to your mail")
+	at := time.Now()
+	out := w.gate.Grant(t.Context(), signin.Attempt{At: at, Client: netip.MustParseAddrPort("198.51.100.77:1"), Listener: "public"}, gate.Asked{Mechanism: gate.RefreshToken, Protocols: g.Scope.Protocols(), Client: "Thunderbird",
+		Principal: signin.Principal{Person: leela, Address: g.Address, Methods: g.Methods, AuthTime: g.AuthTime, Grant: grant.Prefix + g.ID}})
+	if !out.Allowed() {
+		t.Fatalf("refreshing: %v", out.Code)
+	}
+	b.get("/programs").contains(t, "198.51.100.77")
 	b.get("/programs").contains(t, "Connected programs", "Thunderbird", "read and delete your mail", "signed in with a password", "Programs you said yes to")
 	other.signIn("fry", right)
 	other.get("/programs")

@@ -7,14 +7,17 @@ import (
 	"slices"
 	"time"
 
+	"github.com/portreeve/portreeve/internal/gate"
 	"github.com/portreeve/portreeve/internal/grant"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/signin"
+	"github.com/portreeve/portreeve/internal/store"
 )
 
 // connectedRow is a program that has tokens of ours.
 type connectedRow struct {
 	ID, Program, How, Place string
+	From                    string // where it was used last
 	May                     []string
 	Since, Used             time.Time
 }
@@ -28,19 +31,44 @@ type allowedRow struct {
 
 // connectedRows are the programs that a person has connected, what was used
 // last first.
-func (c *call) connectedRows() (rows []connectedRow) {
+func (c *call) connectedRows() (rows []connectedRow, err error) {
 	if c.OAuth == nil {
-		return nil
+		return nil, nil
+	}
+	places, err := c.lastPlaces()
+	if err != nil {
+		return nil, err
 	}
 	for _, g := range c.OAuth.Grants.Of(c.visit.person()) {
-		r := connectedRow{ID: g.ID, Program: c.namedID(g.Client), How: c.page.T("programs.how." + howOf(&g)), May: c.abilities(g.Scope), Since: g.Created, Used: g.Used}
+		r := connectedRow{ID: g.ID, Program: c.namedID(g.Client), How: c.page.T("programs.how." + howOf(&g)), May: c.abilities(g.Scope), Since: g.Created, Used: g.Used, From: places[grant.Prefix+g.ID]}
 		if g.Network.IsValid() {
 			r.Place = c.page.T("programs.only", g.Network)
 		}
 		rows = append(rows, r)
 	}
 	slices.SortFunc(rows, func(a, b connectedRow) int { return later(b).Compare(later(a)) })
-	return rows
+	return rows, nil
+}
+
+// lookedThrough is how many of a person's last sign-ins with tokens are looked
+// through for where their programs are.
+const lookedThrough = 200
+
+// lastPlaces is where each grant was used last, as far as the last sign-ins tell.
+func (c *call) lastPlaces() (map[string]string, error) {
+	f := store.EventFilter{User: c.visit.person(), Credentials: []policy.CredentialKind{policy.CredentialBearer}, Outcome: store.Succeeded}
+	events, _, err := c.Log.Events(c.ctx(), f, store.Cursor{}, lookedThrough)
+	if err != nil {
+		return nil, fmt.Errorf("looking for where programs are: %w", err)
+	}
+	places := map[string]string{}
+	for i := range events {
+		e := &events[i]
+		if _, known := places[e.Grant]; !known && e.Grant != "" && e.Mechanism != gate.AuthorizationCode && e.Mechanism != gate.DeviceCode { // which a browser was shown
+			places[e.Grant] = c.place(e)
+		}
+	}
+	return places, nil
 }
 
 func later(r connectedRow) time.Time {

@@ -24,7 +24,10 @@ func (c *call) homePage() {
 	if c.Speaks != nil && c.twoFactors() { // who only knows the password does not choose the language of the mails about it
 		c.Speaks(c.ctx(), person, c.page.Lang)
 	}
-	d := homePage{Page: c.framed("home"), Factor: c.Factors.Has(person), Connected: len(c.connectedRows())}
+	d := homePage{Page: c.framed("home"), Factor: c.Factors.Has(person)}
+	if c.OAuth != nil {
+		d.Connected = len(c.OAuth.Grants.Of(person))
+	}
 	waiting, err := c.waitingRequests()
 	if err != nil {
 		c.trouble("reading requests", err)

@@ -46,7 +46,12 @@ type denialRow struct {
 func (c *call) programsPage() { c.showPrograms(http.StatusOK, "") }
 
 func (c *call) showPrograms(status int, fault string) {
-	d := programsPage{Page: c.framed("programs"), Connected: c.connectedRows(), Allowed: c.allowedRows(), Open: c.openRows(), Fresh: c.recent(), Error: fault}
+	d := programsPage{Page: c.framed("programs"), Allowed: c.allowedRows(), Open: c.openRows(), Fresh: c.recent(), Error: fault}
+	var err error
+	if d.Connected, err = c.connectedRows(); err != nil {
+		c.trouble("reading connected programs", err)
+		return
+	}
 	if c.Approvals != nil {
 		windows, err := c.Approvals.Windows(c.ctx(), c.visit.person())
 		if err != nil {
