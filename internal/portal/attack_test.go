@@ -16,8 +16,10 @@ import (
 
 	"golang.org/x/net/html"
 
+	"github.com/portreeve/portreeve/internal/client"
 	"github.com/portreeve/portreeve/internal/factor"
 	"github.com/portreeve/portreeve/internal/gate"
+	"github.com/portreeve/portreeve/internal/grant"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/session"
@@ -44,18 +46,21 @@ func furnished(t *testing.T, w *world) (*browser, *app) {
 	must(t, w.store.Change(t.Context(), store.System, "", func(tx *store.Tx) error {
 		return tx.PutDenial(&store.Denial{Person: leela, Network: deniedNetwork, Until: time.Now().Add(time.Hour), By: "leela"})
 	}))
+	must(t, w.grants.Consent(t.Context(), leela, client.Thunderbird, scopes(t, "imap")))
+	_, err := w.grants.Issue(t.Context(), grant.Grant{Person: leela, Address: "leela@example.org", Client: client.Thunderbird, Scope: scopes(t, "imap"), Kind: grant.KindDevice, Methods: policy.MethodPassword})
+	must(t, err)
 	return b, phone
 }
 
 // everyPage are the pages with forms of somebody who is signed in.
-var everyPage = []string{"/", "/security", "/password", "/signins", "/programs", "/approvals", "/apppasswords", "/setup", "/confirm"}
+var everyPage = []string{"/", "/security", "/password", "/signins", "/programs", "/approvals", "/apppasswords", "/setup", "/confirm", "/device", "/signout"}
 
 func TestNoFormWorksForAnotherSite(t *testing.T) {
 	w := newWorld(t)
 	b, _ := furnished(t, w)
 	before := w.state(t)
 	tried := map[string]bool{}
-	for _, path := range everyPage {
+	for _, path := range append(slices.Clone(everyPage), w.asks(t, prompt("consent")), w.asks(t, prompt("select_account"), func(q *grant.Request) { q.LoginHint = "fry@example.org" })) {
 		for _, f := range b.get(path).forms {
 			if f.method != "post" || f.fields.Get("token") == "" {
 				t.Errorf("%s: a form to %s by %s with the token %q", path, f.action, f.method, f.fields.Get("token"))
@@ -100,7 +105,8 @@ func TestNoFormWorksForAnotherSite(t *testing.T) {
 			}
 		}
 	}
-	for _, action := range []string{"/signout", "/security/remove", "/security/recovery", "/signins/not-me", "/programs/withdraw", "/approvals/allow", "/approvals/deny", "/apppasswords/new", "/password", "/confirm"} {
+	for _, action := range []string{"/signout", "/security/remove", "/security/recovery", "/signins/not-me", "/programs/withdraw", "/approvals/allow", "/approvals/deny", "/apppasswords/new", "/password", "/confirm",
+		"/programs/disconnect", "/programs/forget", "/device", "/connect/allow", "/connect/deny", "/connect/other", "/connect/account"} {
 		if !tried[action] {
 			t.Errorf("no page had a form to %s", action)
 		}
@@ -162,7 +168,7 @@ func (w *world) state(t testing.TB) string {
 	must(t, err)
 	person, err := w.store.Person(t.Context(), leela)
 	must(t, err)
-	return fmt.Sprint(len(factors), len(windows), len(requests), len(passwords), w.sessions.Len(), requests[0].State, person.Version)
+	return fmt.Sprint(len(factors), len(windows), len(requests), len(passwords), w.sessions.Len(), requests[0].State, person.Version, len(w.grants.Of(leela)), len(w.grants.Consents(leela)))
 }
 
 func TestEveryAnswerKeepsStrangersOut(t *testing.T) {

@@ -10,7 +10,10 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -541,6 +544,54 @@ func TestCodesOfDevicesAreNotFoundByTrying(t *testing.T) {
 	w.guesses.sweep(time.Now().Add(guessesFor + time.Minute))
 	far.get("/device")
 	far.submit("/device", "user_code", d.UserCode).contains(t, "Connect portreeve token?")
+}
+
+// Tries at the same moment count, too.
+func TestCodesAreCountedBeforeTheyAreLookedAt(t *testing.T) {
+	g := newGuesses()
+	var passed atomic.Int32
+	var all sync.WaitGroup
+	now := time.Now()
+	for n := range 50 {
+		all.Go(func() {
+			if g.take(leela, netip.AddrFrom4([4]byte{10, byte(n), 0, 1}), now) { // from fifty networks
+				passed.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if passed.Load() != guessesEach {
+		t.Errorf("%d of 50 were looked at", passed.Load())
+	}
+	for n := range guessesMost * 2 { // as if there were so many people
+		g.take(strconv.Itoa(n), netip.AddrFrom4([4]byte{11, byte(n >> 16), byte(n >> 8), 1}), now)
+	}
+	if len(g.all) > guessesMost+1 {
+		t.Errorf("%d are remembered", len(g.all))
+	}
+}
+
+// A yes pressed many times at once gives codes of which each opens one grant, and
+// one consent.
+func TestAYesPressedManyTimes(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser(t)
+	b.signIn("leela", right)
+	b.get(w.asks(t))
+	f := b.form("/connect/allow")
+	var all sync.WaitGroup
+	for range 20 {
+		other := &browser{t: t, w: w, jar: b.jar, from: b.from, agent: b.agent}
+		all.Go(func() {
+			if a := other.send("POST", f.action, f.fields, nil); a.status != http.StatusOK {
+				t.Errorf("%d", a.status)
+			}
+		})
+	}
+	all.Wait()
+	if n := len(w.grants.Consents(leela)); n != 1 || len(w.grants.Of(leela)) != 0 {
+		t.Errorf("%d consents, %d grants before any code was redeemed", n, len(w.grants.Of(leela)))
+	}
 }
 
 func TestConnectedProgramsAreShownAndEnded(t *testing.T) {

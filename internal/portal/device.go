@@ -80,7 +80,7 @@ func (c *call) waitingDevice() *waitingDevice {
 
 type deviceAskPage struct {
 	web.Page
-	Program, Code, Place, Agent string
+	Program, Code, Place        string
 	At                          time.Time
 	May                         []string
 	Verified, Imitates, Lasting bool
@@ -92,8 +92,7 @@ func (c *call) device() {
 	if d == nil {
 		return
 	}
-	c.show(http.StatusOK, "deviceask", deviceAskPage{Page: c.framed(""), Program: d.name, Code: d.code, Place: c.whereIs(d.From), Agent: c.page.Program(signin.Hints{UserAgent: d.Agent}.Program("").Family),
-		At: d.At, May: c.abilities(d.Scope), Verified: d.program.Verified(), Imitates: d.program.Imitates(), Lasting: lasting(&d.program, d.Scope)})
+	c.show(http.StatusOK, "deviceask", deviceAskPage{Page: c.framed(""), Program: d.name, Code: d.code, Place: c.whereIs(d.From), At: d.At, May: c.abilities(d.Scope), Verified: d.program.Verified(), Imitates: d.program.Imitates(), Lasting: lasting(&d.program, d.Scope)})
 }
 
 // whereIs is an address and what is known of where it is.

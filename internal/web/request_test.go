@@ -86,7 +86,7 @@ func TestTokensAreTiedToABrowser(t *testing.T) {
 }
 
 func FuzzLocalPath(f *testing.F) {
-	for _, s := range []string{"/", "/r/7K4Q-9ZMD-2XWT", "//evil.example", "/\\evil.example", "https://evil.example", "/x?y=//z", "javascript:alert(1)", "/\t/evil.example", "/%2f/evil.example", "/..//evil.example"} {
+	for _, s := range []string{"/", "/r/7K4Q-9ZMD-2XWT", "//evil.example", "/\\evil.example", "https://evil.example", "/x?y=//z", "javascript:alert(1)", "/\t/evil.example", "/%2f/evil.example", "/..//evil.example", "/connect?request=//evil.example", "/signin?next=%2Fconnect%3Frequest%3D" + strings.Repeat("a", 600)} {
 		f.Add(s)
 	}
 	base, _ := url.Parse("https://mail.test/signin")
