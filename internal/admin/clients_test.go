@@ -227,13 +227,20 @@ func TestTheIssuersKeysAreRotated(t *testing.T) {
 			t.Errorf("%d keys are %s", states[want], want)
 		}
 	}
+	if out := b.ask(200, "POST", "/keys/rotate?signs=programs", ""); len(out["programs"].([]any)) != 2 || out["backends"] != nil {
+		t.Errorf("of programs alone: %v", out)
+	}
+	if out := b.ask(200, "POST", "/keys/rotate?signs=backends", ""); len(out["backends"].([]any)) != 1 || out["programs"] != nil {
+		t.Errorf("of backends alone: %v", out)
+	}
+	b.ask(400, "POST", "/keys/rotate?signs=nothing", "")
 	set := b.ask(200, "GET", "/keys/jwks", "")["keys"].([]any)
 	for _, k := range set {
 		if _, private := k.(map[string]any)["d"]; private {
 			t.Error("a private key was printed")
 		}
 	}
-	if len(set) != 4 {
+	if len(set) != 6 {
 		t.Errorf("%d keys are public", len(set))
 	}
 }

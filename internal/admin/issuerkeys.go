@@ -63,12 +63,20 @@ type rotatedKeys struct {
 	Backends []string `json:"backends,omitempty"`
 }
 
+// rotateKeys signs with new keys: those of one kind, or all there are.
 func (a *api) rotateKeys(r *http.Request) (any, error) {
-	var out rotatedKeys
-	if a.IssuerKeys == nil && a.MintedKeys == nil {
-		return nil, conflict("no backend takes tokens (login: token), and programs are given none, so there are no keys")
+	only := r.URL.Query().Get("signs")
+	issuer, minted := a.IssuerKeys != nil && only != forBackends, a.MintedKeys != nil && only != forPrograms
+	switch {
+	case only != "" && only != forPrograms && only != forBackends:
+		return nil, bad("signs", "keys sign for %s or for %s, not for %q", forPrograms, forBackends, only)
+	case !issuer && only == forPrograms:
+		return nil, errNoIssuer
+	case !issuer && !minted:
+		return nil, conflict("no backend takes tokens (login: token), so there are no keys")
 	}
-	if a.IssuerKeys != nil {
+	var out rotatedKeys
+	if issuer {
 		kids, err := a.IssuerKeys.Rotate()
 		if errors.Is(err, token.ErrTooEarly) {
 			return nil, conflict("the next keys are public now and sign nothing yet, so that whoever keeps a copy learns of them first: %v", err)
@@ -78,7 +86,7 @@ func (a *api) rotateKeys(r *http.Request) (any, error) {
 		}
 		out.Programs = kids
 	}
-	if a.MintedKeys != nil {
+	if minted {
 		kid, err := a.MintedKeys.Rotate()
 		if err != nil {
 			return nil, err

@@ -71,7 +71,7 @@ var forms = map[string]form{
 	"GET /portreeve/v1/managed":                      {out: anything, many: true},
 	"POST /portreeve/v1/managed/release":             {in: letting{}, out: anything, many: true},
 	"POST /portreeve/v1/keys/export":                 {in: anything},
-	"POST /portreeve/v1/keys/rotate":                 {out: rotatedKeys{}},
+	"POST /portreeve/v1/keys/rotate":                 {out: rotatedKeys{}, query: []string{"signs"}},
 	"GET /portreeve/v1/keys":                         {out: shownKey{}, many: true},
 	"GET /portreeve/v1/keys/jwks":                    {out: members("keys")},
 	"GET /portreeve/v1/database/check":               {out: anything},

@@ -175,6 +175,8 @@ func TestKeysOnTheCommandLine(t *testing.T) {
 	c := openCounter(t)
 	before := c.want(exitOK, `ES256\tfor programs\tcurrent\t.*RS256\tfor programs\tcurrent`, "key", "list")
 	c.want(exitOK, `for programs: new key \S+\nfor programs: new key \S+\n`, "key", "rotate")
+	c.want(exitUsage, `not for "nothing"`, "key", "rotate", "nothing")
+	c.want(exitConflict, `no backend takes tokens`, "key", "rotate", "backends")
 	after := c.want(exitOK, `retired`, "key", "list")
 	if strings.Count(before, "\n") != 2 || strings.Count(after, "\n") != 4 {
 		t.Errorf("%s\nthen\n%s", before, after)

@@ -57,19 +57,25 @@ func (a *app) keyExport() *cobra.Command {
 }
 
 func (a *app) keyRotate() *cobra.Command {
-	return verb("rotate", "Sign tokens with new keys; what the old ones signed stays good until it runs out", cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
-		r, err := a.answered(cmd.Context(), http.MethodPost, keys+"/rotate", nil, nil)
+	kinds := []string{"programs", "backends"}
+	c := verb("rotate [programs|backends]", "Sign tokens with new keys; what the old ones signed stays good until it runs out", cobra.MaximumNArgs(1), func(cmd *cobra.Command, args []string) error {
+		r, err := a.answered(cmd.Context(), http.MethodPost, keys+"/rotate", values("signs", strings.Join(args, "")), nil)
 		if err != nil {
 			return err
 		}
 		if a.format != "table" {
 			return a.output().object(r, nil)
 		}
-		for _, signs := range []string{"programs", "backends"} {
+		for _, signs := range kinds {
 			for _, kid := range stringsOf(r.fields[signs]) {
 				a.done("for %s: new key %s", signs, printable(kid))
 			}
 		}
+		if len(stringsOf(r.fields["backends"])) > 0 {
+			a.note("a Dovecot that validates tokens by itself learns of the new key by `portreeve key export --dovecot DIR`")
+		}
 		return nil
 	})
+	c.ValidArgs = kinds
+	return c
 }
