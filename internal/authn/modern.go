@@ -65,11 +65,8 @@ func (v *Verifier) holder(ctx context.Context, q *claim, claims *token.Claims) (
 	if err != nil {
 		return signin.Principal{}, err
 	}
-	if err := v.mayOpen(who, q, signin.TokenOfAnother); err != nil {
+	if err := v.mayShow(who, q); err != nil {
 		return signin.Principal{}, err
-	}
-	if named, err := v.authenticating(q); err != nil || named != q.mailbox.Address && named != who.Address {
-		return signin.Principal{}, refuse(signin.TokenOfAnother, "the token is of %s, who is not named beside it", who.Address)
 	}
 	grant := grantOf(claims)
 	if v.Revocations != nil && v.Revocations.Revoked(who.ID, grant, claims.Issued) {
@@ -81,6 +78,18 @@ func (v *Verifier) holder(ctx context.Context, q *claim, claims *token.Claims) (
 		p.Until = earlier(q.until, q.attempt.At.Add(claims.Session))
 	}
 	return p, err
+}
+
+// mayShow refuses a token unless its person may open the mailbox, and is the one
+// who was named as signing in, if somebody was.
+func (v *Verifier) mayShow(who directory.Person, q *claim) error {
+	if err := v.mayOpen(who, q, signin.TokenOfAnother); err != nil {
+		return err
+	}
+	if named, err := v.authenticating(q); err != nil || named != q.mailbox.Address && named != who.Address {
+		return refuse(signin.TokenOfAnother, "the token is of %s, who is not named beside it", who.Address)
+	}
+	return nil
 }
 
 // vouched finds the person whom an issuer names, and makes them if the issuer

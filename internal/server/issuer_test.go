@@ -13,9 +13,9 @@ import (
 	"github.com/portreeve/portreeve/internal/token"
 )
 
-// Whoever has fetched the issuer's keys once knows the key that signs after the
-// next rotation, too: rotating breaks nobody's copy.
-func TestTheNextKeyIsPublicBeforeItSigns(t *testing.T) {
+// openTurningKeys are an issuer's keys as the server opens them.
+func openTurningKeys(t *testing.T) turningKeys {
+	t.Helper()
 	box, err := secret.OpenBox(filepath.Join(t.TempDir(), "master.key"))
 	if err != nil {
 		t.Fatal(err)
@@ -28,6 +28,13 @@ func TestTheNextKeyIsPublicBeforeItSigns(t *testing.T) {
 	if err := keys.Prepare(); err != nil {
 		t.Fatal(err)
 	}
+	return keys
+}
+
+// Whoever has fetched the issuer's keys once knows the key that signs after the
+// next rotation, too: rotating breaks nobody's copy.
+func TestTheNextKeyIsPublicBeforeItSigns(t *testing.T) {
+	keys := openTurningKeys(t)
 	for range 3 {
 		raw, err := keys.JWKS()
 		var copied jose.JSONWebKeySet
@@ -48,18 +55,7 @@ func TestTheNextKeyIsPublicBeforeItSigns(t *testing.T) {
 
 func TestKeysAreOldAfterASeason(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		box, err := secret.OpenBox(filepath.Join(t.TempDir(), "master.key"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		ring, err := token.OpenKeyring(token.KeyringOptions{Path: filepath.Join(t.TempDir(), issuerKeys)}, box)
-		if err != nil {
-			t.Fatal(err)
-		}
-		keys := turningKeys{ring}
-		if err := keys.Prepare(); err != nil {
-			t.Fatal(err)
-		}
+		keys := openTurningKeys(t)
 		for range 3 {
 			time.Sleep(keysTurn - time.Hour)
 			if keys.old(time.Now()) {
