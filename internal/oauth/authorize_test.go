@@ -259,12 +259,17 @@ func TestErrorsArePostedWhereThatIsAskedFor(t *testing.T) {
 // An administrator's limit holds from the first question on.
 func TestLimitOfAProgramIsGranted(t *testing.T) {
 	w := newWorld(t)
-	limit := w.connect(asking("scope", "imap")).Scope
+	limit, early := w.connect(asking("scope", "imap")).Scope, w.connect(asking())
 	if _, _, err := w.clients.Restrict(t.Context(), store.System, "", client.Mail, limit); err != nil {
 		t.Fatal(err)
 	}
 	if q := w.connect(asking()); q.Scope.String() != "imap" {
 		t.Errorf("%q is asked for", q.Scope)
+	}
+	code := w.says(early, nil)
+	a := w.token("grant_type", "authorization_code", "client_id", client.Mail, "code", code, "redirect_uri", localhost, "code_verifier", verifier)
+	if a.text("error") != invalidScope || len(w.grants.Of(leela)) != 0 {
+		t.Errorf("asked for before the limit: %d %s, and %d grants", a.StatusCode, a.body, len(w.grants.Of(leela)))
 	}
 }
 

@@ -77,6 +77,12 @@ func (s *Server) first(ctx context.Context, c client.Client, g grant.Grant) (*op
 	if _, stands := s.Grants.ByID(g.ID); !stands {
 		return nil, refuse(grant.InvalidGrant, goneText)
 	}
+	if !c.Limit.Empty() && !g.Scope.Within(c.Limit) { // an administrator limited the program since it asked
+		if err := s.Grants.End(ctx, store.System, g.ID, "the program was limited to "+c.Limit.String()); err != nil && !errors.Is(err, grant.ErrUnknown) {
+			return nil, s.wordedFault(ctx, request{&c, g.Kind}, err)
+		}
+		return nil, refuse(invalidScope, notFor)
+	}
 	var refresh string
 	if g.Offline && c.May(client.GrantRefresh) { // the person agreed to as much, and the grant lasts for it
 		var err error
