@@ -60,6 +60,7 @@ func TestWhoMayBringPrograms(t *testing.T) {
 	}
 }
 
+// What a change does not come to the end of is not done at all.
 func TestForbiddingIsOneTransaction(t *testing.T) {
 	h := open(t, nil)
 	c := h.register(program("Stays"))
@@ -130,6 +131,7 @@ func TestAdministratorsJudgeClients(t *testing.T) {
 	}
 }
 
+// What a program holds beyond its limit ends with the limit's beginning.
 func TestALimitEndsWhatGoesBeyondIt(t *testing.T) {
 	h := open(t, nil)
 	h.grant("as much", Mail, "imap")

@@ -204,6 +204,7 @@ func TestFloodsOfRegistrations(t *testing.T) {
 	}
 }
 
+// With no room left, what nobody used for an hour goes, and only that.
 func TestThereIsRoomForTheNext(t *testing.T) {
 	h := open(t, func(o *Options) { o.PerNetwork = 100 })
 	first := h.register(program("Used"))
@@ -277,6 +278,7 @@ func TestUnusedRegistrationsExpire(t *testing.T) {
 	})
 }
 
+// Whatever a stranger says of a program, what is kept of it can be shown and answered.
 func FuzzMetadata(f *testing.F) {
 	f.Add(`{"client_name":"Mail","redirect_uris":["http://127.0.0.1/"],"client_uri":"https://a.example/","grant_types":["authorization_code"]}`)
 	f.Add(`{"client_name":"\u202e<b>","redirect_uris":["javascript:x","com.example:/"],"software_id":"x","logo_uri":"https://a"}`)

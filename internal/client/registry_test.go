@@ -20,7 +20,6 @@ var (
 )
 
 // house is a registry over a store of its own.
-
 type house struct {
 	*Registry
 	t   *testing.T
@@ -82,7 +81,6 @@ func (h *house) find(id string) Client {
 }
 
 // grant keeps a live grant of a client.
-
 func (h *house) grant(id, client string, scopes ...string) {
 	h.t.Helper()
 	mary := store.Person{Address: "mary@example.org", Origin: "local", SecretKind: store.SecretBackend}
@@ -132,8 +130,6 @@ func TestBuiltinClientsAreThere(t *testing.T) {
 	}
 }
 
-// With no room left, what nobody used for an hour goes, and only that.
-
 func TestUseIsWrittenDownHourly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, nil)
@@ -159,12 +155,7 @@ func TestUseIsWrittenDownHourly(t *testing.T) {
 	})
 }
 
-// What a change does not come to the end of is not done at all.
-
-// What a program holds beyond its limit ends with the limit's beginning.
-
 // What another way into the store changes reaches the table by Apply.
-
 func TestChangesOfTheStoreAreTaken(t *testing.T) {
 	h := open(t, nil)
 	c := h.register(program("Elsewhere"))
@@ -212,5 +203,3 @@ func BenchmarkFind(b *testing.B) {
 		}
 	}
 }
-
-// Whatever a stranger says of a program, what is kept of it can be shown and answered.
