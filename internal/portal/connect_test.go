@@ -177,6 +177,17 @@ func TestAProgramIsConnectedFromAnAddressAndASignIn(t *testing.T) {
 		t.Errorf("after a form of ours: %d", after.status)
 	}
 	w.redeemed(t, client.Thunderbird, after.to(t), back)
+	early := w.asks(t, func(q *grant.Request) { q.At = v.opened.Add(-time.Second) }) // before the form that signed in
+	for site, want := range map[string]int{"": http.StatusOK, "cross-site": http.StatusSeeOther, "none": http.StatusSeeOther} {
+		a := b.send("GET", early, nil, func(r *http.Request) {
+			if site != "" {
+				r.Header.Set("Sec-Fetch-Site", site)
+			}
+		})
+		if a.status != want {
+			t.Errorf("from %q: %d", site, a.status)
+		}
+	}
 	b.send("GET", w.asks(t, func(q *grant.Request) { q.Scope = scopes(t, "imap sieve") }), nil, nil).contains(t, "Connect Thunderbird?", "change your mail filters")
 	b.send("GET", w.asks(t, prompt("consent")), nil, nil).contains(t, "Connect Thunderbird?")
 }

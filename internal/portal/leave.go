@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/portreeve/portreeve/internal/web"
 
@@ -30,19 +31,35 @@ func (c *call) leave(q *connecting, code, errorCode, description string) {
 		c.leaveByForm(q, c.OAuth.Grants.Fields(q.Request, code, errorCode, description))
 		return
 	}
-	c.leaveTo(c.OAuth.Grants.Answer(q.Request, code, errorCode, description), q.name)
+	c.leaveTo(c.OAuth.Grants.Answer(q.Request, code, errorCode, description), q.name, c.afterForm(&q.At))
 }
 
-// leaveTo sends the browser elsewhere. Chromium holds a redirect to the
-// form-action of the page whose form led here, however many steps ago, so that
-// after a form of ours a page goes on in place of a redirect.
-func (c *call) leaveTo(address, program string) {
+// afterForm says that a form of ours led here, however many redirects ago. A
+// browser that does not tell has shown one if somebody signed in or confirmed
+// since the program asked; asked may be nil.
+func (c *call) afterForm(asked *time.Time) bool {
+	if c.r.Method != http.MethodGet {
+		return true
+	}
+	switch c.r.Header.Get("Sec-Fetch-Site") {
+	case "same-origin":
+		return true
+	case "":
+		return asked != nil && c.visit != nil && c.visit.opened.After(*asked)
+	}
+	return false
+}
+
+// leaveTo sends the browser elsewhere. Chromium and WebKit hold a redirect to the
+// form-action of the page whose form led here, so that after a form of ours a
+// page goes on in place of a redirect.
+func (c *call) leaveTo(address, program string, afterForm bool) {
 	if !leads(address) {
 		c.problem(http.StatusBadRequest, "connect")
 		return
 	}
 	web.Away(c.w.Header())
-	if c.r.Method == http.MethodGet && c.r.Header.Get("Sec-Fetch-Site") != "same-origin" {
+	if !afterForm {
 		c.redirect(address)
 		return
 	}

@@ -49,7 +49,7 @@ func (c *call) leaveSession() {
 func (c *call) afterSignOut(sealed string) {
 	if c.OAuth != nil && sealed != "" {
 		if address, ok := c.OAuth.Issuer.AfterSignOut(sealed); ok {
-			c.leaveTo(address, "")
+			c.leaveTo(address, "", c.afterForm(nil))
 			return
 		}
 	}
