@@ -21,6 +21,11 @@ func TestAuthorizeSendsACheckedRequestToThePortal(t *testing.T) {
 		q.Scope.String() != "imap smtp openid email offline_access", len(q.Prompt) != 2, q.MaxAge == nil || *q.MaxAge != 60, len(q.ACR) != 2, len(q.Resource) != 1, q.Program != "thunderbird":
 		t.Errorf("the portal reads %+v", q)
 	}
+	for _, name := range []string{issuer, issuer + "/", issuer + "/mail", "imap://mail.example.org", "imaps://IMAP.example.org:993/", "smtp://imap.example.org"} {
+		if q := w.connect(asking("resource", name)); len(q.Resource) != 1 {
+			t.Errorf("%s: %v", name, q.Resource)
+		}
+	}
 	if a := w.send("POST", pathAuthorize, asking(), nil); a.StatusCode != http.StatusFound || !strings.HasPrefix(a.Header.Get("Location"), issuer+"/connect?request=") {
 		t.Errorf("by POST: %d %s", a.StatusCode, a.Header)
 	}

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -89,8 +90,8 @@ type Options struct {
 	Issuer string // the issuer's URL, without a slash at its end
 	// Listener is the name under which programs stand in the log.
 	Listener string
-	// Hosts are the names of our mail servers, which programs may name as what a
-	// token is for (RFC 8707).
+	// Hosts are the names of our mail servers besides the issuer's own, which
+	// programs may name as what a token is for (RFC 8707).
 	Hosts   []string
 	Gate    Gate
 	Grants  Grants
@@ -146,6 +147,7 @@ func New(o Options) (*Server, error) {
 	if o.Fault == nil {
 		o.Fault = slog.New(slog.DiscardHandler)
 	}
+	o.Hosts = append(slices.Clone(o.Hosts), u.Hostname())
 	s := &Server{Options: o, secure: u.Scheme == "https", mail: token.NewOwn(o.Issuer, o.Issuer+MailAudience, o.Keyring), plain: token.NewOwn(o.Issuer, o.Issuer, o.Keyring),
 		slow: newSlow(), leaving: newLeaving(o.Logouts)}
 	s.discovery, s.resource, s.mailbox = s.describe(), s.describeResource(o.Issuer), s.describeResource(o.Issuer+MailAudience)

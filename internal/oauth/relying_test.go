@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -88,6 +89,44 @@ func TestRelyingPartyOfOthers(t *testing.T) {
 			}
 			device(ctx, t, w, p)
 		})
+	}
+}
+
+// Keys turn without an outage: what the old ones signed is good until it runs out,
+// and whoever keeps a copy of the next ones needs no other for what they sign.
+func TestKeysTurnWithoutAnOutage(t *testing.T) {
+	var w *world
+	var fetched atomic.Int32
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == pathKeys {
+			fetched.Add(1)
+		}
+		w.ServeHTTP(rw, r)
+	}))
+	srv.StartTLS()
+	defer srv.Close()
+	w = newWorldAt(t, srv.URL, nil)
+	must(t, w.Keyring.Prepare())
+	ctx := oidc.ClientContext(t.Context(), srv.Client())
+	p, err := oidc.NewProvider(ctx, srv.URL)
+	must(t, err)
+	verify := p.Verifier(&oidc.Config{ClientID: client.Mail})
+	before := w.signedIn()
+	_, err = verify.Verify(ctx, before.text("id_token"))
+	must(t, err)
+	_, err = w.Keyring.Rotate()
+	must(t, err)
+	after := w.token("grant_type", "refresh_token", "client_id", client.Mail, "refresh_token", before.text("refresh_token"))
+	for _, a := range []*answer{before, after} {
+		if _, err := verify.Verify(ctx, a.text("id_token")); err != nil {
+			t.Errorf("%v: %s", err, a.body)
+		}
+		if b := w.send("GET", pathUserinfo, nil, bearing(a.text("access_token"))); b.StatusCode != http.StatusOK {
+			t.Errorf("%d %s", b.StatusCode, b.body)
+		}
+	}
+	if fetched.Load() != 1 {
+		t.Errorf("the keys were fetched %d times: the next ones were not among the first", fetched.Load())
 	}
 }
 

@@ -104,6 +104,9 @@ func (s *Server) used(ctx context.Context, c client.Client, g grant.Grant) {
 
 // hand makes the tokens of a grant.
 func (s *Server) hand(ctx context.Context, c client.Client, g grant.Grant, sc scope.Set, refresh string) (*op.Response, error) {
+	if now, known := s.Clients.Find(c.ID); !known || s.Clients.May(now) != nil { // forbidden since the request was let in
+		return nil, refuse(grant.InvalidGrant, goneText)
+	}
 	access, life, err := s.Grants.Access(g, grant.AccessFor{ClientID: c.ID, Algorithm: s.Algorithm, Scope: sc})
 	if err != nil {
 		return nil, s.wordedFault(ctx, request{&c, g.Kind}, err)

@@ -135,7 +135,7 @@ func newWorldAt(t testing.TB, at string, change func(*Options)) *world {
 	snap, _ := policy.Compile(policy.Source{Version: w.version})
 	prints := secret.NewPrints()
 	w.gate = gate.New(gate.Options{Names: n, People: w.people, Guard: lockout.New(lockout.Options{}), Fingerprint: func(b []byte) secret.Print { return prints.Of(b) }, Verifier: v, Log: w.events}, snap)
-	o := Options{Issuer: at, Listener: "public", Hosts: []string{"mail.example.org", "imap.example.org"}, Gate: w.gate, Grants: w.grants, Clients: w.clients, Keyring: keys,
+	o := Options{Issuer: at, Listener: "public", Hosts: []string{"imap.example.org"}, Gate: w.gate, Grants: w.grants, Clients: w.clients, Keyring: keys,
 		People: w.store, Changes: w.store.Subscribe, Box: box, DeviceCode: true, Registration: true, Languages: []string{"en"}, Fault: logger}
 	if change != nil {
 		change(&o)
