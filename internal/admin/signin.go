@@ -137,7 +137,7 @@ func graphSignIn(e *signin.Event, applied []appliedPolicy) signIn {
 		AppID: exchangeOnline, AppDisplayName: exchangeOnlineName, ResourceID: exchangeOnline, ResourceDisplayName: exchangeOnlineName,
 		ClientAppUsed: clientAppUsed(e), UserAgent: e.Hints.UserAgent, AutonomousSystemNumber: f.ASN, Location: place{f.Country},
 		DeviceDetail: deviceDetail{OperatingSystem: platformOf(f)}, CorrelationID: e.Correlation.String(),
-		IsInteractive: e.Interactive(), AuthenticationProtocol: "ropc", AuthenticationRequirement: "singleFactorAuthentication",
+		IsInteractive: e.Interactive(), AuthenticationProtocol: "ropc", AuthenticationRequirement: requirement(e),
 		AppliedConditionalAccessPolicies: applied, AuthenticationDetails: []detail{}, Portreeve: ownOf(e)}
 	if f.Addr.IsValid() {
 		s.IPAddress = f.Addr.String()
@@ -157,6 +157,15 @@ func graphSignIn(e *signin.Event, applied []appliedPolicy) signIn {
 		s.AppliedConditionalAccessPolicies = []appliedPolicy{}
 	}
 	return s
+}
+
+// requirement is Graph's word for the most that the sign-in took or, if it was
+// not enough, would have taken.
+func requirement(e *signin.Event) string {
+	if policy.MultiFactor(e.Facts.Methods) || e.Code == signin.FactorNeeded || e.Code == signin.MFARequired {
+		return "multiFactorAuthentication"
+	}
+	return "singleFactorAuthentication"
 }
 
 // clientAppUsed follows the credential: with a token every program is modern.
