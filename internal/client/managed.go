@@ -126,10 +126,34 @@ func (r *Registry) Allow(ctx context.Context, who store.Actor, reason, id string
 func (r *Registry) Forbid(ctx context.Context, who store.Actor, reason, id string) (c Client, ended int, err error) {
 	c, err = r.judge(ctx, who, reason, id, "forbid", func(tx *store.Tx, c *Client) (err error) {
 		c.State = Forbidden
-		ended, err = endGrants(tx, id, "the program was forbidden", func(*store.Grant) bool { return true })
+		ended, err = endGrants(tx, id, forbiddenReason, all)
 		return err
 	})
+	if err == nil {
+		ended, err = r.endLate(ctx, who, id, forbiddenReason, ended)
+	}
 	return c, ended, err
+}
+
+// Why grants ended, as their rows say it.
+const (
+	forbiddenReason = "the program was forbidden"
+	removedReason   = "the program was removed"
+)
+
+func all(*store.Grant) bool { return true }
+
+// endLate ends what was granted by a request that was let in before the client
+// was forbidden or gone here, and written down after its grants were ended.
+// Whoever is later still finds out when they ask, once more, before they hand
+// anything out.
+func (r *Registry) endLate(ctx context.Context, who store.Actor, id, reason string, ended int) (int, error) {
+	err := r.Store.Change(ctx, who, reason, func(tx *store.Tx) error {
+		late, err := endGrants(tx, id, reason, all)
+		ended += late
+		return err
+	})
+	return ended, err
 }
 
 // Restrict lets a client have no more than some scopes; none lifts the limit.
@@ -206,9 +230,12 @@ func (r *Registry) Remove(ctx context.Context, who store.Actor, reason, id strin
 		if err := tx.DeleteClient(id); err != nil {
 			return err
 		}
-		ended, err = endGrants(tx, id, "the program was removed", func(*store.Grant) bool { return true })
+		ended, err = endGrants(tx, id, removedReason, all)
 		return err
 	})
+	if err == nil {
+		ended, err = r.endLate(ctx, who, id, removedReason, ended)
+	}
 	return was, ended, err
 }
 

@@ -2,8 +2,10 @@ package client
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/portreeve/portreeve/internal/scope"
@@ -68,7 +70,7 @@ func TestForbiddingIsOneTransaction(t *testing.T) {
 	away := errors.New("away")
 	_, err := h.judge(t.Context(), anna, "", c.ID, "forbid", func(tx *store.Tx, c *Client) error {
 		c.State = Forbidden
-		_, err := endGrants(tx, c.ID, "", func(*store.Grant) bool { return true })
+		_, err := endGrants(tx, c.ID, "", all)
 		return errors.Join(err, away)
 	})
 	if !errors.Is(err, away) || h.ended("its grant") || h.May(h.find(c.ID)) != nil {
@@ -128,6 +130,47 @@ func TestAdministratorsJudgeClients(t *testing.T) {
 	}
 	if err != nil || !slices.Equal(actions, []string{"delete", "limit", "rename", "limit"}) {
 		t.Errorf("audited %v, %v", actions, err)
+	}
+}
+
+// Requests that were let in before a program was forbidden write grants down
+// after its grants were ended. None of those is handed out and lives.
+func TestNoGrantSlipsPastForbidding(t *testing.T) {
+	h := open(t, nil)
+	h.grant("the first", Mail)
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	handed := []string{"the first"}
+	started := make(chan struct{}, 1)
+	for n := range 4 {
+		wg.Go(func() {
+			for i := range 500 {
+				if h.May(h.find(Mail)) != nil {
+					return
+				}
+				id := fmt.Sprintf("%d of %d", i, n)
+				h.grant(id, Mail)
+				if h.May(h.find(Mail)) == nil {
+					mu.Lock()
+					handed = append(handed, id)
+					mu.Unlock()
+				}
+				select {
+				case started <- struct{}{}:
+				default:
+				}
+			}
+		})
+	}
+	<-started
+	if _, n, err := h.Forbid(t.Context(), anna, "", Mail); err != nil || n == 0 {
+		t.Errorf("%d ended, %v", n, err)
+	}
+	wg.Wait()
+	for _, id := range handed {
+		if !h.ended(id) {
+			t.Errorf("%s was handed out, and lives", id)
+		}
 	}
 }
 
