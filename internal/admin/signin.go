@@ -145,6 +145,9 @@ func graphSignIn(e *signin.Event, applied []appliedPolicy) signIn {
 	if f.Credential.Modern() {
 		s.AuthenticationProtocol = "oAuth2"
 	}
+	if f.Flow&policy.DeviceCodeFlow != 0 {
+		s.AuthenticationProtocol = "deviceCode" // Graph's protocolType
+	}
 	s.Status = status{ErrorCode: int(e.Code)}
 	if e.Code != signin.OK {
 		s.Status.FailureReason = e.Code.Meaning().Title

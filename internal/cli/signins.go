@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/portreeve/portreeve/internal/gate"
 	"github.com/portreeve/portreeve/internal/span"
 )
 
@@ -109,7 +110,13 @@ var signInColumns = []column{when("time", "createdDateTime"), field("reference",
 		}
 		return text(at(f, "portreeve.typed"))
 	}),
-	field("protocol", "portreeve.protocol"), field("credential", "portreeve.credential"), field("address", "ipAddress"), field("country", "location.countryOrRegion"),
+	field("protocol", "portreeve.protocol"), of("credential", func(f map[string]any) string {
+		switch m := text(at(f, "portreeve.mechanism")); m {
+		case gate.AuthorizationCode, gate.DeviceCode, gate.RefreshToken, gate.ClientCredentials:
+			return m // tokens were handed out, or not: none has been used yet
+		}
+		return text(at(f, "portreeve.credential"))
+	}), field("address", "ipAddress"), field("country", "location.countryOrRegion"),
 	of("program", func(f map[string]any) string {
 		return strings.TrimSpace(text(at(f, "portreeve.program.family")) + " " + text(at(f, "portreeve.program.version")))
 	}),
