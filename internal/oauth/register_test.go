@@ -143,6 +143,26 @@ func TestGuessersWait(t *testing.T) {
 	}
 }
 
+// While a guesser's tries wait nobody beside them is heard, but for those who hold
+// a token that lives.
+func TestHonestOnesAreHeardBesideGuessers(t *testing.T) {
+	w := newWorld(t)
+	x := w.signedIn()
+	w.slow.sources[sourceOf(knockFrom(home))] = &debt{held: wrongHeld, at: time.Now()}
+	refresh := func(text string) *answer {
+		return w.token("grant_type", "refresh_token", "client_id", client.Mail, "refresh_token", text)
+	}
+	if a := refresh(x.text("refresh_token")); a.StatusCode != http.StatusOK {
+		t.Errorf("%d %s", a.StatusCode, a.body)
+	}
+	if a := refresh("prr_" + strings.Repeat("A", 48)); a.StatusCode != http.StatusTooManyRequests || a.Header.Get("Retry-After") == "" {
+		t.Errorf("%d %s", a.StatusCode, a.body)
+	}
+	if a := w.token("grant_type", "authorization_code", "client_id", client.Mail, "code", "prc_x", "redirect_uri", localhost); a.StatusCode != http.StatusTooManyRequests {
+		t.Errorf("%d %s", a.StatusCode, a.body)
+	}
+}
+
 func TestSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, from := newSlow(), knockFrom("192.0.2.1")
