@@ -770,6 +770,17 @@ func TestWithoutAnIssuerThereAreNoSuchPages(t *testing.T) {
 	}
 }
 
+// Whom the program means signs in at a provider: that is where they are sent.
+func TestAHintLeadsToItsProvider(t *testing.T) {
+	w := newWorld(t)
+	w.Portal.Upstream = provider{label: "Planet Express"}
+	const routed = "amy@routed.example"
+	b := w.browser(t)
+	path := w.asks(t, func(q *grant.Request) { q.LoginHint = routed })
+	b.get(path).contains(t, "Sign in with your organisation", "Thunderbird wants to be connected", routed+" signs in at Planet Express", "/upstream/start?provider=corp", "return=%2fconnect%3frequest%3d")
+	b.get(strings.TrimSpace(html.UnescapeString(between(b.page.body, `</a><a href="`, `"`)))).contains(t, "Thunderbird wants to be connected", `value="`+routed+`"`)
+}
+
 // What is wrong with a request that leads nowhere is told on a page of ours.
 func TestAProblemOfAProgramsIsShown(t *testing.T) {
 	w := newWorld(t)

@@ -21,12 +21,13 @@ type Upstream interface {
 type elsewherePage struct {
 	web.Page
 	Address, Provider, Label, Next string
+	Program                        string // that waits for somebody to sign in; empty if none does
 }
 
 // elsewhere sends on whoever signs in at a provider. Which addresses do is the
 // configuration's: it tells nothing of the person. The page has a link, since
 // browsers keep a form from leading to another site.
-func (c *call) elsewhere(address string) bool {
+func (c *call) elsewhere(address, next string) bool {
 	if c.Upstream == nil {
 		return false
 	}
@@ -34,8 +35,11 @@ func (c *call) elsewhere(address string) bool {
 	if !ok {
 		return false
 	}
-	d := elsewherePage{Page: c.framed(""), Address: address, Provider: name, Next: web.LocalPath(c.value("next"), "/")}
+	d := elsewherePage{Page: c.framed(""), Address: address, Provider: name, Next: web.LocalPath(next, "/")}
 	d.Label = c.labelOf(name)
+	if q := c.waitingProgram(d.Next); q != nil {
+		d.Program, d.Path = q.name, withNext("/signin", d.Next)
+	}
 	c.show(http.StatusOK, "elsewhere", d)
 	return true
 }

@@ -35,7 +35,11 @@ func (c *call) signInPage() {
 		c.redirect(web.LocalPath(c.r.URL.Query().Get("next"), "/"))
 		return
 	}
-	c.showSignIn(http.StatusOK, signInPage{Next: c.r.URL.Query().Get("next")})
+	asked := c.r.URL.Query()
+	if q := c.waitingProgram(asked.Get("next")); q != nil && q.LoginHint != "" && !asked.Has("other") && c.elsewhere(typed(q.LoginHint, maxAddress), asked.Get("next")) {
+		return // there is nothing to type here
+	}
+	c.showSignIn(http.StatusOK, signInPage{Next: asked.Get("next")})
 }
 
 func (c *call) showSignIn(status int, d signInPage) {
@@ -74,7 +78,7 @@ func (c *call) signIn() {
 		c.showSignIn(http.StatusUnprocessableEntity, signInPage{Next: c.value("next"), Address: address, Error: c.page.T("signin.incomplete")})
 		return
 	}
-	if c.elsewhere(address) {
+	if c.elsewhere(address, c.value("next")) {
 		return
 	}
 	c.knock(signin.NewCredential(policy.CredentialPassword, "portal", address, "", []byte(password)), "signin", c.value("next"))
