@@ -156,7 +156,7 @@ func TestStrangersProgramsOnTheCommandLine(t *testing.T) {
 	c.granted(oauthclient.Token)
 	c.want(exitOK, `Grants +2;`, "client", "show", "portreeve-token")
 	c.want(exitOK, `forbade portreeve token \(portreeve-token\), and ended 2 grants`, "client", "forbid", "portreeve-token")
-	c.want(exitOK, `^portreeve-token\tportreeve token\tbuiltin\tforbidden\t\t0`, "client", "list", "--state", "forbidden")
+	c.want(exitOK, `^portreeve-token\tportreeve token\tbuiltin\tforbidden\t`, "client", "list", "--state", "forbidden")
 	c.want(exitOK, `allowed portreeve token`, "client", "allow", "portreeve-token")
 }
 
