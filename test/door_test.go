@@ -328,6 +328,7 @@ type signIn struct {
 		Credential string `json:"credential"`
 		Mechanism  string `json:"mechanism"`
 		Mailbox    string `json:"mailbox"`
+		Grant      string `json:"grant"`
 		Forwarder  string `json:"forwarder"`
 		Program    struct {
 			Family string `json:"family"`
