@@ -196,6 +196,11 @@ func TestThunderbirdSignsInByItsOwnWindow(t *testing.T) {
 	phone := elsewhere.enrol(m.door, mary)
 	m.deliver(t, mary, "Welcome, Mary")
 	b := startThunderbird(t, m.policies(t), m.street)
+	b.until("the add-on to be installed", windowTime, func() bool { // which policy does as the program starts
+		var known bool
+		return b.run(&known, `const { OAuth2Providers } = ChromeUtils.importESModule("resource:///modules/OAuth2Providers.sys.mjs");
+			return !!OAuth2Providers.getHostnameDetails(arguments[0], "imap");`, mailName) == nil && known
+	})
 
 	b.keys(b.use("#email"), mary)
 	b.click(b.use("account-hub-footer #forward"))

@@ -82,7 +82,7 @@ func (v *visitor) read(r *http.Response, err error) {
 func (v *visitor) send(action string, typed ...string) {
 	v.Helper()
 	v.away = nil
-	form := first(v.page, func(n *html.Node) bool { return n.Data == "form" && goes(n) == action })
+	form := v.form(action)
 	if form == nil {
 		v.Fatalf("no form for %s at %s (%d):\n%s", action, v.at, v.status, v.text())
 	}
@@ -208,9 +208,18 @@ func (v *visitor) enrol(d *door, person string) *telephone {
 	return phone
 }
 
+// form is the page's form for an action; what stands around the page may have one
+// for the same. nil: there is none.
+func (v *visitor) form(action string) *html.Node {
+	if main := first(v.page, func(n *html.Node) bool { return n.Data == "main" }); main != nil {
+		return first(main, func(n *html.Node) bool { return n.Data == "form" && goes(n) == action })
+	}
+	return nil
+}
+
 // offers says that the page has a form for an action.
 func (v *visitor) offers(action string) bool {
-	return v.page != nil && first(v.page, func(n *html.Node) bool { return n.Data == "form" && goes(n) == action }) != nil
+	return v.page != nil && v.form(action) != nil
 }
 
 // person is somebody who signs in at our pages.
@@ -241,6 +250,8 @@ func (v *visitor) follow(to string, p *person) answer {
 			v.send("/connect/allow")
 		case v.offers("/device/allow"):
 			v.send("/device/allow")
+		case v.offers("/device"):
+			v.send("/device")
 		case v.offers("/signin/factor"):
 			v.send("/signin/factor", "code", p.phone.code(v))
 		case v.offers("/confirm"):
