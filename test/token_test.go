@@ -178,7 +178,12 @@ func (s *site) answersQuickly(t testing.TB, token string) {
 // oneRefresh has eight programs ask at once when the access token is over.
 func (s *site) oneRefresh(t testing.TB, h *tokenHome) {
 	t.Helper()
-	h.kept(t, func(tokens map[string]any) { tokens["expiry"] = time.Now() })
+	h.kept(t, func(tokens map[string]any) {
+		tokens["expiry"] = time.Now()
+		s.use(tokens["refreshToken"].(string))
+	})
+	before, err := os.ReadFile(h.file())
+	check(t, err)
 	tokens := make(chan string, 8)
 	for range cap(tokens) {
 		go func() {
@@ -195,6 +200,12 @@ func (s *site) oneRefresh(t testing.TB, h *tokenHome) {
 	if _, ok := goIMAP(t, s.door, login{person: ownerOfTokens, secret: first, token: true}); !ok {
 		t.Error("the next token opens no door")
 	}
+	// As if the machine had been switched off before the answer was written down.
+	check(t, os.WriteFile(h.file(), before, 0o600))
+	if again := s.use(h.current(t)); again == "" {
+		t.Error("an answer that was lost is not given again")
+	}
+	h.kept(t, func(tokens map[string]any) { s.use(tokens["refreshToken"].(string)) })
 }
 
 // passwordsPlace has getmail show a token over POP3, which it can as a password
