@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -368,3 +369,28 @@ func typed(kind, body string) func(*http.Request) {
 type readCloser struct{ *strings.Reader }
 
 func (readCloser) Close() error { return nil }
+
+// Whatever is sent to the endpoints, the answer is an error in OAuth's form, never
+// tokens, and never a fault of ours.
+func FuzzForms(f *testing.F) {
+	f.Add(pathToken, "grant_type=authorization_code&client_id=portreeve-mail&code=prc_x&redirect_uri=http://127.0.0.1&code_verifier=x")
+	f.Add(pathToken, "grant_type=refresh_token&client_id=portreeve-mail&refresh_token=prr_AAAA&scope=imap")
+	f.Add(pathToken, "grant_type=urn:ietf:params:oauth:grant-type:device_code&client_id=portreeve-token&device_code=prd_x")
+	f.Add(pathRevoke, "client_id=portreeve-mail&token=a.b.c")
+	f.Add(pathIntrospect, "client_id=x&client_secret=y&token=a.b.c")
+	f.Add(pathLogout, "id_token_hint=a.b.c&post_logout_redirect_uri=https://evil.example")
+	w := newWorld(f)
+	f.Fuzz(func(t *testing.T, path, body string) {
+		if !slices.Contains([]string{pathToken, pathRevoke, pathIntrospect, pathLogout}, path) {
+			return
+		}
+		w.slow = newSlow() // or the tries would wait
+		r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		rec := httptest.NewRecorder()
+		w.ServeHTTP(rec, r)
+		if rec.Code >= 500 || strings.Contains(rec.Body.String(), "access_token\":") || strings.Contains(rec.Header().Get("Location"), "evil") {
+			t.Fatalf("%d %v %s", rec.Code, rec.Header(), rec.Body)
+		}
+	})
+}
