@@ -54,7 +54,7 @@ func (g *Gate) Grant(ctx context.Context, a signin.Attempt, q Asked) (out signin
 	t.judgeDoors(&q)
 	if t.out.Facts.Flow != 0 && t.out.Verdict.Effect != policy.Block && !t.near(q.From) {
 		t.out.Verdict.Effect, t.out.Verdict.Stage = policy.Block, policy.StageConditionalAccess
-		t.refuse(signin.StepEvaluate, signin.FlowNotAllowed, "the program is at "+q.From.String())
+		t.refuse(signin.StepEvaluate, signin.FlowNotAllowed, signin.ForClient(q.Client, "it is at "+q.From.String()))
 	}
 	return
 }
@@ -66,7 +66,7 @@ func (g *Gate) Withhold(ctx context.Context, a signin.Attempt, q Asked, code sig
 	t := &telling{g: g, s: g.snapshot.Load(), started: time.Now(), open: true}
 	t.asks(&a, &q)
 	t.out.Facts.Proven = false
-	t.refuse(signin.StepVerify, code, t.out.Detail+": "+detail)
+	t.refuse(signin.StepVerify, code, signin.ForClient(q.Client, detail))
 	return t.finish(ctx)
 }
 
@@ -81,7 +81,7 @@ func (t *telling) asks(a *signin.Attempt, q *Asked) {
 	a.Protocol = q.Protocols[0]
 	p := &q.Principal
 	t.out = signin.Outcome{Attempt: *a, Typed: p.Address, Mechanism: q.Mechanism, Correlation: q.Correlation, Since: q.Since, Principal: *p,
-		Detail: "client " + q.Client, Verdict: policy.Verdict{Version: t.s.Version()}}
+		Detail: signin.ForClient(q.Client, ""), Verdict: policy.Verdict{Version: t.s.Version()}}
 	f := t.g.facts(*a, policy.CredentialBearer, q.Mechanism)
 	f.Person, f.Address, f.Domain = p.Person, p.Address, domainOf(p.Address)
 	f.Proven, f.Methods, f.AuthTime, f.Flow, f.Key = true, p.Methods, p.AuthTime, p.Flow, q.Key

@@ -137,8 +137,12 @@ func TestDeviceCodeCountsOnlyNearby(t *testing.T) {
 			if c.from != "" {
 				q.From = netip.MustParseAddr(c.from)
 			}
-			if out := g.Grant(t.Context(), attempt(), q); out.Code != c.code || out.Allowed() != (c.code == 0) {
+			out := g.Grant(t.Context(), attempt(), q)
+			if out.Code != c.code || out.Allowed() != (c.code == 0) {
 				t.Errorf("%v: %+v", out.Code, out.Verdict)
+			}
+			if name, ok := (&signin.Event{Detail: out.Detail}).ForClient(); !ok || name != "Thunderbird" {
+				t.Errorf("the log says %q", out.Detail)
 			}
 		})
 	}

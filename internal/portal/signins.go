@@ -73,7 +73,7 @@ func (c *call) signInRow(e *signin.Event) signInRow {
 		did += ".tried"
 	}
 	by := p.Program(e.Facts.Program)
-	if name, ok := strings.CutPrefix(e.Detail, "client "); ok && forTokens(e) { // it came by way of a browser
+	if name, ok := e.ForClient(); ok && forTokens(e) { // it came by way of a browser
 		by = name
 	}
 	r := signInRow{Reference: e.ID.Reference(), At: e.Last, Sentence: p.T(did, by),

@@ -1,6 +1,8 @@
 package signin
 
 import (
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/portreeve/portreeve/internal/policy"
@@ -53,6 +55,28 @@ func (e *Event) User() string {
 
 // Succeeded says that the person was let in.
 func (e *Event) Succeeded() bool { return e.Code == OK }
+
+const forClient = "client "
+
+// ForClient is the detail of a sign-in by which a program is given tokens: the
+// program by name, and what else there is to say.
+func ForClient(name, why string) string {
+	if why != "" {
+		why = ": " + why
+	}
+	return forClient + strconv.Quote(name) + why
+}
+
+// ForClient is the program that was to be given tokens by this sign-in.
+func (e *Event) ForClient() (name string, ok bool) {
+	rest, ok := strings.CutPrefix(e.Detail, forClient)
+	quoted, err := strconv.QuotedPrefix(rest)
+	if !ok || err != nil {
+		return "", false
+	}
+	name, err = strconv.Unquote(quoted)
+	return name, err == nil
+}
 
 // Interactive says that the person supplied a factor with this sign-in.
 func (e *Event) Interactive() bool {
