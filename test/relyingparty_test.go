@@ -25,11 +25,12 @@ type issuing struct {
 	origin string
 }
 
-// startIssuing starts one; its person has an app on their telephone.
-func startIssuing(t testing.TB, address string) *issuing {
+// startIssuing starts one whose access tokens last for a time; its person has an
+// app on their telephone.
+func startIssuing(t testing.TB, address, accessToken string) *issuing {
 	t.Helper()
-	s := startSite(t, siteOptions{Login: masterLogin, Hasty: true, Floor: "300ms", People: map[string]string{address: password},
-		Door: doorOptions{Portal: true, Extra: "oauth: {access_token: 30s}\n"}})
+	s := startSite(t, siteOptions{Alone: true, Login: masterLogin, Hasty: true, Floor: "300ms", People: map[string]string{address: password},
+		Door: doorOptions{Portal: true, Extra: "oauth: {access_token: " + accessToken + "}\n"}})
 	s.do(t, "user", "add", address)
 	i := &issuing{site: s, person: person{address: address, password: password}, origin: "https://localhost:" + portOf(s.Public)}
 	i.phone = s.visitor(t, i.origin).enrol(s.door, address)
@@ -59,7 +60,7 @@ func (i *issuing) makeClient(t testing.TB, args ...string) secretive {
 // and signing out.
 func TestOpenIDClientOfNode(t *testing.T) {
 	t.Parallel()
-	i := startIssuing(t, "nora@example.org")
+	i := startIssuing(t, "nora@example.org", "30s")
 	i.do(t, "user", "add", "service@example.org")
 	script, err := filepath.Abs("relyingparty/openid-client.mjs")
 	check(t, err)
@@ -149,7 +150,7 @@ func (n *node) answer(v any) {
 // refreshing, signing out here and there, and hearing of a sign-out.
 func TestRelyingPartyInGo(t *testing.T) {
 	t.Parallel()
-	i := startIssuing(t, "greta@example.org")
+	i := startIssuing(t, "greta@example.org", "30s")
 	p := startParty(t, i)
 	v := i.visitor(t, i.origin)
 

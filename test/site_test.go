@@ -79,6 +79,8 @@ type siteOptions struct {
 	// Backend replaces the endpoints (YAML under backends.main).
 	Backend func(*site) string
 	Door    doorOptions // Backend, Issuer and Floor are filled in
+	// Alone takes no tokens but those that the door issues itself.
+	Alone bool
 }
 
 // endpoints are the backend's services that take a PROXY header.
@@ -103,6 +105,9 @@ func startSite(t testing.TB, o siteOptions) *site {
 		backend = o.Backend(s)
 	}
 	o.Door.Backend, o.Door.Issuer, o.Door.Floor = backend+"    "+o.Login, s.issuer, o.Floor
+	if o.Alone {
+		o.Door.Issuer = nil
+	}
 	s.door = startDoor(t, o.Door)
 	s.use(mailtest.MasterPassword)
 	for _, p := range o.People {
