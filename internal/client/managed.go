@@ -80,7 +80,7 @@ func (n *New) client() (Client, error) {
 	}
 	c.Name = name
 	switch {
-	case len(c.Redirects) == 0 && n.Account == "":
+	case len(c.Redirects) == 0 && n.Account == "" && !n.Confidential: // one with a secret can ask what tokens are worth, as mail servers do
 		return c, &Fault{"redirects", "a program needs an address to be answered at, or a service account to sign in as"}
 	case n.Account != "" && !n.Confidential:
 		return c, &Fault{"serviceAccount", "a program that signs in as a service account has a secret: make it confidential"}
