@@ -43,20 +43,35 @@ type Asked struct {
 // is an interruption; where at least one lets pass, the tokens are for it, and
 // the doors themselves refuse the rest. Nothing was guessed at, so a refusal
 // waits for nothing and says why.
-func (g *Gate) Grant(ctx context.Context, a signin.Attempt, q Asked) (out signin.Outcome) {
-	t := &telling{g: g, s: g.snapshot.Load(), started: time.Now(), open: true}
-	t.asks(&a, &q)
-	defer func() { out = t.finish(ctx) }()
+func (g *Gate) Grant(ctx context.Context, a signin.Attempt, q Asked) signin.Outcome {
+	t := g.asked(ctx, &a, &q)
+	return t.finish(ctx)
+}
 
-	if t.gone(ctx) || t.outdated() { // the person, as they are now, and what they showed
-		return
+// Still judges once more what was granted a moment ago, when its program comes
+// for the tokens: somebody may have been disabled, or a policy changed, meanwhile.
+// The sign-in is in the log already, so that only a refusal is written down.
+func (g *Gate) Still(ctx context.Context, a signin.Attempt, q Asked) signin.Outcome {
+	t := g.asked(ctx, &a, &q)
+	if t.out.Allowed() {
+		return t.out
 	}
-	t.judgeDoors(&q)
+	return t.finish(ctx)
+}
+
+// asked is a request for tokens, judged.
+func (g *Gate) asked(ctx context.Context, a *signin.Attempt, q *Asked) *telling {
+	t := &telling{g: g, s: g.snapshot.Load(), started: time.Now(), open: true}
+	t.asks(a, q)
+	if t.gone(ctx) || t.outdated() { // the person, as they are now, and what they showed
+		return t
+	}
+	t.judgeDoors(q)
 	if t.out.Facts.Flow != 0 && t.out.Verdict.Effect != policy.Block && !t.near(q.From) {
 		t.out.Verdict.Effect, t.out.Verdict.Stage = policy.Block, policy.StageConditionalAccess
 		t.refuse(signin.StepEvaluate, signin.FlowNotAllowed, signin.ForClient(q.Client, "it is at "+q.From.String()))
 	}
-	return
+	return t
 }
 
 // Withhold records that no tokens are handed out for a reason that no policy

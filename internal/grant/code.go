@@ -71,7 +71,9 @@ func (s *Service) await(ctx context.Context, g *Grant, c *store.GrantCode) error
 // Redeem uses a code up and returns its grant, which lives from now on. Whoever
 // shows a code must be whom it was given to (client, redirect address and
 // PKCE's verifier); if not, it is used up all the same. A used one that is shown
-// again ends the grant: somebody else may have been first.
+// again with all that belongs to it ends the grant: somebody else may have been
+// first. Without, it could not have been redeemed then either, and whoever finds
+// an old code in a browser's history could sign people out.
 func (s *Service) Redeem(ctx context.Context, code, clientID, redirect, verifier string) (Grant, error) {
 	r, err := s.redeem(ctx, code, func(c *store.GrantCode, _ *Grant) string {
 		switch {
@@ -87,7 +89,7 @@ func (s *Service) Redeem(ctx context.Context, code, clientID, redirect, verifier
 	if err != nil {
 		return Grant{}, fmt.Errorf("redeeming a code: %w", err)
 	}
-	if !r.replayed {
+	if !r.replayed || r.why != "" {
 		return r.grant, r.refusal()
 	}
 	if err := s.End(ctx, store.System, r.grant.ID, "its code was used twice"); err != nil && !errors.Is(err, ErrUnknown) {

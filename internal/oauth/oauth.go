@@ -32,6 +32,7 @@ import (
 // Gate decides whether tokens are handed out.
 type Gate interface {
 	Grant(ctx context.Context, a signin.Attempt, q gate.Asked) signin.Outcome
+	Still(ctx context.Context, a signin.Attempt, q gate.Asked) signin.Outcome
 	Withhold(ctx context.Context, a signin.Attempt, q gate.Asked, code signin.Code, detail string) signin.Outcome
 }
 

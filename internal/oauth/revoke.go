@@ -137,6 +137,12 @@ func (s *Server) worth(ctx context.Context, c *client.Client, text string) (abou
 	if !stands || o.ClientID != c.ID && !(serves && o.mail) {
 		return about{}, nil
 	}
+	switch p, err := s.People.Person(ctx, g.Person); {
+	case errors.Is(err, store.ErrNotFound), err == nil && p.Disabled:
+		return about{}, nil
+	case err != nil:
+		return about{}, err
+	}
 	a := about{Active: true, Scope: o.Scope, Client: o.ClientID, Username: g.Address, Email: g.Address, Type: "Bearer", Expires: unix(o.Expires), Issued: unix(o.Issued),
 		Subject: o.Subject, Audience: s.Issuer, Issuer: s.Issuer, ID: o.ID}
 	if o.mail {

@@ -46,8 +46,8 @@ func known(next http.Handler) http.Handler {
 func of(c op.Client) client.Client { return c.(party).Client }
 
 // CodeExchange gives the tokens of a code. The gate judged when the person said
-// yes, not a minute ago, and that is the sign-in in the log; a grant that ended
-// since is not redeemed.
+// yes, not a minute ago, and that is the sign-in in the log; what has changed
+// since is looked at (upheld).
 func (s *Server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.AccessTokenRequest]) (*op.Response, error) {
 	c := of(r.Client)
 	if fault := s.checkTarget(r.Form); fault != nil {
@@ -62,7 +62,7 @@ func (s *Server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Acce
 
 // DeviceToken gives the tokens of a device code once somebody has typed the user
 // code that goes with it (RFC 8628); the gate judged them then, and where this
-// program is.
+// program is, and looks at what has changed since (upheld).
 func (s *Server) DeviceToken(ctx context.Context, r *op.ClientRequest[oidc.DeviceAccessTokenRequest]) (*op.Response, error) {
 	c := of(r.Client)
 	g, err := s.Grants.PollDevice(ctx, r.Data.DeviceCode, c.ID, knock(ctx).Client.Addr())
@@ -74,8 +74,8 @@ func (s *Server) DeviceToken(ctx context.Context, r *op.ClientRequest[oidc.Devic
 
 // first gives the first tokens of a grant.
 func (s *Server) first(ctx context.Context, c client.Client, g grant.Grant) (*op.Response, error) {
-	if _, stands := s.Grants.ByID(g.ID); !stands {
-		return nil, refuse(grant.InvalidGrant, goneText)
+	if err := s.upheld(ctx, &c, &g); err != nil {
+		return nil, err
 	}
 	if !c.Limit.Empty() && !g.Scope.Within(c.Limit) { // an administrator limited the program since it asked
 		if err := s.Grants.End(ctx, store.System, g.ID, "the program was limited to "+c.Limit.String()); err != nil && !errors.Is(err, grant.ErrUnknown) {
@@ -166,15 +166,20 @@ func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 // that down. What ends a person's proofs ends their grants in the same commit, so
 // that nothing older than this moment can have been taken back.
 func (s *Server) judge(ctx context.Context, a signin.Attempt, c *client.Client, g *grant.Grant, mechanism string) error {
+	if out := s.Gate.Grant(ctx, a, asked(a, c, g, mechanism)); !out.Allowed() {
+		return &refused{out}
+	}
+	return nil
+}
+
+// asked is the question to the gate for a grant's tokens.
+func asked(a signin.Attempt, c *client.Client, g *grant.Grant, mechanism string) gate.Asked {
 	q := gate.Asked{Key: g.Key, Protocols: g.Scope.Protocols(), Mechanism: mechanism, Client: c.Name, Correlation: g.Correlation, From: a.Client.Addr(),
 		Principal: signin.Principal{Person: g.Person, Address: g.Address, Methods: g.Methods, AuthTime: g.AuthTime, Flow: g.Flow, Grant: grant.Prefix + g.ID, Until: g.Until}}
 	if q.Correlation.IsZero() {
 		q.Correlation = a.Correlation
 	}
-	if out := s.Gate.Grant(ctx, a, q); !out.Allowed() {
-		return &refused{out}
-	}
-	return nil
+	return q
 }
 
 // ClientCredentialsExchange gives a service the tokens of the account that an
