@@ -1,6 +1,10 @@
 package test
 
 import (
+	"errors"
+	"io"
+	"os"
+	"sync"
 	"testing"
 	"time"
 )
@@ -70,4 +74,64 @@ func TestTheEndOfAGrantClosesOpenConnections(t *testing.T) {
 func (f *office) idleBy(t testing.TB, who, token string) *idler {
 	t.Helper()
 	return f.idleAfter(t, `m.authenticate('XOAUTH2', lambda _: ('user=%s\x01auth=Bearer %s\x01\x01' % (user, secret)).encode())`, who, token)
+}
+
+// A connection that is being opened in the moment that its grant ends is not left
+// open, on whichever side of the end it began.
+func TestNoConnectionOutlivesItsGrantUnseen(t *testing.T) {
+	t.Parallel()
+	const who, programs = "ora@example.org", 8
+	f := startOffice(t, doorOptions{}, who)
+	opened, early := 0, 0
+	for range 5 {
+		token := f.connect(t, f.seat(t), who, anyProgram).Access
+		grant := f.grantOf(t, who)
+		over := make(chan struct{})
+		var mu sync.Mutex
+		var all []*knock
+		var wg sync.WaitGroup
+		for range programs {
+			wg.Go(func() {
+				for {
+					select {
+					case <-over:
+						return
+					default:
+					}
+					k, err := f.knock("imap", f.computer())
+					if err != nil {
+						t.Errorf("knocking: %v", err)
+						return
+					}
+					answer, err := k.bearing(who, token)
+					if err != nil || !in(answer) {
+						_ = k.Close()
+						return // it has ended
+					}
+					mu.Lock()
+					all = append(all, k)
+					mu.Unlock()
+					time.Sleep(20 * time.Millisecond)
+				}
+			})
+		}
+		time.Sleep(100 * time.Millisecond)
+		f.do(t, "session", "kill", grant)
+		close(over)
+		wg.Wait()
+		opened += len(all)
+		for _, k := range all {
+			_ = k.SetDeadline(time.Now().Add(20 * time.Second))
+			if _, err := io.Copy(io.Discard, k.r); errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Error("a connection by a grant that has ended is open")
+			}
+			_ = k.Close()
+		}
+		if len(all) > 0 {
+			early++
+		}
+	}
+	if t.Logf("%d connections were opened", opened); early == 0 {
+		t.Error("none was open when its grant ended")
+	}
 }

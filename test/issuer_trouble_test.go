@@ -23,7 +23,8 @@ type troubled struct {
 	*office
 	has, service reply // tokens of a person's, of a service
 	code, device string
-	revoke       reply // to be given back
+	visitor      *visitor // of the person
+	revoke       reply    // to be given back
 	by, secret   string
 }
 
@@ -39,7 +40,8 @@ func startTroubled(t testing.TB, o doorOptions) *troubled {
 	var c secretive
 	w.read(t, &c, "client", "add", "Scanner", "--service-account", scannerAccount, "--scope", "imap")
 	w.by, w.secret = c.ID, w.use(c.Secret)
-	v := w.seat(t)
+	w.visitor = w.seat(t)
+	v := w.visitor
 	w.has = w.connect(t, v, troubledPerson, anyProgram)
 	w.revoke = w.connect(t, w.seat(t), leavingPerson, anyProgram)
 	w.device = w.office.device(t, v, troubledPerson)
@@ -124,6 +126,21 @@ func TestProgramsWaitForALockedDatabase(t *testing.T) {
 	_, err = lock.ExecContext(t.Context(), "BEGIN IMMEDIATE")
 	check(t, err)
 	w.mustBeAway(t)
+	w.visitor.open("/programs")
+	w.visitor.send("/programs/disconnect")
+	if w.visitor.status != http.StatusServiceUnavailable {
+		t.Errorf("disconnecting in the portal: %d\n%s", w.visitor.status, w.visitor.text())
+	}
+	w.visitor.open(mailProgram.asks(anyProgram))
+	if w.visitor.status != http.StatusServiceUnavailable {
+		t.Errorf("connecting in the portal: %d\n%s", w.visitor.status, w.visitor.text())
+	}
+	r, err := w.http.Post(w.origin+"/oauth2/register", "application/json", strings.NewReader(`{"redirect_uris": ["http://127.0.0.1/"], "token_endpoint_auth_method": "none"}`))
+	check(t, err)
+	_ = r.Body.Close()
+	if r.StatusCode != http.StatusServiceUnavailable || r.Header.Get("Retry-After") == "" {
+		t.Errorf("registering: %s, Retry-After %q", r.Status, r.Header.Get("Retry-After"))
+	}
 	if opens, answer := w.opens(t, troubledPerson, w.has.Access); !opens {
 		t.Errorf("while the database is locked mail is not read: %s", answer)
 	}
