@@ -8,13 +8,12 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
-	"rsc.io/qr"
+
+	"github.com/portreeve/portreeve/internal/qrtext"
 )
 
-const (
-	quietZone  = 2                // modules around a QR code; readers ask for 4 and take 2
-	deviceTime = 15 * time.Minute // if the server names no time
-)
+// deviceTime is how long a code is asked for if the server names no time.
+const deviceTime = 15 * time.Minute
 
 // signInByDevice has a person sign in on another device (RFC 8628) and gives
 // the tokens.
@@ -34,7 +33,9 @@ func (t *tokenCall) signInByDevice(ctx context.Context, issuer *tokenIssuer) (*o
 	}
 	fmt.Fprintf(t.app.err, "Sign in as %s: open this address on a device near you and type the code.\n\n%s\n%s\n\n", printable(t.user), printable(d.VerificationURI), printable(d.UserCode))
 	if _, err := safeURL(d.VerificationURIComplete); err == nil {
-		fmt.Fprint(t.app.err, qrBlocks(d.VerificationURIComplete))
+		if lines, err := qrtext.Lines(d.VerificationURIComplete, true); err == nil { // else the code is typed
+			fmt.Fprintln(t.app.err, strings.Join(lines, "\n"))
+		}
 	}
 	for {
 		token, err := oauth.DeviceAccessToken(ctx, d) // waits its interval first
@@ -48,31 +49,4 @@ func (t *tokenCall) signInByDevice(ctx context.Context, issuer *tokenIssuer) (*o
 		}
 		// Trouble of the network: the person is still at it (RFC 8628, section 3.5).
 	}
-}
-
-// qrBlocks draws a QR code, two rows of it in a line, in black on white
-// whatever the terminal's colours are; empty if the text is too long.
-func qrBlocks(text string) string {
-	code, err := qr.Encode(text, qr.L)
-	if err != nil {
-		return ""
-	}
-	var b strings.Builder
-	for y := -quietZone; y < code.Size+quietZone; y += 2 {
-		b.WriteString("\x1b[30;107m")
-		for x := -quietZone; x < code.Size+quietZone; x++ {
-			switch upper, lower := code.Black(x, y), code.Black(x, y+1); {
-			case upper && lower:
-				b.WriteRune('█')
-			case upper:
-				b.WriteRune('▀')
-			case lower:
-				b.WriteRune('▄')
-			default:
-				b.WriteByte(' ')
-			}
-		}
-		b.WriteString("\x1b[0m\n")
-	}
-	return b.String()
 }

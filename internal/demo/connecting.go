@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/portreeve/portreeve/internal/qrtext"
 )
 
 // amyAt is where Amy sits.
@@ -64,7 +66,7 @@ func (t *story) amySetsUp(ctx context.Context) (*codeApp, error) {
 	if err != nil {
 		return nil, err
 	}
-	picture, err := drawQR(app.uri, t.s.colour)
+	picture, err := qrtext.Lines(app.uri, t.s.colour)
 	if err != nil {
 		return nil, err
 	}
