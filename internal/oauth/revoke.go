@@ -134,7 +134,8 @@ func (s *Server) worth(ctx context.Context, c *client.Client, text string) (abou
 		return about{}, err
 	}
 	g, stands := s.Grants.ByID(o.Grant)
-	if !stands || o.ClientID != c.ID && !(serves && o.mail) {
+	behind := slices.Contains(s.Behind, c.ID) || slices.Contains(s.Behind, c.Name)
+	if !stands || o.ClientID != c.ID && !(serves && o.mail) || o.mail && behind {
 		return about{}, nil
 	}
 	switch p, err := s.People.Person(ctx, g.Person); {

@@ -63,7 +63,9 @@ func (m minted) Verify(_ context.Context, text []byte) (MintedClaims, error) {
 func TestIntrospection(t *testing.T) {
 	w := newWorldAt(t, issuer, func(o *Options) {
 		o.Minted = minted{"m.i.n": {Audience: "dovecot", Address: "leela@example.org", Scope: "imap", Expires: time.Now().Add(time.Minute)}}
+		o.Behind = []string{"main"}
 	})
+	behind, behindSecret := w.added(client.New{Name: "main", Redirects: []string{"https://localhost"}})
 	dovecot, secret := w.added(client.New{Name: "dovecot", Redirects: []string{"https://localhost"}})
 	other, otherSecret := w.added(client.New{Name: "other", Redirects: []string{"https://localhost"}})
 	ask := func(text string, change func(*http.Request)) *answer {
@@ -86,6 +88,7 @@ func TestIntrospection(t *testing.T) {
 		"no token":                         {"x.y.z", basic(dovecot.ID, secret)},
 		"a token without a signature":      {a.text("access_token")[:strings.LastIndex(a.text("access_token"), ".")+1], basic(dovecot.ID, secret)},
 		"a token minted for another party": {"m.i.n", basic(other.ID, otherSecret)},
+		"at a server behind our doors":     {a.text("access_token"), basic(behind.ID, behindSecret)},
 	} {
 		if b := ask(c.text, c.asking); b.StatusCode != http.StatusOK || strings.TrimSpace(b.body) != `{"active":false}` {
 			t.Errorf("%s: %d %s", name, b.StatusCode, b.body)

@@ -21,7 +21,7 @@ func (s *Server) openEndpoints() (err error) {
 		Keyring: s.issuer.keys, People: s.store, Changes: s.store.Subscribe, Box: s.box, Algorithm: c.Algorithm, DeviceCode: c.DeviceCode, Registration: c.Registration != "off",
 		Fault: s.Log}
 	if s.minter != nil {
-		o.Minted = minted{s.minter}
+		o.Minted, o.Behind = minted{s.minter}, s.mintedFor()
 	}
 	for _, w := range s.languages.All() {
 		o.Languages = append(o.Languages, w.Lang)
@@ -31,6 +31,16 @@ func (s *Server) openEndpoints() (err error) {
 	}
 	s.runs = append(s.runs, s.issuer.endpoints.Run)
 	return nil
+}
+
+// mintedFor are the audiences of the tokens that we mint for backends.
+func (s *Server) mintedFor() (list []string) {
+	for _, b := range s.Config.Backends {
+		if b.Login == "token" {
+			list = append(list, b.Token.Audience)
+		}
+	}
+	return list
 }
 
 // minted lets backends ask about the tokens that we minted for them.
