@@ -29,7 +29,7 @@ func (a *app) tellSignIn(w io.Writer, f map[string]any) {
 	story, _ := f["portreeve.story"].(map[string]any)
 	x, explained := story["explanation"].(map[string]any)
 	fmt.Fprintf(w, "%s  %s\n\n", printable(text(own["reference"])), headline(own, x))
-	a.tellWho(&s, f, own)
+	a.tellWho(&s, f, own, x)
 	if steps := items(own["steps"]); len(steps) > 0 {
 		s.head("Steps")
 		var rows [][]string
@@ -69,7 +69,7 @@ func number(v any) int {
 	return int(n)
 }
 
-func (a *app) tellWho(s *sheet, f, own map[string]any) {
+func (a *app) tellWho(s *sheet, f, own, x map[string]any) {
 	o := a.output()
 	at_ := o.time(text(f["createdDateTime"]))
 	if n := text(own["count"]); n != "1" {
@@ -97,8 +97,11 @@ func (a *app) tellWho(s *sheet, f, own map[string]any) {
 		how += " at listener " + l
 	}
 	s.line("How", how)
-	if id, ok := strings.CutPrefix(text(own["grant"]), "apppw:"); ok {
+	switch kind, id, _ := strings.Cut(text(own["grant"]), ":"); kind {
+	case "apppw":
 		s.line("App password", id)
+	case "oauth":
+		s.line("Grant", id+", of those that `portreeve session list --grants` shows while they live")
 	}
 	s.line("TLS", tlsOf(own))
 	s.line("Backend", text(own["backend"]))
@@ -108,7 +111,12 @@ func (a *app) tellWho(s *sheet, f, own map[string]any) {
 	if own["observed"] == true {
 		s.line("Decided by", text(own["source"])+"; here it was only observed")
 	}
-	if would := text(own["ifAllOn"]); would != "" && would != text(own["outcome"]) {
+	would := text(own["ifAllOn"])
+	if x["effect"] == "interrupt" || text(own["code"]) == signin.FactorNeeded.String() {
+		s.line("Goes on", "`portreeve signins list correlationId:"+text(f["correlationId"])+"` shows how")
+		would = "" // the verdict itself
+	}
+	if would != "" && would != text(own["outcome"]) {
 		s.line("If all on", would+": as if every report-only policy had been enforced")
 	}
 	s.line("Detail", text(own["detail"]))
