@@ -28,6 +28,7 @@ lint:
 	@test -z "$$(gofmt -l cmd internal test bench 2>/dev/null)" || { echo "gofmt would change:"; gofmt -l cmd internal test bench; exit 1; }
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
+	CGO_ENABLED=0 GOOS=darwin GOARCH=arm64 $(GO) build -o /dev/null ./cmd/portreeve # people's own machines: portreeve token
 
 # Installs what the tests run against, or says what is missing.
 packages:

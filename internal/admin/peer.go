@@ -103,11 +103,11 @@ func withPeer(ctx context.Context, c net.Conn) context.Context {
 	if err != nil {
 		return ctx
 	}
-	var cred *unix.Ucred
-	if cerr := rc.Control(func(fd uintptr) { cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); cerr != nil || err != nil {
+	var uid uint32
+	if cerr := rc.Control(func(fd uintptr) { uid, err = peerOf(int(fd)) }); cerr != nil || err != nil {
 		return ctx
 	}
-	a := store.Actor{UID: int64(cred.Uid), Name: strconv.Itoa(int(cred.Uid))}
+	a := store.Actor{UID: int64(uid), Name: strconv.Itoa(int(uid))}
 	if u, err := user.LookupId(a.Name); err == nil {
 		a.Name = u.Username
 	}

@@ -48,10 +48,11 @@ type file interface {
 	Close() error
 }
 
-// diskFile syncs what a write needs and not the file's times.
+// diskFile syncs what a write needs and, where the system knows the difference,
+// not the file's times.
 type diskFile struct{ *os.File }
 
-func (f diskFile) Sync() error { return unix.Fdatasync(int(f.Fd())) }
+func (f diskFile) Sync() error { return syncData(f.File) }
 
 // journal is an append-only file of fixed size. It is not safe for several
 // goroutines at once, except that read may run beside append.

@@ -191,7 +191,7 @@ func descriptors() Descriptors {
 	}
 	var lim syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &lim) == nil {
-		d.Limit = lim.Cur
+		d.Limit = uint64(lim.Cur) // its type differs by system
 	}
 	return d
 }

@@ -165,7 +165,7 @@ func room(from, dir string) error {
 	if err := unix.Statfs(dir, &st); err != nil {
 		return fmt.Errorf("asking for the room in %s: %w", dir, err)
 	}
-	if free := int64(st.Bavail) * st.Bsize; free < fi.Size()+backupMargin {
+	if free := int64(st.Bavail) * int64(st.Bsize); free < fi.Size()+backupMargin {
 		return fmt.Errorf("%s has %d MB free, and %d MB are needed: %w", dir, free>>20, (fi.Size()+backupMargin)>>20, unix.ENOSPC)
 	}
 	return nil
