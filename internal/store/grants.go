@@ -80,8 +80,12 @@ func (tx *Tx) LiveGrantsOf(person string) ([]string, error) {
 
 func scanText(r scanner) (s string, err error) { return s, r.Scan(&s) }
 
-// AddGrant keeps a new one.
+// AddGrant keeps a new one. A new password ends what the old one proved, which
+// must not come a moment later: ErrTakenBack.
 func (tx *Tx) AddGrant(g *Grant) error {
+	if g.Methods&policy.MethodPassword != 0 && tx.outlived(g.Person) {
+		return ErrTakenBack
+	}
 	err := tx.exec(`INSERT INTO grants (`+grantColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		g.ID, g.Person, g.Client, string(g.Facts), int64(g.Methods), g.Seed, g.Generation, nanos(g.Rotated), g.RotatedIn,
 		nanos(g.Created), nanos(g.Live), nanos(g.Used), nanos(g.Until), nanos(g.Ended), g.Reason)
@@ -186,7 +190,9 @@ func (tx *Tx) endRevoked(r *Revocation) error {
 
 // endByPassword ends the grants that a person's old password proved.
 func (tx *Tx) endByPassword(person string) error {
-	return tx.endGrantsOf(person, policy.MethodPassword, time.Now(), "the password was changed")
+	now := time.Now()
+	tx.renewPassword(person, now)
+	return tx.endGrantsOf(person, policy.MethodPassword, now, "the password was changed")
 }
 
 // endGrantsOf ends a person's grants that one of some methods proved, those too

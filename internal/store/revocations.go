@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 )
 
@@ -86,7 +87,8 @@ type withinKey struct{}
 // the first of what it hangs on was shown. A Change or Write is not carried out
 // if all that the person had was taken back since: ErrTakenBack. The order to
 // end their sessions comes some milliseconds after that commit, and what is done
-// in between (a factor set up, an app password made) would outlive it.
+// in between (a factor set up, an app password made) would outlive it. Nor is a
+// grant kept that a password proved which is another one since.
 func WithSession(ctx context.Context, person string, shown time.Time) context.Context {
 	return context.WithValue(ctx, withinKey{}, within{person, shown})
 }
@@ -106,6 +108,30 @@ func ifNotTakenBack(ctx context.Context, do func(*Tx) error) func(*Tx) error {
 		if gone {
 			return ErrTakenBack
 		}
+		tx.in = &in
+		defer func() { tx.in = nil }() // the next job may be nobody's
 		return do(tx)
 	}
+}
+
+const (
+	renewedKept = 25 * time.Hour // a browser's session lasts a day
+	renewedMany = 10_000         // from when on old ones are looked for
+)
+
+// renewPassword remembers that a person's password is another one from now on.
+// That it is then undone after all costs nobody more than to sign in again.
+func (tx *Tx) renewPassword(person string, at time.Time) {
+	all := tx.w.renewed
+	if len(all) >= renewedMany {
+		maps.DeleteFunc(all, func(_ string, t time.Time) bool { return at.Sub(t) > renewedKept })
+	}
+	all[person] = at
+}
+
+// outlived says that a person's password was changed since their session began
+// that something is done in.
+func (tx *Tx) outlived(person string) bool {
+	at, ok := tx.w.renewed[person]
+	return ok && tx.in != nil && tx.in.person == person && !at.Before(tx.in.shown)
 }

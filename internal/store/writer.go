@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -33,6 +34,9 @@ type writer struct {
 	cached  map[string]*sql.Stmt
 	jobs    chan *job
 	publish func(Change)
+	// renewed is when whose password was changed, for as long as a session can
+	// hang on the one before; only the writer's goroutine looks at it.
+	renewed map[string]time.Time
 
 	mu     sync.RWMutex // held for reading while a job is handed over, so that close loses none
 	closed bool
@@ -40,7 +44,7 @@ type writer struct {
 }
 
 func newWriter(db *sql.DB, conn *sql.Conn, publish func(Change)) *writer {
-	w := &writer{db: db, conn: conn, cached: map[string]*sql.Stmt{}, jobs: make(chan *job, maxGroup), publish: publish}
+	w := &writer{db: db, conn: conn, cached: map[string]*sql.Stmt{}, renewed: map[string]time.Time{}, jobs: make(chan *job, maxGroup), publish: publish}
 	w.wg.Add(1)
 	go w.run()
 	return w
@@ -231,6 +235,7 @@ type Tx struct {
 	w      *writer
 	change Change
 	audit  *auditor // nil outside Store.Change
+	in     *within  // nil outside a session (WithSession)
 }
 
 func (tx *Tx) prepared(query string) (*sql.Stmt, error) {
