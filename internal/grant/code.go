@@ -185,8 +185,8 @@ func (s *Service) redeemIn(tx *store.Tx, hash []byte, check func(*store.GrantCod
 	return out, crowded, err
 }
 
-// start brings a grant to life, in the database and in memory, and ends the
-// longest unused of its person's if they are too many.
+// start brings a grant to life, in the database and in memory, and ends others
+// of its person's if they are too many.
 func (s *Service) start(tx *store.Tx, g *Grant, now time.Time) (crowded []string, err error) {
 	g.Used, g.Until = now.UTC(), s.lasts(g, now).UTC()
 	started, err := tx.StartGrant(g.ID, now, g.Until)
@@ -200,14 +200,40 @@ func (s *Service) start(tx *store.Tx, g *Grant, now time.Time) (crowded []string
 	if err != nil {
 		return nil, err
 	}
-	if len(all) > mostPerPerson {
-		crowded = all[mostPerPerson:]
-		if _, err := tx.EndGrants(crowded, now, fmt.Sprintf("its person has more than %d, and it was the longest unused", mostPerPerson)); err != nil {
-			return nil, err
-		}
+	if crowded, err = tooMany(all, g.ID); err != nil {
+		return nil, err
+	}
+	if _, err := tx.EndGrants(crowded, now, crowdedOut); err != nil {
+		return nil, err
 	}
 	s.put(g)
 	return crowded, nil
+}
+
+// crowdedOut is why a grant ended that made room for another of its person's.
+const crowdedOut = "its person has more than there may be, and it was the longest unused"
+
+// tooMany are those of a person's grants, the last used first, that are over the
+// bound, and not the newest. Those that no refresh token prolongs go first: a page
+// that has somebody signed in anew all day is not to disconnect their mail program.
+func tooMany(rows []store.Grant, newest string) (crowded []string, err error) {
+	if len(rows) <= mostPerPerson {
+		return nil, nil
+	}
+	var brief, lasting []string
+	for _, r := range rows {
+		g, err := grantOf(r)
+		switch {
+		case err != nil:
+			return nil, err
+		case g.ID == newest:
+		case g.Offline:
+			lasting = append(lasting, g.ID)
+		default:
+			brief = append(brief, g.ID)
+		}
+	}
+	return append(lasting, brief...)[mostPerPerson-1:], nil
 }
 
 // Issue makes a grant that lives at once, without a code. A service account

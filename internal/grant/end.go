@@ -38,9 +38,10 @@ func (s *Service) End(ctx context.Context, who store.Actor, id, reason string) e
 const ByProgram = "revoked by the program"
 
 // Dismissed is when a grant that a person gave a client was last ended by
-// somebody or something else than that program; zero: none was of late.
+// somebody or something else than that program, and not to make room; zero: none
+// was of late.
 func (s *Service) Dismissed(ctx context.Context, person, client string) (time.Time, error) {
-	return s.Store.LastEnd(ctx, person, client, ByProgram)
+	return s.Store.LastEnd(ctx, person, client, ByProgram, crowdedOut)
 }
 
 // EndClient ends the grants of a client that is forbidden or removed, and says how many.

@@ -385,40 +385,6 @@ func TestGrantsEndWithWhatTheyWereProvedBy(t *testing.T) {
 	}
 }
 
-func TestAPersonHasFiftyGrants(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t, grant.Options{})
-		var all []string
-		for range 51 {
-			time.Sleep(time.Second)
-			g, err := h.Issue(t.Context(), h.given())
-			if err != nil {
-				t.Fatal(err)
-			}
-			all = append(all, g.ID)
-			if len(all) == 1 {
-				continue
-			}
-			time.Sleep(time.Second)
-			first, _ := h.ByID(all[0])
-			text, err := h.RefreshToken(first)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := h.refresh(text, home); err != nil { // the first is the one used most
-				t.Fatal(err)
-			}
-		}
-		if n := len(h.Of(h.person)); n != 50 {
-			t.Errorf("%d live", n)
-		}
-		if err := h.standing(all[0]); err != nil {
-			t.Errorf("one in use was ended: %v", err)
-		}
-		wantRefusal(t, h.standing(all[1]), signin.GrantEnded, grant.InvalidGrant)
-	})
-}
-
 // Three programs of one person refresh, are begun and revoked at once. Whatever
 // comes first, nothing that was ended is let in after, here and after a restart.
 func TestProgramsOfOnePersonAtOnce(t *testing.T) {

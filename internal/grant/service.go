@@ -25,7 +25,7 @@ const (
 	// briefLife is how long a grant lasts that no refresh token prolongs: a
 	// working day, as a browser's session does at a party that signs people in here.
 	briefLife = 24 * time.Hour
-	// mostPerPerson bounds the live grants of one person: the longest unused one ends.
+	// mostPerPerson bounds the live grants of one person.
 	mostPerPerson = 50
 	seedSize      = 16 // bytes
 )

@@ -59,9 +59,13 @@ func (s *Store) Grant(ctx context.Context, id string) (Grant, error) {
 }
 
 // LastEnd is when one that a person gave a client was ended last, for another
-// reason than the given one; zero: none was, or it is forgotten.
-func (s *Store) LastEnd(ctx context.Context, person, client, except string) (time.Time, error) {
-	at, err := one(ctx, s, scanNumber, `SELECT coalesce(max(ended), 0) FROM grants WHERE person = ? AND client = ? AND ended <> 0 AND reason <> ?`, person, client, except)
+// reason than the given ones; zero: none was, or it is forgotten.
+func (s *Store) LastEnd(ctx context.Context, person, client string, except ...string) (time.Time, error) {
+	args := []any{person, client}
+	for _, reason := range except {
+		args = append(args, reason)
+	}
+	at, err := one(ctx, s, scanNumber, `SELECT coalesce(max(ended), 0) FROM grants WHERE person = ? AND client = ? AND ended <> 0`+strings.Repeat(` AND reason <> ?`, len(except)), args...)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("reading when a grant was ended: %w", err)
 	}
@@ -73,9 +77,9 @@ func scanNumber(r scanner) (n int64, err error) { return n, r.Scan(&n) }
 // Grant finds one, whatever became of it; ErrNotFound.
 func (tx *Tx) Grant(id string) (Grant, error) { return oneIn(tx, scanGrant, grantQuery, id) }
 
-// LiveGrantsOf lists the ids of a person's that live, the last used first.
-func (tx *Tx) LiveGrantsOf(person string) ([]string, error) {
-	return collectIn(tx, scanText, `SELECT id FROM grants WHERE person = ? AND live <> 0 AND ended = 0 ORDER BY used DESC, id DESC`, person)
+// LiveGrantsOf lists a person's that live, the last used first.
+func (tx *Tx) LiveGrantsOf(person string) ([]Grant, error) {
+	return collectIn(tx, scanGrant, `SELECT `+grantColumns+` FROM grants WHERE person = ? AND live <> 0 AND ended = 0 ORDER BY used DESC, id DESC`, person)
 }
 
 func scanText(r scanner) (s string, err error) { return s, r.Scan(&s) }
