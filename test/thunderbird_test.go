@@ -182,7 +182,8 @@ const allNeedsTwo = `[{"displayName": "Nothing without a second factor", "state"
 
 // Somebody types an address into a Thunderbird that nobody has used before,
 // signs in with password and code in the window that opens, and reads and sends
-// mail. When the grant is taken back, that window opens by itself.
+// mail. When the grant is taken back, that window opens by itself and wants a new
+// proof, with which it goes on.
 func TestThunderbirdSignsInByItsOwnWindow(t *testing.T) {
 	t.Parallel()
 	const mary = "mary@example.org"
@@ -235,6 +236,10 @@ func TestThunderbirdSignsInByItsOwnWindow(t *testing.T) {
 			t.Errorf("after the end a door opened: %+v", e)
 		}
 	}
+	m.deliver(t, mary, "Welcome back")
+	b.types(signInPage, "#code", phone.code(t))
+	b.presses(signInPage, `form:has(#code) button`)
+	b.reads(mailPane, "#threadTree", "Welcome back")
 }
 
 // writes has somebody write a letter and send it.
