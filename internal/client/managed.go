@@ -183,7 +183,7 @@ func within(g *store.Grant, limit scope.Set) bool {
 
 // endGrants ends some of what a client was granted, and the sessions that hang on it.
 func endGrants(tx *store.Tx, client, reason string, which func(*store.Grant) bool) (int, error) {
-	ids, err := tx.OpenGrants("", client, "")
+	ids, err := tx.OpenGrants("", client)
 	if err != nil {
 		return 0, err
 	}

@@ -63,7 +63,7 @@ func (s *Service) Withdraw(ctx context.Context, who store.Actor, person, client 
 		if err := tx.DeleteConsent(person, client); err != nil {
 			return nil, err
 		}
-		return tx.OpenGrants(person, client, "")
+		return tx.OpenGrants(person, client)
 	})
 	if err != nil {
 		return err

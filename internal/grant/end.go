@@ -44,20 +44,6 @@ func (s *Service) Dismissed(ctx context.Context, person, client string) (time.Ti
 	return s.Store.LastEnd(ctx, person, client, ByProgram, crowdedOut)
 }
 
-// EndClient ends the grants of a client that is forbidden or removed, and says how many.
-func (s *Service) EndClient(ctx context.Context, who store.Actor, client, reason string) (int, error) {
-	ended, err := s.end(ctx, who, reason, func(tx *store.Tx) ([]string, error) { return tx.OpenGrants("", client, "") })
-	return len(ended), err
-}
-
-// EndSession ends the grants that were given in a browser session, and returns them.
-func (s *Service) EndSession(ctx context.Context, who store.Actor, session, reason string) ([]Grant, error) {
-	if session == "" {
-		return nil, nil
-	}
-	return s.end(ctx, who, reason, func(tx *store.Tx) ([]string, error) { return tx.OpenGrants("", "", session) })
-}
-
 // end ends what which names, in one audited change.
 func (s *Service) end(ctx context.Context, who store.Actor, reason string, which func(*store.Tx) ([]string, error)) ([]Grant, error) {
 	var rows []store.Grant

@@ -199,6 +199,17 @@ func (h *house) refresh(text string, from netip.Addr) (string, error) {
 	return next, err
 }
 
+// valid is the refresh token of a grant that is the valid one now.
+func (h *house) valid(id string) string {
+	h.Helper()
+	g, _ := h.ByID(id)
+	text, err := h.RefreshToken(g)
+	if err != nil {
+		h.Fatal(err)
+	}
+	return text
+}
+
 // wantRefusal checks that an error is a refusal with a code, told by a word of OAuth.
 func wantRefusal(t testing.TB, err error, code signin.Code, word string) *grant.Refusal {
 	t.Helper()

@@ -106,9 +106,9 @@ func (s *Service) whatBecame(ctx context.Context, t *shown) error {
 }
 
 // ByRefresh finds the live grant of a refresh token, be it the valid one or one
-// from before; Fresh tells the two apart.
-func (s *Service) ByRefresh(refresh string) (Grant, error) {
-	r, _, err := s.recognise(context.Background(), refresh)
+// from before.
+func (s *Service) ByRefresh(ctx context.Context, refresh string) (Grant, error) {
+	r, _, err := s.recognise(ctx, refresh)
 	if err != nil {
 		return Grant{}, err
 	}
@@ -116,12 +116,6 @@ func (s *Service) ByRefresh(refresh string) (Grant, error) {
 		return Grant{}, r.refuse(signin.GrantEnded, "the grant ran out, or was not used for too long")
 	}
 	return r.told(), nil
-}
-
-// Fresh says that a refresh token is the valid one of a live grant.
-func (s *Service) Fresh(refresh string) bool {
-	r, t, err := s.recognise(context.Background(), refresh)
-	return err == nil && !s.over(r, time.Now()) && r.generation == t.generation
 }
 
 // Refresh redeems a refresh token and returns its grant with the next token.

@@ -22,7 +22,7 @@ type facts struct {
 	Flow        policy.TransferMethods `json:"flow,omitempty"`
 	Network     netip.Prefix           `json:"network,omitzero"`
 	Nonce       string                 `json:"nonce,omitempty"`
-	Session     string                 `json:"session,omitempty"` // read by the store too
+	Session     string                 `json:"session,omitempty"`
 	Correlation signin.ID              `json:"correlation,omitzero"`
 	Offline     bool                   `json:"offline,omitempty"`
 	Kind        string                 `json:"kind"`

@@ -300,35 +300,20 @@ func TestConsentIsKeptAndWithdrawn(t *testing.T) {
 	})
 }
 
-func TestClientsAndBrowserSessionsEndTheirGrants(t *testing.T) {
+func TestAGrantIsEndedOnce(t *testing.T) {
 	h := newHouse(t, grant.Options{})
 	ctx := context.Background()
-	begin := func(client, session string) grant.Grant {
-		given := h.given()
-		given.Client, given.Session = client, session
-		g, err := h.Issue(ctx, given)
-		if err != nil {
-			t.Fatal(err)
+	g, err := h.Issue(ctx, h.given())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, why := range []string{"once", "again"} {
+		if err := h.End(ctx, store.System, g.ID, why); err != nil {
+			t.Error(err)
 		}
-		return g
-	}
-	a, b, c := begin("rp", "one"), begin("rp", "two"), begin("mail", "two")
-	if ended, err := h.EndSession(ctx, store.System, "two", "signed out"); err != nil || len(ended) != 2 {
-		t.Fatal(ended, err)
-	}
-	if ended, err := h.EndSession(ctx, store.System, "", "signed out"); err != nil || len(ended) != 0 {
-		t.Fatal(ended, err)
-	}
-	if n, err := h.EndClient(ctx, store.System, "rp", "forbidden"); err != nil || n != 1 {
-		t.Fatal(n, err)
-	}
-	for _, g := range []grant.Grant{a, b, c} {
 		if h.standing(g.ID) == nil {
 			t.Error("it lives")
 		}
-	}
-	if err := h.End(ctx, store.System, a.ID, "again"); err != nil {
-		t.Error(err)
 	}
 	if err := h.End(ctx, store.System, "nobody", "again"); !errors.Is(err, grant.ErrUnknown) {
 		t.Error(err)

@@ -82,7 +82,7 @@ func (s *Server) holds(r *http.Request) bool {
 	if r.PostForm.Get("grant_type") != client.GrantRefresh {
 		return false
 	}
-	_, err := s.Grants.ByRefresh(r.PostForm.Get("refresh_token"))
+	_, err := s.Grants.ByRefresh(r.Context(), r.PostForm.Get("refresh_token"))
 	return err == nil
 }
 

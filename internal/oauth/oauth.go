@@ -50,7 +50,7 @@ type Grants interface {
 	LogoutToken(clientID, person, sid, algorithm string) (string, error)
 	StartDevice(ctx context.Context, q grant.DeviceRequest) (grant.Device, error)
 	PollDevice(ctx context.Context, deviceCode, clientID string, from netip.Addr) (grant.Grant, error)
-	ByRefresh(refresh string) (grant.Grant, error)
+	ByRefresh(ctx context.Context, refresh string) (grant.Grant, error)
 	ByID(id string) (grant.Grant, bool)
 	Of(person string) []grant.Grant
 	List() []grant.Grant

@@ -42,7 +42,7 @@ func (s *Server) Revocation(ctx context.Context, r *op.ClientRequest[oidc.Revoca
 // shown is the grant that a token of ours hangs on; ErrUnknown if there is none.
 func (s *Server) shown(ctx context.Context, text string) (grant.Grant, error) {
 	if strings.Count(text, ".") != 2 {
-		g, err := s.Grants.ByRefresh(text)
+		g, err := s.Grants.ByRefresh(ctx, text)
 		var no *grant.Refusal
 		if errors.As(err, &no) {
 			err = grant.ErrUnknown
