@@ -89,7 +89,7 @@ func (c *Conn) ErrorChallenge(mechanism string, r signin.Reply, ask func(challen
 	if r.Tone == signin.Trouble {
 		return nil
 	}
-	e := sasl.OAuthError{Configuration: c.server.Settings.OpenIDConfiguration}
+	e := sasl.OAuthError{Configuration: c.server.Settings.OpenIDConfiguration, Scope: c.server.Settings.TokenScope}
 	var challenge []byte
 	switch {
 	case mechanism == sasl.OAuthBearer:

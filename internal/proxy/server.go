@@ -156,8 +156,10 @@ type Settings struct {
 	RefuseAtMail bool
 	// NoTokens says that no issuer's tokens are taken, so that none are asked for.
 	NoTokens bool
-	// OpenIDConfiguration is told in OAUTHBEARER's error JSON.
-	OpenIDConfiguration string
+	// OpenIDConfiguration is told in OAUTHBEARER's error JSON, and TokenScope, a
+	// scope of tokens that open the door; without one, RFC 7628 has programs ask
+	// for tokens without any.
+	OpenIDConfiguration, TokenScope string
 }
 
 // Options are one listener's.

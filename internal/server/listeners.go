@@ -118,6 +118,9 @@ func (s *Server) settings(c config.Listener) proxy.Settings {
 		XOAUTH2Challenge: r.XOAUTH2Challenge, RefuseAtMail: r.SMTPRefuseAtMail, NoTokens: !s.takesTokens()}
 	if one, ok := s.onlyIssuer(); ok { // of several it cannot be told before the person is known which is meant
 		set.OpenIDConfiguration = one + "/.well-known/openid-configuration"
+		if s.issuer != nil && one == s.issuer.url {
+			set.TokenScope = "urn:ietf:params:oauth:scope:mail"
+		}
 	}
 	return set
 }
