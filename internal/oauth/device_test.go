@@ -2,12 +2,15 @@ package oauth
 
 import (
 	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/portreeve/portreeve/internal/client"
 	"github.com/portreeve/portreeve/internal/grant"
+	"github.com/portreeve/portreeve/internal/web"
 )
 
 const asksDevice = "imap offline_access"
@@ -106,4 +109,35 @@ func TestRequestsOfDevicesAreBounded(t *testing.T) {
 		}
 	}
 	t.Error("there is no bound")
+}
+
+// Behind a reverse proxy that nobody named everybody is in one place, and a code
+// read out to a thief far away would do. No device is let in through it.
+func TestDevicesBehindAForgottenProxy(t *testing.T) {
+	w := newWorld(t)
+	for _, c := range []struct {
+		from, said string
+		believed   []netip.Prefix
+		status     int
+	}{
+		{"127.0.0.1:4711", "203.0.113.9", nil, http.StatusBadRequest},
+		{"10.0.0.2:4711", "203.0.113.9", []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, http.StatusBadRequest},
+		{"127.0.0.1:4711", "203.0.113.9", []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, http.StatusOK},
+		{"127.0.0.1:4711", "", nil, http.StatusOK},
+		{"192.0.2.7:4711", "203.0.113.9", nil, http.StatusOK}, // a visitor's own proxy
+	} {
+		r := httptest.NewRequest("POST", pathDevice, strings.NewReader(values("client_id", client.Token, "scope", asksDevice).Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		if r.RemoteAddr = c.from; c.said != "" {
+			r.Header.Set("X-Forwarded-For", c.said)
+		}
+		rec := httptest.NewRecorder()
+		web.Forwarded(c.believed, w).ServeHTTP(rec, r)
+		if rec.Code != c.status {
+			t.Errorf("from %s, said to be %q: %d %s", c.from, c.said, rec.Code, rec.Body)
+		}
+	}
+	if n := strings.Count(w.faults.String(), "forwarded_from"); n != 1 {
+		t.Errorf("the operator is told %d times:\n%s", n, w.faults)
+	}
 }

@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/zitadel/oidc/v3/pkg/op"
@@ -138,6 +139,7 @@ type Server struct {
 	mux       *http.ServeMux
 	patterns  []string
 	free      map[string]bool // by pattern
+	masked    sync.Once       // tells of a proxy that nobody named
 }
 
 // MailAudience is behind the issuer in the audience of tokens that open a mailbox.

@@ -17,6 +17,7 @@ import (
 	"github.com/portreeve/portreeve/internal/scope"
 	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/store"
+	"github.com/portreeve/portreeve/internal/web"
 )
 
 // tokens are the answer of the token endpoint (RFC 6749, section 5.1).
@@ -255,6 +256,12 @@ func (s *Server) DeviceAuthorization(ctx context.Context, r *op.ClientRequest[oi
 	c, a := of(r.Client), knock(ctx)
 	if !s.DeviceCode || !c.May(client.GrantDevice) {
 		return nil, refuse(unauthorizedClient, notFor)
+	}
+	if web.Masked(ctx) {
+		s.masked.Do(func() {
+			s.Fault.Error("programs on devices are refused: requests come through a proxy that public.forwarded_from does not name, so that everybody seems to be in one place", "proxy", a.Client.Addr())
+		})
+		return nil, refuse(unauthorizedClient, "It cannot be told where this program is: its server's administrator reads why.")
 	}
 	list, fault := s.named(r.Form)
 	if fault != nil {

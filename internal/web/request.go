@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -151,7 +152,8 @@ const maxForwarded = 20
 
 // Forwarded puts the client's address into requests that come through one of
 // our reverse proxies, which add it to X-Forwarded-For. What anybody else says
-// there is not believed, and the header goes no further.
+// there is not believed, and the header goes no further. Where a neighbour says
+// it who is not known as a proxy, it may well be one that was forgotten (Masked).
 func Forwarded(from []netip.Prefix, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		said := strings.Join(r.Header.Values("X-Forwarded-For"), ",")
@@ -159,10 +161,27 @@ func Forwarded(from []netip.Prefix, next http.Handler) http.Handler {
 		if said != "" {
 			if a, ok := behind(from, r.RemoteAddr, said); ok {
 				r.RemoteAddr = netip.AddrPortFrom(a, 0).String()
+			} else if neighbour(r.RemoteAddr) {
+				r = r.WithContext(context.WithValue(r.Context(), maskedKey{}, true))
 			}
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+type maskedKey struct{}
+
+// Masked says that a request seems to come through a reverse proxy that nobody
+// named: then its address is the proxy's, as is everybody else's, and two requests
+// from one address are not from one place.
+func Masked(ctx context.Context) bool { return ctx.Value(maskedKey{}) != nil }
+
+// neighbour says that an address is of this host or of a private network, where
+// reverse proxies are; proxies of those who visit us show public ones.
+func neighbour(remote string) bool {
+	peer, err := netip.ParseAddrPort(remote)
+	a := peer.Addr().Unmap()
+	return err == nil && (a.IsLoopback() || a.IsPrivate() || a.IsLinkLocalUnicast())
 }
 
 // behind is the last address that one of our proxies did not add itself.
