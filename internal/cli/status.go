@@ -77,7 +77,7 @@ func (a *app) tellStatus(w io.Writer, f map[string]any) {
 		s.head("Our own issuer")
 		s.text(own + ": " + counted(float64(number(at(f, "issuer.programs"))), "program") + " may ask, " + counted(float64(number(at(f, "issuer.grants"))), "sign-in") + " of programs")
 		if at(f, "issuer.opensDoors") != true {
-			s.text("its tokens open no mailbox: every backend has `login: password`, and takes nothing else")
+			s.text("its tokens open no mailbox: every backend has `login: password`, and takes nothing else; docs/backends.md tells of `login: master`")
 		}
 	}
 	s.block("Directories", f["directories"], func(x map[string]any) []string {

@@ -207,7 +207,7 @@ func (t *tokenCall) signIn(ctx context.Context, old *kept, keyringTyped bool) er
 		t.app.note("the server grants less than was asked for; without " + missing)
 	}
 	if !t.app.quiet {
-		fmt.Fprintf(t.app.err, "Signed in; %s keeps it. From now on programs get tokens by this command:\n", t.keeper(k))
+		fmt.Fprintf(t.app.err, "Signed in; %s keeps it. From now on this command prints a token for the program that runs it, such as this one:\n", t.keeper(k))
 	}
 	return t.hand(k)
 }

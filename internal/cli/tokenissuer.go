@@ -261,7 +261,11 @@ func (k *kept) told(err error) error {
 		return k.over(text)
 	}
 	if refused {
-		return &failure{exit: exitFailed, what: fmt.Sprintf("%s says no: %s", k.Server, text)}
+		f := &failure{exit: exitFailed, what: fmt.Sprintf("%s says no: %s", k.Server, text)}
+		if code == "unauthorized_client" {
+			f.next = "ask whoever runs the server: `portreeve client allow " + lint.ShellWord(k.Client) + "` there lets it in"
+		}
+		return f
 	}
 	var r *oauth2.RetrieveError
 	if errors.As(err, &r) { // its own text is the whole answer
@@ -275,6 +279,23 @@ func (k *kept) over(text string) error {
 	return &failure{exit: exitPending, what: fmt.Sprintf("%s asks for a new sign-in: %s", k.Server, text), next: fmt.Sprintf("run `portreeve token --user %s --login` once in a terminal", lint.ShellWord(k.User))}
 }
 
+// pastTrouble is what to do about trouble of the network.
+func pastTrouble(err error) string {
+	if authority := new(x509.UnknownAuthorityError); errors.As(err, authority) {
+		return "if the server has a private authority, name its file with --ca; else do not go on, and tell whoever runs it"
+	}
+	if name := new(x509.HostnameError); errors.As(err, name) {
+		return "is this the server's public address, letter by letter? --server names another"
+	}
+	if certificate := new(tls.CertificateVerificationError); errors.As(err, &certificate) {
+		return "tell whoever runs the server, and look at this machine's clock: nothing is lost"
+	}
+	if unknown := new(net.DNSError); errors.As(err, &unknown) && unknown.IsNotFound {
+		return "is this the server's public address? --server names another; without a network, try again later: nothing is lost"
+	}
+	return "try again later: nothing is lost"
+}
+
 // inTheWay is trouble of the network.
 func inTheWay(err error) error {
 	var f *failure
@@ -285,7 +306,7 @@ func inTheWay(err error) error {
 	if u := new(url.Error); errors.As(err, &u) {
 		what = fmt.Errorf("%s: %w", hostOf(u.URL), u.Err) // the whole address may hold a code
 	}
-	return &failure{exit: exitUnreachable, what: "asking the server: " + issuerText(what.Error()), next: "try again later: nothing is lost"}
+	return &failure{exit: exitUnreachable, what: "asking the server: " + issuerText(what.Error()), next: pastTrouble(err)}
 }
 
 func hostOf(s string) string {

@@ -48,7 +48,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if s.Clients.May(c) != nil {
-		s.problem(w, r, "The program that sent you here is not allowed by the administrator.")
+		s.tell(w, r, http.StatusForbidden, forbiddenClientText)
 		return
 	}
 	exact, ok := c.Redirect(form.Get("redirect_uri"))
@@ -75,12 +75,16 @@ func program(r *http.Request) string { return knock(r.Context()).Hints.Program("
 // problem tells a person what cannot be done. The words are ours: nothing that
 // was sent stands in them.
 func (s *Server) problem(w http.ResponseWriter, r *http.Request, text string) {
+	s.tell(w, r, http.StatusBadRequest, text)
+}
+
+func (s *Server) tell(w http.ResponseWriter, r *http.Request, status int, text string) {
 	if s.Problem != nil {
-		s.Problem(w, r, http.StatusBadRequest, text)
+		s.Problem(w, r, status, text)
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.WriteHeader(http.StatusBadRequest)
+	w.WriteHeader(status)
 	_, _ = w.Write([]byte(text + "\n"))
 }
 

@@ -94,7 +94,7 @@ func TestNobodyIsSentToAnAddressThatIsNotTheProgramsOwn(t *testing.T) {
 	if _, _, err := w.clients.Forbid(t.Context(), store.System, "", web.ID); err != nil {
 		t.Fatal(err)
 	}
-	if a := w.authorize(asking("client_id", web.ID, "redirect_uri", "https://wiki.example.org/callback")); a.StatusCode != http.StatusBadRequest || a.Header.Get("Location") != "" {
+	if a := w.authorize(asking("client_id", web.ID, "redirect_uri", "https://wiki.example.org/callback")); a.StatusCode != http.StatusForbidden || a.Header.Get("Location") != "" {
 		t.Errorf("a forbidden program: %d %v", a.StatusCode, a.Header)
 	}
 }

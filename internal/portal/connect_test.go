@@ -790,6 +790,22 @@ func TestAProblemOfAProgramsIsShown(t *testing.T) {
 	if body := rec.Body.String(); rec.Code != http.StatusBadRequest || !strings.Contains(body, "Your program cannot be connected") || !strings.Contains(body, "It is &lt;b&gt; unknown.") || !strings.Contains(rec.Header().Get("Content-Security-Policy"), "frame-ancestors 'none'") {
 		t.Errorf("%d %v\n%s", rec.Code, rec.Header(), body)
 	}
+	rec = httptest.NewRecorder()
+	w.Problem(rec, r, http.StatusForbidden, "An administrator does not allow this program.")
+	if body := rec.Body.String(); rec.Code != http.StatusForbidden || !strings.Contains(body, "This program may not be connected") || strings.Contains(body, "is not right") {
+		t.Errorf("a forbidden program: %d\n%s", rec.Code, body)
+	}
+}
+
+// Who can set up no factor from here uses a pass, or lets somebody else sign in, and
+// the program goes on waiting.
+func TestAProgramWaitsForAPass(t *testing.T) {
+	w := newWorld(t)
+	w.policies(approvalNeeded)
+	b := w.browser(t)
+	b.get(w.asks(t))
+	b.submit("/signin", "address", "leela", "password", right).contains(t, "you have none yet", `href="/signin/pass?next=%2fconnect%3frequest%3d`)
+	b.submit("/signin/cancel").contains(t, "Thunderbird wants to be connected")
 }
 
 // The longest request that the issuer seals comes through signing in, in another

@@ -96,7 +96,7 @@ func (d *factorPage) first(c *call, f policy.Facts) error {
 	d.Remember = false
 	err := c.MayEnrol(c.ctx(), f)
 	if code := refused(err); code != signin.OK {
-		d.Forbidden = c.page.Why(code)
+		d.Forbidden, d.Next = c.page.Why(code), c.wait.next
 		return nil
 	}
 	if err != nil {

@@ -236,9 +236,14 @@ func (c *call) open(out *signin.Outcome, e entry) (*visit, string) {
 	return nil, ""
 }
 
+// cancel lets somebody else sign in, for the program that waits if one does.
 func (c *call) cancel() {
+	to := "/signin"
+	if c.wait != nil {
+		to = withNext(to, c.wait.next)
+	}
 	c.forget()
-	c.redirect("/signin")
+	c.redirect(to)
 }
 
 func (c *call) passPage() { c.showPass(http.StatusOK, signInPage{Next: c.r.URL.Query().Get("next")}) }
