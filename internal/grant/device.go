@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/portreeve/portreeve/internal/lockout"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/scope"
 	"github.com/portreeve/portreeve/internal/signin"
@@ -94,7 +95,7 @@ func (s *Service) StartDevice(_ context.Context, q DeviceRequest) (Device, error
 	if q.At.IsZero() {
 		q.At = now.UTC()
 	}
-	w := &waiting{DeviceRequest: q, hash: string(hash), in: Near(q.From), until: now.Add(deviceLife), interval: deviceInterval}
+	w := &waiting{DeviceRequest: q, hash: string(hash), in: lockout.NetworkOf(q.From), until: now.Add(deviceLife), interval: deviceInterval}
 	if err := s.devices.add(w, now); err != nil {
 		return Device{}, err
 	}
@@ -197,7 +198,7 @@ func (s *Service) Device(userCode string) (DeviceRequest, bool) {
 }
 
 // ApproveDevice lets a program have a grant, once it asks again. The grant is
-// bound to g.Network: Near of the request's address, unless a policy widens it.
+// bound to g.Network: that of the request's address, unless a policy widens it.
 func (s *Service) ApproveDevice(ctx context.Context, userCode string, g Grant) error {
 	w, err := s.devices.approve(userCode)
 	if err != nil {
@@ -263,7 +264,7 @@ func (s *Service) PollDevice(ctx context.Context, deviceCode, clientID string, f
 			return "the device code was given to another client"
 		case !g.allows(from):
 			code = signin.FlowNotAllowed
-			return fmt.Sprintf("the program asked from %s and not from %s", Near(from), g.Network)
+			return fmt.Sprintf("the program asked from %s and not from %s", lockout.NetworkOf(from), g.Network)
 		}
 		return ""
 	})

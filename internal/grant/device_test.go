@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/portreeve/portreeve/internal/grant"
+	"github.com/portreeve/portreeve/internal/lockout"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/signin"
 )
@@ -36,7 +37,7 @@ func (h *house) approval(userCode string) grant.Grant {
 	if !ok {
 		h.Fatalf("no device waits with %s", userCode)
 	}
-	return grant.Grant{Person: h.person, Address: "anna@example.org", Offline: true, Methods: policy.MethodFIDO2, Network: grant.Near(q.From)}
+	return grant.Grant{Person: h.person, Address: "anna@example.org", Offline: true, Methods: policy.MethodFIDO2, Network: lockout.NetworkOf(q.From)}
 }
 
 func TestADeviceCodeIsApprovedAndRedeemedOnce(t *testing.T) {
@@ -60,7 +61,7 @@ func TestADeviceCodeIsApprovedAndRedeemedOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if g.Client != "mutt" || g.Kind != grant.KindDevice || g.Flow != policy.DeviceCodeFlow || g.Scope.String() != "imap offline_access" || g.Network != grant.Near(home) {
+		if g.Client != "mutt" || g.Kind != grant.KindDevice || g.Flow != policy.DeviceCodeFlow || g.Scope.String() != "imap offline_access" || g.Network != lockout.NetworkOf(home) {
 			t.Errorf("%+v", g)
 		}
 		for range 2 {

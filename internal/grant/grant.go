@@ -104,20 +104,6 @@ const (
 // ErrUnknown says that there is no such grant that lives, or no such request.
 var ErrUnknown = errors.New("not known, or over")
 
-// Near is the network of an address that counts as the same place: its /24 or /48.
-func Near(a netip.Addr) netip.Prefix {
-	a = a.Unmap().WithZone("")
-	bits := 48
-	if a.Is4() {
-		bits = 24
-	}
-	p, err := a.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return p
-}
-
 // allows says that a grant may be used from an address.
 func (g *Grant) allows(from netip.Addr) bool {
 	return !g.Network.IsValid() || g.Network.Contains(from.Unmap().WithZone(""))

@@ -42,9 +42,6 @@ type accessClaims struct {
 	Email    string   `json:"email"`
 }
 
-// MailAudience is the audience of access tokens that open a door.
-func (s *Service) MailAudience() string { return s.Issuer + "/mail" }
-
 // Access makes an access token, and says how long it lasts.
 func (s *Service) Access(g Grant, client AccessFor) (access string, expires time.Duration, err error) {
 	granted := client.Scope
@@ -63,7 +60,7 @@ func (s *Service) Access(g Grant, client AccessFor) (access string, expires time
 	}
 	audience := s.Issuer
 	if len(granted.Protocols()) > 0 {
-		audience = s.MailAudience()
+		audience += token.MailAudience
 	}
 	access, err = s.Keys.Sign(jose.SignatureAlgorithm(client.Algorithm), token.TypeAccess, accessClaims{
 		Issuer: s.Issuer, Audience: audience, Subject: g.Person, Client: g.Client, Scope: granted.String(), ID: newID(), Grant: g.ID,

@@ -8,6 +8,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"github.com/portreeve/portreeve/internal/client"
+	"github.com/portreeve/portreeve/internal/token"
 )
 
 // described is the issuer's description, the same for OpenID Connect Discovery
@@ -56,7 +57,7 @@ func (s *Server) describe() []byte {
 			BackChannelLogoutSessionSupported:          s.Changes != nil,
 			TokenEndpointAuthSigningAlgValuesSupported: nil, // no program authenticates by a JWT
 		},
-		Iss: true, Prompts: []string{"none", "login", "consent", "select_account"}, Resources: []string{s.Issuer + MailAudience}, UILocales: s.Languages,
+		Iss: true, Prompts: []string{"none", "login", "consent", "select_account"}, Resources: []string{s.Issuer + token.MailAudience}, UILocales: s.Languages,
 	}
 	if s.DeviceCode {
 		d.DeviceAuthorizationEndpoint = s.Issuer + pathDevice

@@ -142,9 +142,6 @@ type Server struct {
 	masked    sync.Once       // tells of a proxy that nobody named
 }
 
-// MailAudience is behind the issuer in the audience of tokens that open a mailbox.
-const MailAudience = "/mail"
-
 // New makes a server.
 func New(o Options) (*Server, error) {
 	u, err := url.Parse(o.Issuer)
@@ -155,9 +152,9 @@ func New(o Options) (*Server, error) {
 		o.Fault = slog.New(slog.DiscardHandler)
 	}
 	o.Hosts = append(slices.Clone(o.Hosts), u.Hostname())
-	s := &Server{Options: o, secure: u.Scheme == "https", mail: token.NewOwn(o.Issuer, o.Issuer+MailAudience, o.Keyring), plain: token.NewOwn(o.Issuer, o.Issuer, o.Keyring),
+	s := &Server{Options: o, secure: u.Scheme == "https", mail: token.NewOwn(o.Issuer, o.Issuer+token.MailAudience, o.Keyring), plain: token.NewOwn(o.Issuer, o.Issuer, o.Keyring),
 		slow: newSlow(), leaving: newLeaving(o.Logouts)}
-	s.discovery, s.resource, s.mailbox = s.describe(), s.describeResource(o.Issuer), s.describeResource(o.Issuer+MailAudience)
+	s.discovery, s.resource, s.mailbox = s.describe(), s.describeResource(o.Issuer), s.describeResource(o.Issuer+token.MailAudience)
 	s.routes()
 	return s, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/portreeve/portreeve/internal/client"
 	"github.com/portreeve/portreeve/internal/grant"
+	"github.com/portreeve/portreeve/internal/token"
 )
 
 // Bounds of what a program says that a token is for.
@@ -46,7 +47,7 @@ func (s *Server) ours(name string) bool {
 	if len(name) > maxResource {
 		return false
 	}
-	if to := strings.TrimSuffix(name, "/"); to == s.Issuer || to == s.Issuer+MailAudience {
+	if to := strings.TrimSuffix(name, "/"); to == s.Issuer || to == s.Issuer+token.MailAudience {
 		return true
 	}
 	u, err := url.Parse(name)

@@ -147,7 +147,7 @@ func (s *Server) worth(ctx context.Context, c *client.Client, text string) (abou
 	a := about{Active: true, Scope: o.Scope, Client: o.ClientID, Username: g.Address, Email: g.Address, Type: "Bearer", Expires: unix(o.Expires), Issued: unix(o.Issued),
 		Subject: o.Subject, Audience: s.Issuer, Issuer: s.Issuer, ID: o.ID}
 	if o.mail {
-		a.Audience += MailAudience
+		a.Audience += token.MailAudience
 	}
 	return a, nil
 }

@@ -3,6 +3,8 @@ package oauth
 import (
 	"net/http"
 	"slices"
+
+	"github.com/portreeve/portreeve/internal/token"
 )
 
 // Where the endpoints are.
@@ -20,7 +22,7 @@ const (
 	pathOpenID   = "/.well-known/openid-configuration"
 	pathServer   = "/.well-known/oauth-authorization-server" // RFC 8414
 	pathResource = "/.well-known/oauth-protected-resource"   // RFC 9728
-	pathMail     = pathResource + MailAudience               // of the resource that lies behind the issuer's address
+	pathMail     = pathResource + token.MailAudience         // of the resource that lies behind the issuer's address
 
 	// Pages of the portal.
 	pathConnect    = "/connect"

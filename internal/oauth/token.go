@@ -85,7 +85,7 @@ func (s *Server) first(ctx context.Context, c client.Client, g grant.Grant) (*op
 		return nil, refuse(invalidScope, notFor)
 	}
 	var refresh string
-	if g.Offline && c.May(client.GrantRefresh) { // the person agreed to as much, and the grant lasts for it
+	if g.Offline && c.Stays(g.Scope) { // the person agreed to as much, and the grant lasts for it
 		var err error
 		if refresh, err = s.Grants.RefreshToken(g); err != nil {
 			return nil, s.wordedFault(ctx, request{&c, g.Kind}, err)

@@ -206,19 +206,12 @@ func (c *call) granting(s scope.Set, id, mechanism, program string) gate.Asked {
 	return gate.Asked{Principal: p, Key: o.Facts.Key, Protocols: s.Protocols(), Mechanism: mechanism, Client: program, Since: since, Correlation: o.Correlation}
 }
 
-// lasting says that a program is given a refresh token, as the token endpoint
-// sees it: one that asks to stay, and a public one that opens a mailbox, which has
-// no other way to stay signed in.
-func lasting(p *client.Client, s scope.Set) bool {
-	return p.May(client.GrantRefresh) && (s.Has(scope.Offline) || p.Public && len(s.Protocols()) > 0)
-}
-
 // granted is what a program gets from whoever is signed in here.
 func (c *call) granted(p *client.Client, s scope.Set, id string) grant.Grant {
 	v := c.visit
 	o := &v.outcome
 	return grant.Grant{ID: id, Client: p.ID, Person: v.person(), Address: v.address(), Scope: s, Methods: o.Principal.Methods, Key: o.Facts.Key, AuthTime: o.Principal.AuthTime,
-		Flow: o.Principal.Flow, Session: v.sid, Correlation: o.Correlation, Offline: lasting(p, s), Created: c.now}
+		Flow: o.Principal.Flow, Session: v.sid, Correlation: o.Correlation, Offline: p.Stays(s), Created: c.now}
 }
 
 // issue answers a program with a code.

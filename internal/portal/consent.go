@@ -58,7 +58,7 @@ type consentPage struct {
 // asked about once.
 func (c *call) askConsent(q *connecting) {
 	d := consentPage{Page: c.framed(""), Program: q.name, Sealed: q.sealed, Verified: q.program.Verified(), Imitates: q.program.Imitates(),
-		Where: c.whereTo(q.Redirect), May: c.abilities(q.Scope), Lasting: lasting(&q.program, q.Scope)}
+		Where: c.whereTo(q.Redirect), May: c.abilities(q.Scope), Lasting: q.program.Stays(q.Scope)}
 	c.show(http.StatusOK, "consent", d)
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/portreeve/portreeve/internal/gate"
 	"github.com/portreeve/portreeve/internal/geoip"
 	"github.com/portreeve/portreeve/internal/grant"
+	"github.com/portreeve/portreeve/internal/lockout"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/store"
@@ -92,7 +93,7 @@ func (c *call) device() {
 	if d == nil {
 		return
 	}
-	c.show(http.StatusOK, "deviceask", deviceAskPage{Page: c.framed(""), Program: d.name, Code: d.code, Place: c.whereIs(d.From), At: d.At, May: c.abilities(d.Scope), Verified: d.program.Verified(), Imitates: d.program.Imitates(), Lasting: lasting(&d.program, d.Scope)})
+	c.show(http.StatusOK, "deviceask", deviceAskPage{Page: c.framed(""), Program: d.name, Code: d.code, Place: c.whereIs(d.From), At: d.At, May: c.abilities(d.Scope), Verified: d.program.Verified(), Imitates: d.program.Imitates(), Lasting: d.program.Stays(d.Scope)})
 }
 
 // whereIs is an address and what is known of where it is.
@@ -118,7 +119,7 @@ func (c *call) allowDevice() {
 	switch {
 	case out.Allowed():
 		g := c.granted(&d.program, d.Scope, id)
-		g.Resource, g.Kind, g.Flow, g.Network = d.Resource, grant.KindDevice, asked.Principal.Flow, grant.Near(d.From)
+		g.Resource, g.Kind, g.Flow, g.Network = d.Resource, grant.KindDevice, asked.Principal.Flow, lockout.NetworkOf(d.From)
 		switch err := c.OAuth.Grants.ApproveDevice(c.ctx(), d.code, g); {
 		case errors.Is(err, grant.ErrUnknown): // it ran out meanwhile, or was answered
 			c.askCode(http.StatusNotFound, "", c.page.T("device.unknown"))

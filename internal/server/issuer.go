@@ -59,7 +59,7 @@ func (s *Server) openIssuer(ctx context.Context) error {
 	s.later(func() error { i.grants.Close(); return nil })
 	s.followers = append(s.followers, i.grants.Follow) // so that what a change ended is over before its administrator hears so
 	s.runs = append(s.runs, i.grants.Run)
-	i.own = token.NewOwn(i.url, i.url+oauth.MailAudience, i.keys)
+	i.own = token.NewOwn(i.url, i.url+token.MailAudience, i.keys)
 	s.issuer = i
 	return nil
 }

@@ -19,6 +19,9 @@ type Own struct {
 	of               atomic.Pointer[ring] // whose tokens are remembered
 }
 
+// MailAudience is behind the issuer in the audience of tokens that open a mailbox.
+const MailAudience = "/mail"
+
 // NewOwn makes one for tokens of an issuer and an audience.
 func NewOwn(issuer, audience string, keys *Keyring) *Own {
 	return &Own{issuer: issuer, audience: audience, keys: keys, seen: newSeen()}
