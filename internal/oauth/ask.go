@@ -76,9 +76,22 @@ func (s *Server) around(ro route) http.Handler {
 	}))
 }
 
-// holds says that a request shows a refresh token that lives: whoever has one is
-// heard though somebody guesses beside them. Finding that out writes nothing.
+// holds says that a request shows a refresh token that lives, or a program's right
+// secret: whoever has one is heard though somebody guesses beside them. Finding
+// that out writes nothing.
 func (s *Server) holds(r *http.Request) bool {
+	id, shown := r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
+	if user, password, ok := r.BasicAuth(); ok {
+		var err1, err2 error
+		id, err1 = url.QueryUnescape(user) // RFC 6749, section 2.3.1
+		shown, err2 = url.QueryUnescape(password)
+		if err1 != nil || err2 != nil {
+			return false
+		}
+	}
+	if s.Clients.Authenticate(id, shown) {
+		return true
+	}
 	if r.PostForm.Get("grant_type") != client.GrantRefresh {
 		return false
 	}

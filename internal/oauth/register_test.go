@@ -155,6 +155,19 @@ func TestHonestOnesAreHeardBesideGuessers(t *testing.T) {
 	if a := refresh(x.text("refresh_token")); a.StatusCode != http.StatusOK {
 		t.Errorf("%d %s", a.StatusCode, a.body)
 	}
+	c, secret := w.added(client.New{Name: "dovecot", Redirects: []string{"https://localhost"}})
+	for _, change := range []func(*http.Request){basic(c.ID, secret), nil} {
+		asks := values("token", "x.y.z")
+		if change == nil {
+			asks = values("token", "x.y.z", "client_id", c.ID, "client_secret", secret)
+		}
+		if a := w.send("POST", pathIntrospect, asks, change); a.StatusCode != http.StatusOK {
+			t.Errorf("a mail server that asks: %d %s", a.StatusCode, a.body)
+		}
+	}
+	if a := w.send("POST", pathIntrospect, values("token", "x.y.z"), basic(c.ID, secret+"x")); a.StatusCode != http.StatusTooManyRequests {
+		t.Errorf("a wrong secret: %d %s", a.StatusCode, a.body)
+	}
 	if a := refresh("prr_" + strings.Repeat("A", 48)); a.StatusCode != http.StatusTooManyRequests || a.Header.Get("Retry-After") == "" {
 		t.Errorf("%d %s", a.StatusCode, a.body)
 	}
