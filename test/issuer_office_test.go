@@ -172,17 +172,6 @@ func (f *office) code(t testing.TB, v *visitor, who, client string) string {
 	return code
 }
 
-// codeAgain is code where nobody has to be asked: signed in, and said before. It
-// may be called beside the test's own goroutine.
-func (f *office) codeAgain(v *visitor, client string) (string, error) {
-	r, err := v.Get(f.origin + mailProgram.asks(client))
-	if err != nil {
-		return "", err
-	}
-	defer r.Body.Close()
-	return codeOf(r.Header.Get("Location"))
-}
-
 func codeOf(address string) (string, error) {
 	u, err := url.Parse(address)
 	if err != nil {

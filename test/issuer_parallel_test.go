@@ -196,7 +196,7 @@ func TestProgramsRefreshAndEndAtOnce(t *testing.T) {
 
 	var wg sync.WaitGroup
 	wg.Go(func() { tokens = steady.refreshes(tokens) })
-	wg.Go(redeeming.redeems)
+	wg.Go(func() { redeeming.redeems(who) })
 	wg.Go(func() {
 		for steady.going() {
 			time.Sleep(150 * time.Millisecond)
@@ -210,7 +210,9 @@ func TestProgramsRefreshAndEndAtOnce(t *testing.T) {
 			sky.changes.Add(1)
 		}
 	})
-	time.AfterFunc(lasts, func() { close(over) })
+	stop := sync.OnceFunc(func() { close(over) })
+	defer func() { stop(); wg.Wait() }() // also if signing in fails
+	time.AfterFunc(lasts, stop)
 	killed.isKilled(who) // in the test's own goroutine: it signs in
 	wg.Wait()
 
@@ -254,23 +256,27 @@ func (b *busy) going() bool {
 	}
 }
 
-// refreshOnce refreshes; a policy may be what says no.
-func (b *busy) refreshOnce(token string) (a reply, policy bool) {
+// asks asks for tokens; a policy may be what says no.
+func (b *busy) asks(form []string) (a reply, policy bool) {
 	var err error
-	may := b.sky.under(func() { a, err = b.ask(b.http, tokenPath, refreshForm(b.client, token)...) })
+	may := b.sky.under(func() { a, err = b.ask(b.http, tokenPath, form...) })
 	if err != nil || a.status >= http.StatusInternalServerError {
-		b.t.Errorf("refreshing: %v, %v", a, err)
-	}
-	if a.ok() {
-		b.refreshed.Add(1)
+		b.t.Errorf("%s: %v, %v", form[1], a, err)
 	}
 	if !a.ended() || !strings.Contains(a.Text, "PR53003") {
 		return a, false
 	}
 	if !may {
-		b.t.Errorf("a policy that is off says no: %v", a)
+		b.t.Errorf("%s: a policy that is off says no: %v", form[1], a)
 	}
 	return a, true
+}
+
+func (b *busy) refreshOnce(token string) (a reply, policy bool) {
+	if a, policy = b.asks(refreshForm(b.client, token)); a.ok() {
+		b.refreshed.Add(1)
+	}
+	return a, policy
 }
 
 // refreshes goes on with the successor, or with the same token if a policy said no.
@@ -290,24 +296,43 @@ func (b *busy) refreshes(has reply) reply {
 	return has
 }
 
+// begins has the person connect the program; a policy may be what says no, now
+// or when the program comes with its code. Whatever else ended than by the program
+// needs a new proof, which is shown in a new browser.
+func (b *busy) begins(who string) (has reply, connected bool) {
+	b.t.Helper()
+	if b.visitor == nil {
+		b.visitor = b.seat(b.t)
+	}
+	var code string
+	var err error
+	may := b.sky.under(func() {
+		code, err = codeOf(b.visitor.follow(mailProgram.asks(b.client), &person{address: who, password: password}).URL)
+	})
+	if err != nil {
+		if !may {
+			b.t.Errorf("no policy says no, and yet: %v", err)
+		}
+		return has, false
+	}
+	b.given.Add(1)
+	has, policy := b.asks(codeForm(b.client, code))
+	if policy {
+		b.visitor = nil
+	}
+	if !policy && !has.ok() {
+		b.t.Errorf("redeeming: %v", has)
+	}
+	return has, has.ok()
+}
+
 // redeems has a program connected again and again, which refreshes once and gives
 // back what it has.
-func (b *busy) redeems() {
-	for b.going() {
-		var code string
-		var err error
-		if may := b.sky.under(func() { code, err = b.codeAgain(b.visitor, b.client) }); err != nil {
-			if !may {
-				b.t.Errorf("no code, and no policy that says so: %v", err)
-				return
-			}
+func (b *busy) redeems(who string) {
+	for b.going() && !b.t.Failed() {
+		has, connected := b.begins(who)
+		if !connected {
 			continue
-		}
-		b.given.Add(1)
-		has, err := b.ask(b.http, tokenPath, codeForm(b.client, code)...)
-		if err != nil || !has.ok() {
-			b.t.Errorf("redeeming: %v, %v", has, err)
-			return
 		}
 		b.redeemed.Add(1)
 		next, policy := b.refreshOnce(has.Refresh)
@@ -333,15 +358,12 @@ func (b *busy) redeems() {
 // and again: before that it is let be, and not after.
 func (b *busy) isKilled(who string) {
 	b.t.Helper()
-	for b.going() {
-		v := b.seat(b.t) // what was ended needs a new proof
-		came := v.follow(mailProgram.asks(b.client), &person{address: who, password: password})
-		code, err := codeOf(came.URL)
-		if err != nil {
-			continue // a policy; whether it may be is seen in redeems
+	for b.going() && !b.t.Failed() {
+		has, connected := b.begins(who)
+		if !connected {
+			continue
 		}
-		b.given.Add(1)
-		has := b.mustGive(b.t, "redeeming", b.redeem(b.t, b.client, code))
+		b.visitor = nil
 		id := strings.Fields(b.do(b.t, "session", "list", "--grants", "--user", who, "--client", b.client))[0]
 		var ending, over atomic.Bool
 		done := make(chan struct{})
