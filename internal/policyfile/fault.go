@@ -109,8 +109,17 @@ func (s *source) redact(line string) string {
 			break
 		}
 	}
-	return secretLine.ReplaceAllString(line, "${1}"+redacted)
+	return secretLine.ReplaceAllStringFunc(line, func(found string) string {
+		part := secretLine.FindStringSubmatch(found)
+		if strings.Contains(strings.ToLower(part[1]), "token") && spell.MatchString(part[2]) {
+			return found
+		}
+		return part[1] + redacted
+	})
 }
+
+// spell is a length of time, which is no token (access_token: 10m).
+var spell = regexp.MustCompile(`^[0-9]{1,6}(?:\.[0-9]{1,3})?(?:ms|s|m|h|d)[\s,}]*$`)
 
 // window cuts a long line to what stands around a column and gives the
 // column's place in it.
