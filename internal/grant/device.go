@@ -53,6 +53,11 @@ type Device struct {
 	Expires, Interval    time.Duration
 }
 
+// Format prints neither code.
+func (d Device) Format(s fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(s, "a device's codes for %s", d.Expires)
+}
+
 // devices are the requests that wait for somebody to approve them. Nobody has
 // been let in by one, so that they are in memory only.
 type devices struct {

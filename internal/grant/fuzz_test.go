@@ -3,9 +3,11 @@ package grant
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/portreeve/portreeve/internal/secret"
+	"github.com/portreeve/portreeve/internal/store"
 )
 
 // What refresh tokens are made of is printed by nothing.
@@ -14,6 +16,23 @@ func TestAGrantPrintsWithoutItsSeed(t *testing.T) {
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d"} {
 		if a, b := fmt.Sprintf(verb, one), fmt.Sprintf(verb, other); a != b || fmt.Sprintf(verb, &one) != fmt.Sprintf(verb, &other) {
 			t.Errorf("a grant prints as %s under %s", a, verb)
+		}
+	}
+}
+
+// Nor is a code or a token that is in hand.
+func TestWhatIsHandedOutIsNotPrinted(t *testing.T) {
+	const text = "prr_opensesame"
+	for name, v := range map[string]any{
+		"a device's codes": Device{DeviceCode: text, UserCode: text},
+		"an ID token":      IDTokenFor{AccessToken: text},
+		"a refresh token":  &shown{text: text},
+		"a grant's row":    store.Grant{Seed: []byte(text)},
+	} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
+			if said := fmt.Sprintf(verb, v); strings.Contains(said, text) || strings.Contains(said, fmt.Sprintf("%x", text)) || strings.Contains(said, "112, 114") {
+				t.Errorf("%s prints as %s under %s", name, said, verb)
+			}
 		}
 	}
 }

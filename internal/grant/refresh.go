@@ -55,6 +55,11 @@ type shown struct {
 	generation uint32
 }
 
+// Format prints what a refresh token says and not the token.
+func (t shown) Format(s fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(s, "refresh token %d of grant %s", t.generation, t.id)
+}
+
 func parseRefresh(text string) (shown, error) {
 	var none shown
 	coded, marked := strings.CutPrefix(text, refreshMark)

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -73,10 +74,13 @@ func (s *Service) Access(g Grant, client AccessFor) (access string, expires time
 type IDTokenFor struct {
 	ClientID    string
 	Algorithm   string // ES256 or RS256; empty is ES256
-	Nonce       string // empty: the one that the grant was asked for with
 	AccessToken string // for at_hash; empty: none is given along with it
-	Code        string // for c_hash; likewise
 	Name        string // the person's, told if the scopes say so
+}
+
+// Format prints no token.
+func (f IDTokenFor) Format(s fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(s, "an ID token for %q of %q", f.ClientID, f.Name)
 }
 
 // idClaims are an ID token's (OpenID Connect Core 1.0, sections 2, 3.1.3.6 and 5.1).
@@ -90,7 +94,6 @@ type idClaims struct {
 	AuthTime   int64    `json:"auth_time,omitempty"`
 	Nonce      string   `json:"nonce,omitempty"`
 	AccessHash string   `json:"at_hash,omitempty"`
-	CodeHash   string   `json:"c_hash,omitempty"`
 	Session    string   `json:"sid"`
 	AMR        []string `json:"amr,omitempty"`
 	ACR        string   `json:"acr"`
@@ -107,11 +110,8 @@ func (s *Service) IDToken(g Grant, f IDTokenFor) (string, error) {
 	}
 	now := time.Now()
 	c := idClaims{Issuer: s.Issuer, Audience: f.ClientID, Party: f.ClientID, Subject: g.Person, Issued: now.Unix(), Expires: now.Add(s.AccessLife).Unix(),
-		AuthTime: seconds(g.AuthTime), Nonce: f.Nonce, AccessHash: halfHash(f.AccessToken), CodeHash: halfHash(f.Code), Session: g.ID,
+		AuthTime: seconds(g.AuthTime), Nonce: g.Nonce, AccessHash: halfHash(f.AccessToken), Session: g.ID,
 		AMR: AMR(g.Methods), ACR: ACR(g.Methods)}
-	if c.Nonce == "" {
-		c.Nonce = g.Nonce
-	}
 	if g.Scope.Has(scope.Email) {
 		c.Email, c.Verified = g.Address, true // the mailbox is ours
 	}
@@ -158,7 +158,7 @@ func seconds(t time.Time) int64 {
 	return t.Unix()
 }
 
-// halfHash is at_hash and c_hash: the left half of SHA-256, which is the hash of
+// halfHash is at_hash: the left half of SHA-256, which is the hash of
 // both our algorithms (OpenID Connect Core 1.0, section 3.1.3.6).
 func halfHash(text string) string {
 	if text == "" {

@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"time"
@@ -28,6 +29,11 @@ type tokens struct {
 	Scope   string `json:"scope"`      // word for word as asked: programs keep the refresh token under this text
 	Refresh string `json:"refresh_token,omitempty"`
 	ID      string `json:"id_token,omitempty"`
+}
+
+// Format prints no token.
+func (t tokens) Format(s fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(s, "tokens for %q, for %d seconds", t.Scope, t.Expires)
 }
 
 // known refuses the grants that are not written here, in words of ours: the
@@ -118,7 +124,7 @@ func (s *Server) hand(ctx context.Context, c client.Client, g grant.Grant, sc sc
 		if err != nil {
 			return nil, s.wordedFault(ctx, request{&c, g.Kind}, err)
 		}
-		f := grant.IDTokenFor{ClientID: c.ID, Algorithm: idAlgorithm(&c), Nonce: g.Nonce, AccessToken: access, Name: p.DisplayName}
+		f := grant.IDTokenFor{ClientID: c.ID, Algorithm: idAlgorithm(&c), AccessToken: access, Name: p.DisplayName}
 		if t.ID, err = s.Grants.IDToken(g, f); err != nil {
 			return nil, s.wordedFault(ctx, request{&c, g.Kind}, err)
 		}

@@ -394,3 +394,12 @@ func FuzzForms(f *testing.F) {
 		}
 	})
 }
+
+func TestTokensAreNotPrinted(t *testing.T) {
+	const text = "opensesame"
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x"} {
+		if said := fmt.Sprintf(verb, &tokens{Access: text, Refresh: text, ID: text, Scope: "imap"}); strings.Contains(said, text) || !strings.Contains(said, "imap") {
+			t.Errorf("%s: %s", verb, said)
+		}
+	}
+}

@@ -18,7 +18,7 @@ type Grant struct {
 	Client     string          `json:"client"`
 	Facts      json.RawMessage `json:"facts"`
 	Methods    policy.Methods  `json:"-"`
-	Seed       []byte          `json:"-"`
+	Seed       Sealed          `json:"-"` // of its refresh tokens; worth nothing without the master key
 	Generation uint32          `json:"-"`
 	Rotated    time.Time       `json:"-"`
 	RotatedIn  string          `json:"-"`
@@ -39,7 +39,7 @@ const grantColumns = `id, person, client, facts, methods, seed, generation, rota
 func scanGrant(r scanner) (g Grant, err error) {
 	var facts string
 	var methods, rotated, created, live, used, until, ended int64
-	err = r.Scan(&g.ID, &g.Person, &g.Client, &facts, &methods, &g.Seed, &g.Generation, &rotated, &g.RotatedIn, &created, &live, &used, &until, &ended, &g.Reason)
+	err = r.Scan(&g.ID, &g.Person, &g.Client, &facts, &methods, (*[]byte)(&g.Seed), &g.Generation, &rotated, &g.RotatedIn, &created, &live, &used, &until, &ended, &g.Reason)
 	g.Facts, g.Methods = rawOf(facts), policy.Methods(methods)
 	g.Rotated, g.Created, g.Live, g.Used = fromNanos(rotated), fromNanos(created), fromNanos(live), fromNanos(used)
 	g.Until, g.Ended = fromNanos(until), fromNanos(ended)
@@ -91,7 +91,7 @@ func (tx *Tx) AddGrant(g *Grant) error {
 		return ErrTakenBack
 	}
 	err := tx.exec(`INSERT INTO grants (`+grantColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		g.ID, g.Person, g.Client, string(g.Facts), int64(g.Methods), g.Seed, g.Generation, nanos(g.Rotated), g.RotatedIn,
+		g.ID, g.Person, g.Client, string(g.Facts), int64(g.Methods), []byte(g.Seed), g.Generation, nanos(g.Rotated), g.RotatedIn,
 		nanos(g.Created), nanos(g.Live), nanos(g.Used), nanos(g.Until), nanos(g.Ended), g.Reason)
 	if err != nil {
 		return fmt.Errorf("keeping a grant: %w", exists(err))
