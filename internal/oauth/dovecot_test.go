@@ -2,7 +2,6 @@ package oauth
 
 import (
 	"bufio"
-	"context"
 	"encoding/base64"
 	"fmt"
 	"net"
@@ -47,21 +46,13 @@ func xoauth2(t *testing.T, d *mailtest.Dovecot, person, bearer string) string {
 	}
 }
 
-// ourMinter is how the program wires its minter.
-type ourMinter struct{ *token.Minter }
-
-func (m ourMinter) Verify(_ context.Context, raw []byte) (MintedClaims, error) {
-	c, err := m.Minter.Verify(raw)
-	return MintedClaims(c), err
-}
-
 // The real Dovecot asks us what a token is worth: one that a program holds, and
 // one that we mint for it.
 func TestDovecotAsks(t *testing.T) {
 	box := secret.NewBox()
 	minter, err := token.OpenMinter(token.MinterOptions{Issuer: issuer, Path: filepath.Join(t.TempDir(), "minter")}, box)
 	must(t, err)
-	w := newWorldAt(t, issuer, func(o *Options) { o.Minted = ourMinter{minter} })
+	w := newWorldAt(t, issuer, func(o *Options) { o.Minted = minter })
 	srv := httptest.NewServer(http.HandlerFunc(w.ServeHTTP))
 	defer srv.Close()
 	c, shown := w.added(client.New{Name: "dovecot", Redirects: []string{"https://localhost"}})

@@ -75,16 +75,7 @@ type People interface {
 // Minted checks the tokens that we mint for backends. A *token.Refusal says why
 // one is none; it is for a backend that asks us instead of our keys.
 type Minted interface {
-	Verify(ctx context.Context, minted []byte) (MintedClaims, error)
-}
-
-// MintedClaims is what a token minted for a backend says.
-type MintedClaims struct {
-	Audience string // the backend, as it is configured
-	Address  string // the mailbox
-	Scope    string
-	Issued   time.Time
-	Expires  time.Time
+	Verify(minted []byte) (token.Minted, error)
 }
 
 // Options are the server's parts. All but what says so must be set.

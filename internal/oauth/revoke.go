@@ -128,7 +128,7 @@ func (s *Server) worth(ctx context.Context, c *client.Client, text string) (abou
 	}
 	o, err := s.access(ctx, text)
 	if errors.Is(err, grant.ErrUnknown) && serves && s.Minted != nil {
-		return s.minted(ctx, c, text)
+		return s.minted(c, text)
 	}
 	if err != nil {
 		return about{}, err
@@ -154,8 +154,8 @@ func (s *Server) worth(ctx context.Context, c *client.Client, text string) (abou
 
 // minted is what a token that we made for a backend is worth to that backend:
 // the client that asks has the backend's audience as its id or its name.
-func (s *Server) minted(ctx context.Context, c *client.Client, text string) (about, error) {
-	m, err := s.Minted.Verify(ctx, []byte(text))
+func (s *Server) minted(c *client.Client, text string) (about, error) {
+	m, err := s.Minted.Verify([]byte(text))
 	var no *token.Refusal
 	if errors.As(err, &no) {
 		return about{}, nil

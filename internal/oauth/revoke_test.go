@@ -1,7 +1,6 @@
 package oauth
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"net/netip"
@@ -51,13 +50,13 @@ func TestRevocation(t *testing.T) {
 }
 
 // minted are the tokens of a backend, played.
-type minted map[string]MintedClaims
+type minted map[string]token.Minted
 
-func (m minted) Verify(_ context.Context, text []byte) (MintedClaims, error) {
+func (m minted) Verify(text []byte) (token.Minted, error) {
 	if c, ok := m[string(text)]; ok {
 		return c, nil
 	}
-	return MintedClaims{}, &token.Refusal{Code: signin.TokenInvalid, Detail: "none of ours"}
+	return token.Minted{}, &token.Refusal{Code: signin.TokenInvalid, Detail: "none of ours"}
 }
 
 func TestIntrospection(t *testing.T) {

@@ -1,13 +1,11 @@
 package server
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 
 	"github.com/portreeve/portreeve/internal/discovery"
 	"github.com/portreeve/portreeve/internal/oauth"
-	"github.com/portreeve/portreeve/internal/token"
 	"github.com/portreeve/portreeve/internal/web"
 )
 
@@ -21,7 +19,7 @@ func (s *Server) openEndpoints() (err error) {
 		Keyring: s.issuer.keys, People: s.store, Changes: s.store.Subscribe, Box: s.box, Algorithm: c.Algorithm, DeviceCode: c.DeviceCode, Registration: c.Registration != "off",
 		Fault: s.Log}
 	if s.minter != nil {
-		o.Minted, o.Behind = minted{s.minter}, s.mintedFor()
+		o.Minted, o.Behind = s.minter, s.mintedFor()
 	}
 	for _, w := range s.languages.All() {
 		o.Languages = append(o.Languages, w.Lang)
@@ -41,15 +39,6 @@ func (s *Server) mintedFor() (list []string) {
 		}
 	}
 	return list
-}
-
-// minted lets backends ask about the tokens that we minted for them.
-type minted struct{ *token.Minter }
-
-// Verify says what one of them says.
-func (m minted) Verify(_ context.Context, raw []byte) (oauth.MintedClaims, error) {
-	c, err := m.Minter.Verify(raw)
-	return oauth.MintedClaims(c), err
 }
 
 // withPrograms puts what programs ask for before the pages that people see: the
