@@ -14,7 +14,7 @@ import (
 
 // errNoIssuer is what administrators are told where no tokens are issued.
 var errNoIssuer = &Error{Status: http.StatusConflict, Code: "Conflict", Message: "this server issues no tokens itself, so no program signs in to it with a browser",
-	Next: "it does once listeners.public has an address, public_url is an https address, and oauth.enabled is not false"}
+	Next: "it does once public has an address, public_url is an https address, and oauth.enabled is not false"}
 
 // shownClient is how a program looks here; its secret is in the answer that made
 // it and nowhere else.

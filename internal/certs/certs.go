@@ -232,6 +232,18 @@ func (m *Manager) State() []State {
 	return all
 }
 
+// Covers says whether a certificate holds a host's name.
+func (m *Manager) Covers(host string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, e := range m.entries {
+		if e.cert != nil && e.cert.Leaf.VerifyHostname(host) == nil {
+			return true
+		}
+	}
+	return false
+}
+
 func (m *Manager) warnings(e *entry, now time.Time) []string {
 	leaf := e.cert.Leaf
 	var w []string

@@ -113,6 +113,17 @@ func (k *checker) public() {
 	}
 }
 
+// publicName warns of a certificate that browsers would not take for public_url.
+func (k *checker) publicName(m *certs.Manager) {
+	u, err := url.Parse(string(k.c.PublicURL))
+	if err != nil || u.Scheme != "https" || len(k.c.TLS) == 0 || !k.c.Public.Address.IsValid() || k.c.Public.TLS == "none" {
+		return
+	}
+	if !m.Covers(u.Hostname()) {
+		k.warn("/public_url", "no certificate under tls holds the name %s: browsers and programs will refuse it", u.Hostname())
+	}
+}
+
 const maxHelp = 100 // of the 200 bytes of a refusal
 
 func (k *checker) certificates() {
@@ -136,6 +147,7 @@ func (k *checker) certificates() {
 				k.warn(fmt.Sprintf("/tls/%d", i), "the certificate of %s: %s", strings.Join(s.Names, ", "), w)
 			}
 		}
+		k.publicName(m)
 	}
 	if len(k.c.TLS) > 0 {
 		return

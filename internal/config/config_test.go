@@ -25,7 +25,7 @@ var update = flag.Bool("update", false, "write golden files and docs/configurati
 func site(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	a, err := certs.Local("mail.example.org")
+	a, err := certs.Local("mail.example.org", "door.example.org")
 	if err == nil {
 		_, err = certs.Write(dir, "mail", a.Server)
 	}

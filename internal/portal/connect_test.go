@@ -797,6 +797,15 @@ func TestAProblemOfAProgramsIsShown(t *testing.T) {
 	}
 }
 
+// A browser is not sent to a program that signs in with a browser.
+func TestABlockedBrowserReadsWhomToAsk(t *testing.T) {
+	w := newWorld(t)
+	w.policies(blockBrowsers)
+	b := w.browser(t)
+	b.get(w.asks(t))
+	b.submit("/signin", "address", "leela", "password", right).contains(t, "does not allow you to sign in here", "give this reference")
+}
+
 // Who can set up no factor from here uses a pass, or lets somebody else sign in, and
 // the program goes on waiting.
 func TestAProgramWaitsForAPass(t *testing.T) {

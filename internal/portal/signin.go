@@ -116,6 +116,8 @@ func (c *call) refuse(out signin.Outcome, page, next, address string) {
 	switch out.Reply.Code {
 	case signin.WrongCredentials:
 		d.Error = c.page.T(page + ".failed")
+	case signin.BlockedByPolicy: // its own words send people to a browser
+		d.Error = c.page.T("signin.blocked")
 	case signin.OK: // let in, and taken back before the door was open
 		d.Error, d.Help = c.page.T("signin.again"), ""
 	}
