@@ -339,3 +339,15 @@ func FuzzAuthorize(f *testing.F) {
 		}
 	})
 }
+
+// A host in brackets cannot be named in a policy of content, which a browser
+// would then read as that the form may go nowhere.
+func TestAnErrorIsPostedToAnAddressOfIPv6(t *testing.T) {
+	w := newWorld(t)
+	for redirect, want := range map[string]string{"http://[::1]:4711/": "http:", "http://127.0.0.1:4711/": "http://127.0.0.1:4711"} {
+		a := w.authorize(asking("redirect_uri", redirect, "response_mode", "form_post", "response_type", "token"))
+		if csp := a.Header.Get("Content-Security-Policy"); a.StatusCode != http.StatusOK || !strings.Contains(csp, "form-action "+want+";") {
+			t.Errorf("%s: %d %q", redirect, a.StatusCode, csp)
+		}
+	}
+}

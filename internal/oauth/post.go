@@ -33,17 +33,16 @@ var postPage = template.Must(template.New("post").Parse(`<!doctype html>
 // post sends an answer to an address that was checked. The page may send its
 // form there and nowhere else.
 func (s *Server) post(w http.ResponseWriter, to string, fields url.Values) {
-	u, err := url.Parse(to)
-	if err != nil {
+	target, ok := web.FormTarget(to)
+	if u, err := url.Parse(to); !ok && err == nil && u.Scheme != "" && u.Host == "" { // a scheme of the program's own
+		target, ok = u.Scheme+":", true
+	}
+	if !ok {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
-	origin := u.Scheme + ":"
-	if u.Host != "" {
-		origin = web.Origin(u)
-	}
 	h := w.Header()
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; base-uri 'none'; form-action "+origin+"; frame-ancestors 'none'")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; base-uri 'none'; form-action "+target+"; frame-ancestors 'none'")
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	page := struct {
 		To     template.URL // checked to be the program's own; a private scheme would be taken for a trick

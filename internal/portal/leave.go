@@ -4,7 +4,6 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/portreeve/portreeve/internal/web"
@@ -71,7 +70,7 @@ func (c *call) leaveTo(address, program string, afterForm bool) {
 // leaveByForm has the browser send the answer in a form (OAuth 2.0 Form Post
 // Response Mode), by itself where there is script.
 func (c *call) leaveByForm(q *connecting, fields url.Values) {
-	to, ok := formTarget(q.Redirect)
+	to, ok := web.FormTarget(q.Redirect)
 	if !ok {
 		c.problem(http.StatusBadRequest, "connect")
 		return
@@ -94,19 +93,4 @@ func (c *call) bare() web.Page {
 	p := c.page
 	p.Who, p.Token = "", ""
 	return p
-}
-
-// formTarget is the origin of an address, as a policy of content names it.
-func formTarget(address string) (string, bool) {
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return "", false
-	}
-	if strings.HasPrefix(u.Host, "[") { // such a host cannot be named there
-		return u.Scheme + ":", true
-	}
-	plain := strings.IndexFunc(u.Host, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '-' || r == ':')
-	})
-	return u.Scheme + "://" + u.Host, plain < 0
 }

@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -22,11 +23,27 @@ const (
 // in our own is told to nobody there.
 func Away(h http.Header) { h.Set("Referrer-Policy", "no-referrer") }
 
-// AwayByForm are those of a page with one form that leads elsewhere; origin is
-// scheme, host and port.
-func AwayByForm(h http.Header, origin string) {
+// AwayByForm are those of a page with one form that leads elsewhere; target is
+// FormTarget's.
+func AwayByForm(h http.Header, target string) {
 	Away(h)
-	h.Set("Content-Security-Policy", strings.Replace(contentForms, "form-action 'self'", "form-action "+origin, 1))
+	h.Set("Content-Security-Policy", strings.Replace(contentForms, "form-action 'self'", "form-action "+target, 1))
+}
+
+// FormTarget is where a form may go that is sent to a web address, as a policy of
+// content names it; false for what it cannot name.
+func FormTarget(address string) (target string, ok bool) {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return "", false
+	}
+	if strings.HasPrefix(u.Host, "[") { // such a host cannot be named there
+		return u.Scheme + ":", true
+	}
+	odd := strings.ContainsFunc(u.Host, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '-' || r == ':')
+	})
+	return u.Scheme + "://" + u.Host, !odd
 }
 
 // Bounded puts the headers that every page has, and the bounds on how fast one

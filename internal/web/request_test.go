@@ -98,3 +98,12 @@ func FuzzLocalPath(f *testing.F) {
 		}
 	})
 }
+
+func TestWhereAFormMayGo(t *testing.T) {
+	for address, want := range map[string]string{"https://rp.example/cb": "https://rp.example", "https://rp.example:8443/x": "https://rp.example:8443", "http://[::1]:99/": "http:", "https://a;script-src *.evil/": "", "https://a;frame-ancestors/": "", "com.example:/cb": ""} {
+		got, ok := FormTarget(address)
+		if ok != (want != "") || ok && got != want {
+			t.Errorf("%q: %q %v", address, got, ok)
+		}
+	}
+}
