@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -50,11 +49,6 @@ func newLeaving(c *http.Client) *leaving {
 	follows := *c
 	follows.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &leaving{client: &follows, queue: make(chan goodbye, maxWaiting), watched: map[string]goodbye{}}
-}
-
-func loopback(host string) bool {
-	a, err := netip.ParseAddr(host)
-	return err == nil && a.IsLoopback() || host == "localhost"
 }
 
 // watch remembers a grant of a program that wants to hear of its end.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/portreeve/portreeve/internal/client"
 	"github.com/portreeve/portreeve/internal/token"
+	"github.com/portreeve/portreeve/internal/web"
 )
 
 const (
@@ -142,7 +143,7 @@ func backChannel(c *client.Client) string {
 	if err != nil || u.Host == "" || u.User != nil {
 		return ""
 	}
-	if u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname()) {
+	if u.Scheme == "https" || u.Scheme == "http" && web.Loopback(u.Hostname()) {
 		return c.BackChannelLogout
 	}
 	return ""

@@ -3,7 +3,6 @@ package portal
 import (
 	"html/template"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 
@@ -70,15 +69,10 @@ func (c *call) whereTo(redirect string) string {
 		return ""
 	case u.Scheme != "https" && u.Scheme != "http":
 		return c.page.T("connect.to.program", u.Scheme)
-	case loopback(u.Hostname()):
+	case web.Loopback(u.Hostname()):
 		return c.page.T("connect.to.here")
 	}
 	return c.page.T("connect.to.site", u.Host)
-}
-
-func loopback(host string) bool {
-	a, err := netip.ParseAddr(host)
-	return err == nil && a.IsLoopback() || host == "localhost"
 }
 
 // allowProgram is the person's yes.
