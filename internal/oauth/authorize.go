@@ -14,6 +14,7 @@ import (
 	"github.com/portreeve/portreeve/internal/client"
 	"github.com/portreeve/portreeve/internal/grant"
 	"github.com/portreeve/portreeve/internal/scope"
+	"github.com/portreeve/portreeve/internal/web"
 )
 
 // Bounds of an authorization request.
@@ -111,8 +112,14 @@ func fill(q *grant.Request, c *client.Client, form url.Values, more ...step) *oi
 	return nil
 }
 
+// mode is how the answer is sent. A form goes to web addresses only: a program
+// that is started by a scheme of its own is given no body.
 func mode(q *grant.Request, _ *client.Client, form url.Values) *oidc.Error {
-	switch m := form.Get("response_mode"); m {
+	m := form.Get("response_mode")
+	if _, ok := web.FormTarget(q.Redirect); m == modeFormPost && !ok {
+		return refuse(invalidRequest, "response_mode is query: no form can be sent to this redirect_uri.")
+	}
+	switch m {
 	case "", "query", modeFormPost:
 		if len(form["response_mode"]) < 2 {
 			q.ResponseMode = m

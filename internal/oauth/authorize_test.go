@@ -351,3 +351,14 @@ func TestAnErrorIsPostedToAnAddressOfIPv6(t *testing.T) {
 		}
 	}
 }
+
+// A program that is started by a scheme of its own hears at once that no form
+// reaches it, and not after its person has signed in.
+func TestNoFormIsSentToASchemeOfAProgramsOwn(t *testing.T) {
+	w := newWorld(t)
+	a := w.authorize(asking("client_id", client.FairEmail, "redirect_uri", "eu.faircode.email:/", "response_mode", "form_post"))
+	to, err := url.Parse(a.Header.Get("Location"))
+	if err != nil || a.StatusCode != http.StatusFound || to.Scheme != "eu.faircode.email" || to.Query().Get("error") != "invalid_request" || to.Query().Get("iss") == "" {
+		t.Errorf("%d %q %s", a.StatusCode, a.Header.Get("Location"), a.body)
+	}
+}

@@ -34,9 +34,6 @@ var postPage = template.Must(template.New("post").Parse(`<!doctype html>
 // form there and nowhere else.
 func (s *Server) post(w http.ResponseWriter, to string, fields url.Values) {
 	target, ok := web.FormTarget(to)
-	if u, err := url.Parse(to); !ok && err == nil && u.Scheme != "" && u.Host == "" { // a scheme of the program's own
-		target, ok = u.Scheme+":", true
-	}
 	if !ok {
 		w.WriteHeader(http.StatusBadRequest)
 		return
