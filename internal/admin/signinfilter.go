@@ -49,6 +49,7 @@ var signInSchema = filter.NewSchema([]filter.Property{
 	{Name: "signInEventTypes", Kind: filter.KindList},
 	{Name: "conditionalAccessStatus", Kind: filter.KindString, Values: []string{"success", "failure", "notApplied"}},
 	{Name: "correlationId", Kind: filter.KindString},
+	{Name: "grant", Kind: filter.KindString},
 	{Name: "policyVersion", Kind: filter.KindNumber},
 }, "userPrincipalName", "mailbox", "typed", "ipAddress", "program", "detail", "reference", "code", "protocol", "location/countryOrRegion", "networkOwner", "userAgent")
 
@@ -138,6 +139,9 @@ func moreLookup(e *signin.Event, name string) filter.Value {
 		return filter.String(conditionalAccessStatus(e))
 	case "correlationId":
 		return filter.String(e.Correlation.String())
+	case "grant": // its id, as `session list --grants` has it, without the kind in front
+		_, id, _ := strings.Cut(e.Grant, ":")
+		return filter.OptionalString(id)
 	case "policyVersion":
 		return filter.Number(float64(e.Verdict.Version))
 	}

@@ -82,7 +82,7 @@ words for a member (protocol:pop3 outcome:refused), or comparisons:
   outcome eq "refused" and (protocol eq "pop3" or program co "outlook")
 
 Members: user, mailbox, ip, country, protocol, credential, outcome, code, stage,
-program, platform, mechanism, listener, backend, source, observed, wouldBlock, knownNetwork,
+program, platform, mechanism, listener, backend, source, observed, wouldBlock, knownNetwork, grant,
 detail, reference, createdDateTime and Microsoft Graph's names for them.`
 
 // forMailbox names the mailbox that a delegate opened.

@@ -101,7 +101,7 @@ func (a *app) tellWho(s *sheet, f, own, x map[string]any) {
 	case "apppw":
 		s.line("App password", id)
 	case "oauth":
-		s.line("Grant", id+", of those that `portreeve session list --grants` shows while they live")
+		s.line("Grant", id+"; `portreeve session list --grants` names its program while it lives")
 	}
 	s.line("TLS", tlsOf(own))
 	s.line("Backend", text(own["backend"]))
