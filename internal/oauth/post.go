@@ -42,7 +42,7 @@ func (s *Server) post(w http.ResponseWriter, to string, fields url.Values) {
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; base-uri 'none'; form-action "+target+"; frame-ancestors 'none'")
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	page := struct {
-		To     template.URL // checked to be the program's own; a private scheme would be taken for a trick
+		To     template.URL // checked to be the program's own, and kept to the letter
 		Fields url.Values
 	}{template.URL(to), fields}
 	if err := postPage.Execute(w, page); err != nil {
