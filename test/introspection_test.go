@@ -42,7 +42,7 @@ func TestDovecotAsksTheDoorWhatTokensAreWorth(t *testing.T) {
 			}
 			_ = k.Close()
 		}
-		if around := aroundTheDoor(t, s.dovecot, ida, program.AccessToken); c.asks == behind && strings.Contains(around, "a OK") {
+		if around := aroundTheDoor(t, s.dovecot, ida, program.AccessToken); strings.Contains(around, "a OK") {
 			t.Errorf("Dovecot takes the program's own token:\n%s", around)
 		}
 	}

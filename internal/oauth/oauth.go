@@ -95,10 +95,6 @@ type Options struct {
 	Changes func() (<-chan store.Change, func())
 	// Minted may be nil: then no backend can ask about its tokens.
 	Minted Minted
-	// Behind are the audiences of the tokens that are minted: servers that stand
-	// behind our doors, whose clients have these ids or names. What programs hold
-	// is nothing there: it would lead around the doors.
-	Behind []string
 	Box    *secret.Box
 	// Algorithm signs access tokens: ES256 or RS256; empty is ES256.
 	Algorithm string

@@ -96,10 +96,11 @@ type about struct {
 	ID       string `json:"jti,omitempty"`
 }
 
-// Introspect tells a mail server what a token is worth (RFC 7662). Who asks must
-// be confidential; and unless an administrator made it to serve something, it
-// hears of its own tokens alone. Of everything else the answer is that it is not
-// active, and nothing more.
+// Introspect tells what a token is worth (RFC 7662). Who asks must be
+// confidential, and hears of its own tokens alone; a mail server, of those that we
+// mint for it. What programs hold is worth nothing at a mail server: there it would
+// open a mailbox past the door, and all that is judged at it. Of everything else
+// the answer is that it is not active, and nothing more.
 func (s *Server) Introspect(ctx context.Context, r *op.Request[op.IntrospectionRequest]) (*op.Response, error) {
 	asking, err := s.VerifyClient(ctx, &op.Request[op.ClientCredentials]{Method: r.Method, URL: r.URL, Header: r.Header, Form: r.Form, Data: r.Data.ClientCredentials})
 	if err != nil {
@@ -117,7 +118,6 @@ func (s *Server) Introspect(ctx context.Context, r *op.Request[op.IntrospectionR
 }
 
 func (s *Server) worth(ctx context.Context, c *client.Client, text string) (about, error) {
-	serves := c.Kind == client.Managed
 	if strings.Count(text, ".") != 2 {
 		g, err := s.shown(ctx, text)
 		if err != nil || g.Client != c.ID {
@@ -127,15 +127,14 @@ func (s *Server) worth(ctx context.Context, c *client.Client, text string) (abou
 			Subject: g.Person, Issuer: s.Issuer}, nil
 	}
 	o, err := s.access(ctx, text)
-	if errors.Is(err, grant.ErrUnknown) && serves && s.Minted != nil {
+	if errors.Is(err, grant.ErrUnknown) && c.Kind == client.Managed && s.Minted != nil {
 		return s.minted(c, text)
 	}
 	if err != nil {
 		return about{}, err
 	}
 	g, stands := s.Grants.ByID(o.Grant)
-	behind := slices.Contains(s.Behind, c.ID) || slices.Contains(s.Behind, c.Name)
-	if !stands || o.ClientID != c.ID && !(serves && o.mail) || o.mail && behind {
+	if !stands || o.ClientID != c.ID {
 		return about{}, nil
 	}
 	switch p, err := s.People.Person(ctx, g.Person); {

@@ -114,10 +114,10 @@ func TestADeadCodeEndsNothing(t *testing.T) {
 // Of somebody who is shut out no token is worth anything to whoever asks.
 func TestIntrospectionOfSomebodyShutOut(t *testing.T) {
 	w := newWorld(t)
-	dovecot, secret := w.added(client.New{Name: "dovecot", Redirects: []string{"https://localhost"}})
-	a := w.signedIn()
+	site, secret := w.added(client.New{Name: "Webmail", Redirects: []string{"https://localhost"}})
+	a := w.signedInAs(site, secret)
 	active := func() any {
-		return w.send("POST", pathIntrospect, values("token", a.text("access_token")), basic(dovecot.ID, secret)).json["active"]
+		return w.send("POST", pathIntrospect, values("token", a.text("access_token")), basic(site.ID, secret)).json["active"]
 	}
 	before := active()
 	w.disabled()

@@ -300,6 +300,17 @@ func (w *world) signedIn(pairs ...string) *answer {
 	return a
 }
 
+// signedInAs has a site signed in to, to open a mailbox.
+func (w *world) signedInAs(c client.Client, secret string) *answer {
+	w.t.Helper()
+	code := w.says(w.connect(asking("client_id", c.ID, "redirect_uri", c.Redirects[0])), nil)
+	a := w.token("grant_type", "authorization_code", "client_id", c.ID, "client_secret", secret, "code", code, "redirect_uri", c.Redirects[0], "code_verifier", verifier)
+	if a.StatusCode != http.StatusOK {
+		w.t.Fatalf("%d %s\n%s", a.StatusCode, a.body, w.faults)
+	}
+	return a
+}
+
 // added is a confidential client that an administrator made.
 func (w *world) added(n client.New) (client.Client, string) {
 	w.t.Helper()

@@ -19,7 +19,7 @@ func (s *Server) openEndpoints() (err error) {
 		Keyring: s.issuer.keys, People: s.store, Changes: s.store.Subscribe, Box: s.box, Algorithm: c.Algorithm, DeviceCode: c.DeviceCode, Registration: c.Registration != "off",
 		Fault: s.Log}
 	if s.minter != nil {
-		o.Minted, o.Behind = s.minter, s.mintedFor()
+		o.Minted = s.minter
 	}
 	for _, w := range s.languages.All() {
 		o.Languages = append(o.Languages, w.Lang)
@@ -29,16 +29,6 @@ func (s *Server) openEndpoints() (err error) {
 	}
 	s.runs = append(s.runs, s.issuer.endpoints.Run)
 	return nil
-}
-
-// mintedFor are the audiences of the tokens that we mint for backends.
-func (s *Server) mintedFor() (list []string) {
-	for _, b := range s.Config.Backends {
-		if b.Login == "token" {
-			list = append(list, b.Token.Audience)
-		}
-	}
-	return list
 }
 
 // withPrograms puts what programs ask for before the pages that people see: the
