@@ -144,7 +144,9 @@ func TestProgramsAreConnectedInABrowser(t *testing.T) {
 		d.use(tokens.Refresh)
 	}
 
-	b.open(w.asks(anyProgram)) // once said, and signed in: nothing is asked
+	b.open(w.asks(anyProgram)) // whatever calls itself so, in a browser that is signed in
+	b.says("Connect Mail program?")
+	b.press("Yes, connect it")
 	w.answered(b)
 	b.open("/")
 	b.says("is connected to your mail")
@@ -158,6 +160,7 @@ func TestProgramsAreConnectedInABrowser(t *testing.T) {
 	b.says("Whose mailbox is it?")
 	b.accessible("account")
 	b.press("Go on as " + plain)
+	b.press("Yes, connect it")
 	w.answered(b)
 	b.open(w.asks(anyProgram, "prompt", "login"))
 	b.says("Before Mail program is connected")
@@ -296,6 +299,7 @@ func (d *door) moreIsAsked(b *chromium, w *waiter) {
 
 	rule("block")
 	b.open(w.asks(anyProgram))
+	b.press("Yes, connect it")
 	b.says("Mail program was not connected", "PR53003")
 	b.accessible("refused")
 	b.press("Back to the program")

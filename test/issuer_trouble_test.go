@@ -132,6 +132,7 @@ func TestProgramsWaitForALockedDatabase(t *testing.T) {
 		t.Errorf("disconnecting in the portal: %d\n%s", w.visitor.status, w.visitor.text())
 	}
 	w.visitor.open(mailProgram.asks(anyProgram))
+	w.visitor.send("/connect/allow")
 	if w.visitor.status != http.StatusServiceUnavailable {
 		t.Errorf("connecting in the portal: %d\n%s", w.visitor.status, w.visitor.text())
 	}

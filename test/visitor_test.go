@@ -258,6 +258,9 @@ func (v *visitor) follow(to string, p *person) answer {
 			v.send("/confirm", "code", p.phone.code(v))
 		case v.offers("/signin"):
 			v.send("/signin", "address", p.address, "password", p.password)
+			if v.status == http.StatusServiceUnavailable { // a mail server on a crowded machine
+				time.Sleep(time.Second)
+			}
 		case v.at.Path == "/signout" && v.offers("/signout"):
 			v.send("/signout")
 		default:

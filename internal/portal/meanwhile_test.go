@@ -47,7 +47,7 @@ func TestAPasswordThatChangesMeanwhileLeavesNoGrant(t *testing.T) {
 	}}
 	b := w.browser(t)
 	b.signIn("leela", right)
-	if a := b.send("GET", w.asks(t), nil, nil); a.status != http.StatusSeeOther || a.header.Get("Location") != "/signin" {
+	if a := b.send("GET", w.asks(t, beforeTheSignIn), nil, nil); a.status != http.StatusSeeOther || a.header.Get("Location") != "/signin" {
 		t.Errorf("%d, to %q", a.status, a.header.Get("Location"))
 	}
 	d := w.waitingWith(t, "192.0.2.200")
@@ -62,5 +62,5 @@ func TestAPasswordThatChangesMeanwhileLeavesNoGrant(t *testing.T) {
 	}
 	w.OAuth.Grants = w.grants
 	b.signIn("leela", right)
-	w.redeemed(t, client.Thunderbird, b.send("GET", w.asks(t), nil, nil).to(t), back)
+	w.redeemed(t, client.Thunderbird, b.send("GET", w.asks(t, beforeTheSignIn), nil, nil).to(t), back)
 }

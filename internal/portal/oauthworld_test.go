@@ -55,6 +55,9 @@ func (w *world) asks(t testing.TB, change ...func(*grant.Request)) string {
 	return "/connect?request=" + sealed
 }
 
+// beforeTheSignIn is a request that somebody has signed in for since.
+func beforeTheSignIn(q *grant.Request) { q.At = q.At.Add(-time.Minute) }
+
 func prompt(p ...string) func(*grant.Request) { return func(q *grant.Request) { q.Prompt = p } }
 
 // program is a client that registered itself.
