@@ -21,7 +21,7 @@ const goneWait = 30 * time.Second
 // troubled is an office with everything begun that a program can hold.
 type troubled struct {
 	*office
-	has, service reply // tokens of a person's, of a service
+	has          reply // tokens of a person's
 	code, device string
 	visitor      *visitor // of the person
 	revoke       reply    // to be given back
