@@ -117,6 +117,7 @@ type Options struct {
 	Newcomers    Newcomers
 	Tokens       Tokens
 	Grants       Grants
+	ClientName   func(id string) string // of a program that we gave a token
 	Upstream     Upstream
 	Certificates Certificates
 	AppPasswords AppPasswords

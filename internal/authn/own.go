@@ -44,6 +44,9 @@ func (v *Verifier) own(ctx context.Context, q *claim, claims *token.Claims) (sig
 	}
 	p, err := q.principal(who, st.Methods)
 	p.AuthTime, p.Key, p.Flow, p.Grant, p.Until = st.AuthTime, st.Key, st.Flow, hangsOn, earlier(q.until, st.Until)
+	if v.ClientName != nil {
+		p.Client = v.ClientName(st.Client)
+	}
 	return p, err
 }
 

@@ -35,7 +35,7 @@ func granted() (*world, *Verifier) {
 	w := newWorld()
 	proven := time.Unix(900_000, 0)
 	standing := func(local string) grant.Standing {
-		return grant.Standing{Person: "id-" + local, Address: local + "@example.org", Methods: policy.MethodPassword | policy.MethodFIDO2, Key: "blue", AuthTime: proven, Flow: policy.DeviceCodeFlow}
+		return grant.Standing{Person: "id-" + local, Address: local + "@example.org", Methods: policy.MethodPassword | policy.MethodFIDO2, Key: "blue", AuthTime: proven, Flow: policy.DeviceCodeFlow, Client: "7"}
 	}
 	l := ledger{"mary": standing("mary"), "sec": standing("sec"), "off": standing("off"), "omar": standing("omar"), "bound": standing("mary"), "away": {},
 		"moved": {Person: "id-mary", Address: "mary.old@example.org"}, "gone": {Person: "id-left", Address: "left@example.org"}, "heir": {Person: "id-left", Address: "omar@example.org"}}
@@ -47,7 +47,7 @@ func granted() (*world, *Verifier) {
 	s, _ := scope.Parse("smtp openid")
 	w.tokens["sends"] = token.Claims{Own: true, Grant: "mary", Scope: s.String(), Scopes: s}
 	v := w.verifier()
-	v.Grants = l
+	v.Grants, v.ClientName = l, func(id string) string { return "Program " + id }
 	return w, v
 }
 
@@ -80,7 +80,7 @@ func TestOurTokensProveWhatTheirGrantsSay(t *testing.T) {
 			t.Errorf("%s: %+v, %v; want %s", c.name, p, err, c.want)
 		}
 		if c.token == "mary" && err == nil && (p.Methods != policy.MethodPassword|policy.MethodFIDO2 || p.Key != "blue" || p.AuthTime != time.Unix(900_000, 0) ||
-			p.Flow != policy.DeviceCodeFlow || p.Grant != "oauth:mary" || p.Issuer != "") {
+			p.Flow != policy.DeviceCodeFlow || p.Client != "Program 7" || p.Grant != "oauth:mary" || p.Issuer != "") {
 			t.Errorf("%s: %+v", c.name, p)
 		}
 	}

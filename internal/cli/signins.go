@@ -14,6 +14,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/portreeve/portreeve/internal/gate"
+	"github.com/portreeve/portreeve/internal/program"
+	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/span"
 )
 
@@ -118,6 +120,9 @@ var signInColumns = []column{when("time", "createdDateTime"), field("reference",
 		return text(at(f, "portreeve.credential"))
 	}), field("address", "ipAddress"), field("country", "location.countryOrRegion"),
 	of("program", func(f map[string]any) string {
+		if name := forClient(f); name != "" {
+			return name
+		}
 		return strings.TrimSpace(text(at(f, "portreeve.program.family")) + " " + text(at(f, "portreeve.program.version")))
 	}),
 	of("by", func(f map[string]any) string {
@@ -126,6 +131,17 @@ var signInColumns = []column{when("time", "createdDateTime"), field("reference",
 		}
 		return text(at(f, "portreeve.by"))
 	})}
+
+// forClient is the program that a sign-in's token was given to, where the program
+// itself does not say what it is; empty if it does, or there is no token of ours.
+func forClient(f map[string]any) string {
+	e := signin.Event{Detail: text(at(f, "portreeve.detail"))}
+	name, ok := e.ForClient()
+	if sure, _ := at(f, "portreeve.program.confidence").(float64); !ok || program.Telling(uint8(sure)) {
+		return ""
+	}
+	return name
+}
 
 func (a *app) signinsList() *cobra.Command {
 	var s search

@@ -143,7 +143,9 @@ func whence(f, own map[string]any) string {
 
 func programOf(f, own map[string]any) string {
 	s := strings.TrimSpace(text(at(own, "program.family")) + " " + text(at(own, "program.version")))
-	if s == "" || s == "unknown" {
+	if name := forClient(f); name != "" {
+		s = name + ", as it signed in in the browser"
+	} else if s == "" || s == "unknown" {
 		s = "not recognised"
 	} else if c := text(at(own, "program.confidence")); c != "" {
 		s += " (confidence " + c + " of 100)"

@@ -38,6 +38,7 @@ type house struct {
 	full     error
 	known    bool
 	slow     time.Duration
+	client   string // whom a bearer token was given to
 }
 
 func note[T any](h *house, list *[]T, x T) {
@@ -82,6 +83,7 @@ func (h *house) Verify(_ context.Context, _ signin.Attempt, p directory.Person, 
 	m := policy.MethodPassword
 	if c.Kind == policy.CredentialBearer {
 		m |= policy.MethodSoftwareOath
+		return signin.Principal{Person: p.ID, Address: p.Address, Methods: m, AuthTime: time.Now(), Client: h.client}, nil
 	}
 	return signin.Principal{Person: p.ID, Address: p.Address, Methods: m, AuthTime: time.Now(), Held: true}, nil
 }

@@ -182,3 +182,20 @@ func TestWithholdingStandsInTheLog(t *testing.T) {
 		t.Errorf("told: %+v", out.Reply)
 	}
 }
+
+// A sign-in with a token of ours names the program that it was given to.
+func TestATokenNamesItsProgram(t *testing.T) {
+	h, g := open(policies())
+	h.client = `A "mail" program`
+	g.TokenForm = func(b []byte) bool { return string(b) == "right" }
+	for mechanism, kind := range map[string]policy.CredentialKind{"XOAUTH2": policy.CredentialBearer, "PLAIN": policy.CredentialPassword} {
+		out := g.SignIn(t.Context(), attempt(), signin.NewCredential(kind, mechanism, "mary@example.org", "", []byte("right")))
+		if !out.Allowed() {
+			t.Fatal(out.Code)
+		}
+		e := h.success[len(h.success)-1]
+		if name, ok := e.ForClient(); !ok || name != h.client || strings.Contains(e.Detail, "in the password's place") != (mechanism == "PLAIN") {
+			t.Errorf("%s: %q", mechanism, e.Detail)
+		}
+	}
+}

@@ -233,6 +233,9 @@ func (t *telling) appeared(ctx context.Context, p signin.Principal) bool {
 	f := &t.out.Facts
 	f.Proven, f.Methods, f.AuthTime, f.Flow, f.Device, f.Key = true, p.Methods, p.AuthTime, p.Flow, p.Device, p.Key
 	t.byKey(ctx, p.Methods, t.cred.Secret())
+	if p.Client != "" {
+		t.out.Detail = signin.ForClient(p.Client, t.out.Detail)
+	}
 	if t.locked() {
 		return true
 	}

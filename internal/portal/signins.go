@@ -7,6 +7,7 @@ import (
 
 	"github.com/portreeve/portreeve/internal/gate"
 	"github.com/portreeve/portreeve/internal/policy"
+	"github.com/portreeve/portreeve/internal/program"
 	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/store"
@@ -73,7 +74,7 @@ func (c *call) signInRow(e *signin.Event) signInRow {
 		did += ".tried"
 	}
 	by := p.Program(e.Facts.Program)
-	if name, ok := e.ForClient(); ok && forTokens(e) { // it came by way of a browser
+	if name, ok := e.ForClient(); ok && (forTokens(e) || !program.Telling(e.Facts.ProgramConfidence)) { // it came by way of a browser, or said nothing of itself
 		by = name
 	}
 	r := signInRow{Reference: e.ID.Reference(), At: e.Last, Sentence: p.T(did, by),

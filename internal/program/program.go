@@ -53,6 +53,10 @@ const (
 	contradicted = 15 // at most, once two hints exclude each other
 )
 
+// Telling says that an answer of some confidence names a program, and not only
+// the library that it is built with, or that its hints contradict each other.
+func Telling(confidence uint8) bool { return confidence > sureStack }
+
 // Recognise finds the program behind the hints.
 func Recognise(h Hints) Program {
 	said := claims(h)

@@ -26,6 +26,12 @@ type issuer struct {
 	endpoints *oauth.Server
 }
 
+// clientName is what a program is called, empty if there is none such.
+func (i *issuer) clientName(id string) string {
+	c, _ := i.clients.Find(id)
+	return c.Name
+}
+
 // issuerKeys is the file of the issuer's sealed keys, in the state folder. They
 // are not those that sign tokens for backends: what a program holds opens no
 // backend, and what a backend is shown opens no door of ours.

@@ -288,7 +288,7 @@ func (s *Server) verifier() *authn.Verifier {
 		o.Tokens = t
 	}
 	if s.issuer != nil {
-		o.Grants = s.issuer.grants
+		o.Grants, o.ClientName = s.issuer.grants, s.issuer.clientName
 	}
 	if s.upstream != nil {
 		o.Upstream = s.upstream

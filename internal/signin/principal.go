@@ -17,6 +17,8 @@ type Principal struct {
 	Device   *policy.Device
 	// Issuer names the configured OpenID issuer that vouched, empty for our own checks.
 	Issuer string
+	// Client is the program, by name, that a token of our own was given to.
+	Client string
 	// Grant is the id of what the sign-in hangs on (a grant, an app password); ending it ends the session.
 	Grant string
 	// Until is when the proof runs out (issuers[].session_max); zero is never.
