@@ -15,7 +15,7 @@ var floors = [][]string{
 	{"spelling", "span", "name", "protocol", "scope", "program", "location", "filter", "policy", "policy/policytest", "policy/graph", "policy/exchange", "signin", "whatif", "lint", "template", "policycheck", "selfaudit",
 		"sasl", "wire/line", "wire/imap", "wire/pop3", "wire/smtp", "wire/sieve", "wire/proxyproto"},
 	{"secret", "store", "geoip", "certs", "policyfile", "policyset", "tenant", "tenantaudit", "relay", "backend", "adminlog", "notify", "qrtext", "mailtest"},
-	{"change", "alarm", "admintoken", "directory", "delegate", "lockout", "factor", "apppassword", "approval", "token", "client", "grant", "upstream", "authn", "session", "eventlog", "gate"},
+	{"change", "alarm", "admintoken", "directory", "delegate", "lockout", "factor", "apppassword", "approval", "token", "client", "grant", "upstream", "authn", "session", "eventlog", "gate", "gate/gatetest"},
 	{"proxy", "front/dialogue", "front/imap", "front/pop3", "front/submission", "front/sieve", "decide/dovecot", "importer", "web", "discovery", "oauth", "admin", "portal"},
 	{"config", "server", "demo", "cli"},
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/xml"
+	"errors"
 	"net/http"
 	"os"
 	"strings"
@@ -96,12 +97,9 @@ func TestServersNamesStayWhereTheyAre(t *testing.T) {
 				autoconfigServer{kind, name.Draw(t, "host"), rapid.IntRange(1, 65535).Draw(t, "port"), "SSL"})
 		}
 		body, err := xml.Marshal(a)
-		if err != nil {
-			t.Skip("no XML has it")
-		}
 		read := &autoconfig{}
-		if xml.Unmarshal(body, read) != nil {
-			t.Skip("no XML has it")
+		if err := errors.Join(err, xml.Unmarshal(body, read)); err != nil { // what no XML can hold has been replaced in writing
+			t.Fatal(err)
 		}
 		facts := exampleFacts
 		for kind, place := range map[string]*mailServer{"imap": &facts.IMAP, "pop3": &facts.POP3, "smtp": &facts.SMTP} {

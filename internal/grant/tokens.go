@@ -176,12 +176,9 @@ const (
 )
 
 const (
-	known     = policy.MethodPassword | policy.MethodQRCodePin
 	otp       = policy.MethodHardwareOath | policy.MethodSoftwareOath | policy.MethodTemporaryAccessPassOneTime | policy.MethodTemporaryAccessPassMulti | policy.MethodEmail
 	push      = policy.MethodMicrosoftAuthenticatorPush | policy.MethodDeviceBasedPush
-	possessed = policy.MethodHardwareOath | policy.MethodSoftwareOath | policy.MethodSMS | policy.MethodVoice | policy.MethodX509SingleFactor | policy.MethodEmail | push
 	resistant = policy.MethodFIDO2 | policy.MethodWindowsHelloForBusiness | policy.MethodX509MultiFactor
-	several   = resistant | policy.MethodFederatedMultiFactor | policy.MethodMicrosoftAuthenticatorPush
 )
 
 // amrWords are RFC 8176's words for methods, in the order they are told.
@@ -200,25 +197,20 @@ func AMR(m policy.Methods) (words []string) {
 			words = append(words, w.word)
 		}
 	}
-	if severalFactors(m) {
+	if policy.MultiFactor(m) {
 		words = append(words, "mfa")
 	}
 	return words
 }
 
-// ACR is how much that was worth, in one word.
+// ACR is how much that was worth, in one word: what two factors are is the
+// policies' to say.
 func ACR(m policy.Methods) string {
 	switch {
 	case m&resistant != 0:
 		return ACRPhishingResistant
-	case severalFactors(m):
+	case policy.MultiFactor(m):
 		return ACRSeveralFactors
 	}
 	return ACROneFactor
-}
-
-// severalFactors says that the methods are of more than one kind: something
-// known and something held, or one that is both.
-func severalFactors(m policy.Methods) bool {
-	return m&several != 0 || m&known != 0 && m&possessed != 0
 }

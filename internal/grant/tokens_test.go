@@ -143,7 +143,7 @@ func TestMethodsInTheWordsOfOthers(t *testing.T) {
 		{policy.MethodPassword | policy.MethodSoftwareOath, "pwd otp mfa", grant.ACRSeveralFactors},
 		{policy.MethodSoftwareOath, "otp", grant.ACROneFactor},
 		{policy.MethodFIDO2, "hwk mfa", grant.ACRPhishingResistant},
-		{policy.MethodTemporaryAccessPassOneTime, "otp", grant.ACROneFactor},
+		{policy.MethodTemporaryAccessPassOneTime, "otp mfa", grant.ACRSeveralFactors}, // as in policies: the help desk has seen who it is
 		{policy.MethodFederatedMultiFactor, "mfa", grant.ACRSeveralFactors},
 		{policy.MethodFederatedSingleFactor, "", grant.ACROneFactor},
 		{0, "", grant.ACROneFactor},

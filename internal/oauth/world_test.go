@@ -26,6 +26,7 @@ import (
 	"github.com/portreeve/portreeve/internal/directory"
 	"github.com/portreeve/portreeve/internal/eventlog"
 	"github.com/portreeve/portreeve/internal/gate"
+	"github.com/portreeve/portreeve/internal/gate/gatetest"
 	"github.com/portreeve/portreeve/internal/grant"
 	"github.com/portreeve/portreeve/internal/lockout"
 	"github.com/portreeve/portreeve/internal/name"
@@ -57,38 +58,7 @@ type world struct {
 	grants  *grant.Service
 	clients *client.Registry
 	version uint64
-	faults  *faults
-}
-
-type faults struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (f *faults) Write(p []byte) (int, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.text.Write(p)
-}
-
-func (f *faults) String() string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.text.String()
-}
-
-type names struct{ rules name.Rules }
-
-func (n names) Canonical(_, typed string) (string, error) {
-	a, err := n.rules.Canonical(typed)
-	return a.Full, err
-}
-func (n names) Delegated(_, typed string) (person, mailbox string, ok bool) {
-	return n.rules.Delegated(typed)
-}
-func (n names) Vouched(_, stated string) (string, error) {
-	a, err := n.rules.Vouched(stated)
-	return a.Full, err
+	faults  *gatetest.Log
 }
 
 func must(t testing.TB, err error) {
@@ -102,7 +72,7 @@ func newWorld(t testing.TB) *world { return newWorldAt(t, issuer, nil) }
 
 func newWorldAt(t testing.TB, at string, change func(*Options)) *world {
 	t.Helper()
-	w := &world{t: t, version: 1, faults: &faults{}}
+	w := &world{t: t, version: 1, faults: &gatetest.Log{}}
 	dir := t.TempDir()
 	ctx, stop := context.WithCancel(context.Background())
 	var err error
@@ -130,7 +100,7 @@ func newWorldAt(t testing.TB, at string, change func(*Options)) *world {
 	w.grants, err = grant.Open(ctx, grant.Options{Store: w.store, Box: box, Keys: keys, Issuer: at})
 	must(t, err)
 	run(w.grants.Run)
-	n := names{name.Rules{DefaultDomain: "example.org"}}
+	n := gatetest.Names{Rules: name.Rules{DefaultDomain: "example.org"}}
 	v := authn.New(authn.Options{Names: n, Vouchers: n, Directory: w.people, Networks: w.events, Pool: pool})
 	snap, _ := policy.Compile(policy.Source{Version: w.version})
 	prints := secret.NewPrints()

@@ -26,6 +26,7 @@ import (
 	"github.com/portreeve/portreeve/internal/eventlog"
 	"github.com/portreeve/portreeve/internal/factor"
 	"github.com/portreeve/portreeve/internal/gate"
+	"github.com/portreeve/portreeve/internal/gate/gatetest"
 	"github.com/portreeve/portreeve/internal/grant"
 	"github.com/portreeve/portreeve/internal/lockout"
 	"github.com/portreeve/portreeve/internal/name"
@@ -64,41 +65,7 @@ type world struct {
 	issuer    *issuer
 	version   uint64
 	handler   http.Handler
-	faults    *faults
-}
-
-// faults are what the portal tells the operator.
-type faults struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (f *faults) Write(p []byte) (int, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.text.Write(p)
-}
-
-func (f *faults) String() string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.text.String()
-}
-
-type names struct{ rules name.Rules }
-
-func (n names) Canonical(_, typed string) (string, error) {
-	a, err := n.rules.Canonical(typed)
-	return a.Full, err
-}
-
-func (n names) Delegated(_, typed string) (person, mailbox string, ok bool) {
-	return n.rules.Delegated(typed)
-}
-
-func (n names) Vouched(_, stated string) (string, error) {
-	a, err := n.rules.Vouched(stated)
-	return a.Full, err
+	faults    *gatetest.Log
 }
 
 func must(t testing.TB, err error) {
@@ -110,7 +77,7 @@ func must(t testing.TB, err error) {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{sessions: &session.Registry{}, version: 1, faults: &faults{}}
+	w := &world{sessions: &session.Registry{}, version: 1, faults: &gatetest.Log{}}
 	dir := t.TempDir()
 	ctx, stop := context.WithCancel(context.Background())
 	var err error
@@ -136,7 +103,7 @@ func newWorld(t testing.TB) *world {
 	must(t, err)
 	w.approvals, err = approval.New(ctx, approval.Options{Store: w.store, Known: w.events.KnownNetwork, Log: logger})
 	must(t, err)
-	n := names{name.Rules{DefaultDomain: "example.org"}}
+	n := gatetest.Names{Rules: name.Rules{DefaultDomain: "example.org"}}
 	v := authn.New(authn.Options{Names: n, Vouchers: n, Directory: w.people, Networks: w.events, Pool: pool, AppPasswords: w.passwords, Factors: w.factors})
 	keys, err := ownkeys.OpenKeyring(ownkeys.KeyringOptions{Path: dir + "/keyring"}, box)
 	must(t, err)
