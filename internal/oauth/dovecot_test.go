@@ -1,17 +1,12 @@
 package oauth
 
 import (
-	"bufio"
-	"encoding/base64"
-	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/portreeve/portreeve/internal/client"
 	"github.com/portreeve/portreeve/internal/mailtest"
@@ -20,31 +15,6 @@ import (
 	"github.com/portreeve/portreeve/internal/store"
 	"github.com/portreeve/portreeve/internal/token"
 )
-
-// xoauth2 shows a token to Dovecot's IMAP and returns the tagged answer.
-func xoauth2(t *testing.T, d *mailtest.Dovecot, person, bearer string) string {
-	t.Helper()
-	c, err := net.DialTimeout("tcp", d.IMAP, 5*time.Second)
-	must(t, err)
-	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
-	r := bufio.NewReader(c)
-	if _, err := r.ReadString('\n'); err != nil { // the token is too long for what may come before the greeting
-		t.Fatalf("%v\n%s", err, d.Log())
-	}
-	fmt.Fprintf(c, "a AUTHENTICATE XOAUTH2 %s\r\n", base64.StdEncoding.EncodeToString([]byte("user="+person+"\x01auth=Bearer "+bearer+"\x01\x01")))
-	for {
-		line, err := r.ReadString('\n')
-		switch {
-		case err != nil:
-			t.Fatalf("%v\n%s", err, d.Log())
-		case strings.HasPrefix(line, "+ "): // the error challenge
-			fmt.Fprint(c, "\r\n")
-		case strings.HasPrefix(line, "a "):
-			return line
-		}
-	}
-}
 
 // The real Dovecot asks us what a token is worth: one that we mint for it is,
 // and what a program holds is not, since nothing would be judged there.
@@ -70,7 +40,7 @@ func TestDovecotAsks(t *testing.T) {
 	must(t, err)
 	taken := func(what, person, bearer string, want bool) {
 		t.Helper()
-		if got := xoauth2(t, d, person, bearer); strings.HasPrefix(got, "a OK") != want {
+		if got := d.XOAUTH2(t, person, bearer); strings.HasPrefix(got, "a OK") != want {
 			t.Errorf("%s: %s%s", what, got, d.Log())
 		}
 	}

@@ -1,46 +1,13 @@
 package token
 
 import (
-	"bufio"
-	"encoding/base64"
-	"fmt"
-	"net"
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/portreeve/portreeve/internal/mailtest"
 	"github.com/portreeve/portreeve/internal/protocol"
 )
-
-// xoauth2 shows a token to Dovecot's IMAP and returns the tagged answer.
-func xoauth2(t *testing.T, d *mailtest.Dovecot, person, bearer string) string {
-	t.Helper()
-	c, err := net.DialTimeout("tcp", d.IMAP, 5*time.Second)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
-	response := base64.StdEncoding.EncodeToString([]byte("user=" + person + "\x01auth=Bearer " + bearer + "\x01\x01"))
-	r := bufio.NewReader(c)
-	if _, err := r.ReadString('\n'); err != nil { // what comes in before the greeting must not be long
-		t.Fatalf("%v\n%s", err, d.Log())
-	}
-	fmt.Fprintf(c, "a AUTHENTICATE XOAUTH2 %s\r\n", response)
-	for {
-		line, err := r.ReadString('\n')
-		switch {
-		case err != nil:
-			t.Fatalf("%v\n%s", err, d.Log())
-		case strings.HasPrefix(line, "+ "): // the error challenge
-			fmt.Fprint(c, "\r\n")
-		case strings.HasPrefix(line, "a "):
-			return line
-		}
-	}
-}
 
 // readable is a folder that Dovecot's own user can read, which t.TempDir's are not.
 func readable(t *testing.T) string {
@@ -74,7 +41,7 @@ func TestDovecotTakesMintedTokensByExportedKeys(t *testing.T) {
 			forPerson := Audience{Name: "dovecot", Address: mailtest.Person, Protocol: protocol.IMAP}
 			taken := func(what string, want bool, bearer string) {
 				t.Helper()
-				if got := xoauth2(t, d, mailtest.Person, bearer); strings.HasPrefix(got, "a OK") != want {
+				if got := d.XOAUTH2(t, mailtest.Person, bearer); strings.HasPrefix(got, "a OK") != want {
 					t.Errorf("%s: %s%s", what, got, d.Log())
 				}
 			}
