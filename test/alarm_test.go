@@ -59,7 +59,7 @@ func TestAdministratorsAreAlarmed(t *testing.T) {
 		Extra: fmt.Sprintf("notices: {address: %q, tls: none, from: gate@example.org}\n", postfix.SMTP)})
 	s.do(t, "user", "add", glass)
 	s.do(t, "admin", "add", "--break-glass", glass)
-	address := freeAddress(t)
+	address := mailtest.FreeAddress(t)
 	file := filepath.Join(t.TempDir(), "alarms")
 	signing := strings.TrimSpace(lastLine(s.do(t, "alarm", "add", "siem", "--url", "http://"+address+"/hook?key=s3cret")))
 	s.use("s3cret")

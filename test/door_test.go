@@ -5,17 +5,14 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"text/template"
@@ -130,10 +127,10 @@ func startDoor(t testing.TB, o doorOptions) *door {
 	write(t, dir, "server.key", string(key))
 	d.CA = write(t, dir, "ca.pem", string(d.authority.PEM()))
 	for _, a := range []*string{&d.IMAP, &d.IMAPS, &d.POP3, &d.POP3S, &d.Submission, &d.Submissions, &d.Sieve, &d.Sieves, &d.Proxied, &d.Public} {
-		*a = freeAddress(t)
+		*a = mailtest.FreeAddress(t)
 	}
 	if o.Behind {
-		d.Behind = map[string]string{"pop3": freeAddress(t), "submission": freeAddress(t)}
+		d.Behind = map[string]string{"pop3": mailtest.FreeAddress(t), "submission": mailtest.FreeAddress(t)}
 	}
 	var conf bytes.Buffer
 	check(t, configTemplate.Execute(&conf, map[string]any{"Door": d, "Options": o, "Dir": dir, "Socket": d.socket,
@@ -385,28 +382,6 @@ func shortDir(t testing.TB) string {
 	check(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	return dir
-}
-
-// The ports of doors: below those that the kernel gives to connections, so that
-// none is taken between choosing it and listening.
-const firstPort, lastPort = 10_000, 32_000
-
-var nextPort atomic.Int64
-
-// freeAddress is a port of loopback that nobody else of this run is given.
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	nextPort.CompareAndSwap(0, int64(firstPort+rand.IntN((lastPort-firstPort)/2)))
-	for {
-		port := nextPort.Add(1)
-		if port > lastPort {
-			t.Fatal("no more ports")
-		}
-		if l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.FormatInt(port, 10))); err == nil {
-			defer l.Close()
-			return l.Addr().String()
-		}
-	}
 }
 
 func ownGroup(t testing.TB) string {

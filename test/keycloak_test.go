@@ -47,7 +47,7 @@ func startKeycloak(t testing.TB) *keycloak {
 	}
 	dir := t.TempDir()
 	k := &keycloak{authority: mailtest.NewAuthority(t), log: filepath.Join(dir, "log"), CA: filepath.Join(dir, "ca.pem")}
-	k.root = "https://" + freeAddress(t)
+	k.root = "https://" + mailtest.FreeAddress(t)
 	k.URL = k.root + "/realms/" + realm
 	cert, key := k.authority.Issue(t)
 	write(t, dir, "cert.pem", string(cert))

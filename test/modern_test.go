@@ -42,7 +42,7 @@ func startModern(t testing.TB, people ...string) *modern {
 	s := &site{dovecot: dovecot, postfix: mailtest.StartPostfix(t, mailtest.PostfixOptions{Dovecot: dovecot}), issuer: newIssuer(t)}
 	authority, dir := mailtest.NewAuthority(t), shortDir(t)
 	cert, key := authority.Issue(t, doorName, mailName, "autoconfig.example.org", "example.org", "localhost")
-	imaps, pop3s, submissions, public := freeAddress(t), freeAddress(t), freeAddress(t), freeAddress(t)
+	imaps, pop3s, submissions, public := mailtest.FreeAddress(t), mailtest.FreeAddress(t), mailtest.FreeAddress(t), mailtest.FreeAddress(t)
 	s.door = startDoor(t, doorOptions{Only: fmt.Sprintf(`
 public_url: https://%s
 hostname: %s

@@ -35,7 +35,7 @@ const everybodyBlocked = `{"displayName": "No passwords", "state": "enabled",
 // as before, and as fast.
 func TestAnUntouchedDovecotReports(t *testing.T) {
 	t.Parallel()
-	address := freeAddress(t)
+	address := mailtest.FreeAddress(t)
 	d := startDoor(t, doorOptions{Only: "default_domain: example.org\nobserve: {address: " + address + "}\n"})
 	lines := strings.TrimSpace(readmeBlock(t, "Six lines for Dovecot 2.3"))
 	if n := strings.Count(lines, "\n") + 1; n != 6 {

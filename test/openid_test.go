@@ -54,7 +54,7 @@ func startOpenIDSite(t *testing.T, people ...string) *openIDSite {
 	defer keys.Body.Close()
 	jwks, err := io.ReadAll(keys.Body)
 	check(t, err)
-	imaps, public := freeAddress(t), freeAddress(t)
+	imaps, public := mailtest.FreeAddress(t), mailtest.FreeAddress(t)
 	d := startDoor(t, doorOptions{Only: fmt.Sprintf(`
 public_url: https://%[1]s
 default_domain: example.org

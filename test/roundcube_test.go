@@ -72,7 +72,7 @@ foreach (['imap', 'smtp'] as $kind)
 	write(t, dir, "plugins/portreeve_address/portreeve_address.php", docBlock(t, "roundcube.md", 2))
 	first := write(t, dir, "first.php", fmt.Sprintf("<?php define('INSTALL_PATH', '%s/');\n", dir))
 
-	address := freeAddress(t)
+	address := mailtest.FreeAddress(t)
 	said, err := os.Create(filepath.Join(dir, "said"))
 	check(t, err)
 	defer said.Close()

@@ -23,6 +23,7 @@ import (
 	"github.com/portreeve/portreeve/internal/admintoken"
 	"github.com/portreeve/portreeve/internal/certs"
 	"github.com/portreeve/portreeve/internal/config"
+	"github.com/portreeve/portreeve/internal/mailtest"
 	"github.com/portreeve/portreeve/internal/server"
 )
 
@@ -50,12 +51,7 @@ func openAbroadFrom(t *testing.T, network string) *abroad {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	_ = l.Close()
+	address := mailtest.FreeAddress(t)
 	socket := filepath.Join(dir, "s")
 	c, err := config.Parse("portreeve.yaml", dir, []byte(fmt.Sprintf("default_domain: example.org\nstate: %[1]s\ntls: [{certificate: %[1]s/door.pem, key: %[1]s/door.key}]\nadmin: {socket: %[2]s, address: %[3]s, names: [localhost], from: [%[4]s]}\n", dir, socket, address, network)), nil)
 	if err != nil {

@@ -9,18 +9,9 @@ import (
 	"strings"
 	"testing"
 	"time"
-)
 
-// freePort finds a port that nobody has just now.
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
+	"github.com/portreeve/portreeve/internal/mailtest"
+)
 
 var reference = regexp.MustCompile(`[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}`)
 
@@ -40,19 +31,19 @@ func TestTheImaginedReplyIsTheRealOne(t *testing.T) {
 		{"sieve", "", []string{`AUTHENTICATE "PLAIN" "` + plain + `"`}, 1},
 	} {
 		t.Run(strings.TrimSpace(c.protocol+" "+c.option), func(t *testing.T) {
-			port := freePort(t)
+			address := mailtest.FreeAddress(t)
 			o := open(t, fmt.Sprintf(`
 listeners:
-- {protocol: %s, address: "127.0.0.1:%d", tls: none, plaintext_from: [127.0.0.0/8]}
+- {protocol: %s, address: %q, tls: none, plaintext_from: [127.0.0.0/8]}
 refusals: {floor: 1ms, %s}
 backends:
   none: {imap: {address: "127.0.0.1:9", tls: none}, pop3: {address: "127.0.0.1:9", tls: none}, submission: {address: "127.0.0.1:9", tls: none}, sieve: {address: "127.0.0.1:9", tls: none}}
-`, c.protocol, port, c.option))
+`, c.protocol, address, c.option))
 			o.want(201, "POST", "/portreeve/v1/people", `{"address":"leela"}`)
 			o.want(201, "POST", policies, `{"displayName":"No passwords","state":"enabled","conditions":{"clientAppTypes":["other"],"users":{"includeUsers":["All"]},"applications":{"includeApplications":["All"]}},"grantControls":{"operator":"OR","builtInControls":["block"]}}`)
 			imagined := o.want(200, "POST", "/portreeve/v1/whatIf", `{"user":"leela","protocol":"`+c.protocol+`","credential":"password","ip":"127.0.0.1"}`)
 			want := imagined["reply"].(map[string]any)["bytes"].(string)
-			got := knock(t, port, c.say, c.lines)
+			got := knock(t, address, c.say, c.lines)
 			if mask(got) != mask(want) || !strings.Contains(want, "PR53003") {
 				t.Errorf("What-If says\n%q\nthe door\n%q", want, got)
 			}
@@ -63,9 +54,9 @@ backends:
 func mask(s string) string { return reference.ReplaceAllString(s, "REF") }
 
 // knock says lines to a door and returns the last lines of what it answers.
-func knock(t *testing.T, port int, say []string, lines int) string {
+func knock(t *testing.T, address string, say []string, lines int) string {
 	t.Helper()
-	c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	c, err := net.Dial("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -285,12 +285,7 @@ func TestWhatComesBehindTheAnswerIsKept(t *testing.T) {
 }
 
 func TestABackendThatIsDown(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	_ = l.Close()
+	address := mailtest.FreeAddress(t)
 	p := newPool(t, Options{Endpoints: map[protocol.Protocol]Endpoint{protocol.IMAP: {Address: address, TLS: TLSNone}}})
 	begin := time.Now()
 	if _, err := p.Dial(context.Background(), request(protocol.IMAP, 1)); !errors.Is(err, ErrAway) {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/portreeve/portreeve/internal/mailtest"
 )
 
 const retirePasswords = `{"id":"44f7c0de-0004-4a00-9b00-000000000001","displayName":"Retire passwords","state":"enabled",
@@ -76,12 +78,7 @@ func masked(s string) string {
 // TestTheStoryOfARefusal follows the log while somebody is refused at the
 // door, then reads the whole story under the reference that was told there.
 func TestTheStoryOfARefusal(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	door := l.Addr().String()
-	_ = l.Close()
+	door := mailtest.FreeAddress(t)
 	socket := serveForTest(t, t.Cleanup, fmt.Sprintf(`
 refusals: {floor: 1ms}
 listeners:

@@ -196,12 +196,7 @@ func TestTheNextServerIsAskedWhereOneIsAway(t *testing.T) {
 	t.Parallel()
 	s := openStore(t)
 	slapd := mailtest.StartSlapd(t, mailtest.SlapdOptions{LDIF: maryAndOmar()})
-	away, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	nobody := "ldap://" + away.Addr().String()
-	_ = away.Close()
+	nobody := "ldap://" + mailtest.FreeAddress(t)
 	o := ldapOptions(t, s, slapd)
 	o.URLs = []string{nobody, slapd.TLSURL}
 	x := startLDAP(t, s, slapd, o)

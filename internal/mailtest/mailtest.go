@@ -88,27 +88,6 @@ func bounded(t testing.TB, cmd *exec.Cmd, within time.Duration) string {
 	return string(out)
 }
 
-// ports reserves n free ports of loopback until release is called.
-func ports(t testing.TB, n int) (numbers []int, release func()) {
-	t.Helper()
-	var open []net.Listener
-	for range n {
-		l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		open = append(open, l)
-		numbers = append(numbers, l.Addr().(*net.TCPAddr).Port)
-	}
-	return numbers, func() {
-		for _, l := range open {
-			_ = l.Close()
-		}
-	}
-}
-
-func address(port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
-
 // servant is who a server that will not serve as root runs as: nobody, when
 // the tests run as root, else whoever runs them.
 type servant struct {
@@ -222,7 +201,7 @@ func (p *process) listening(t testing.TB, addresses ...string) bool {
 			time.Sleep(pollTime)
 		}
 	}
-	return true
+	return p.running()
 }
 
 func accepts(address string) bool {
