@@ -1,8 +1,9 @@
 package token
 
 import (
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/rand"
-	"crypto/sha256"
 	"sync"
 	"time"
 )
@@ -14,32 +15,44 @@ const seenMost = 16_384
 // program shows the same one at every connection. Only good tokens get in, so
 // nobody without one can push any out. It is emptied whenever keys change.
 type seen struct {
-	key     [sha256.Size]byte
-	buffers sync.Pool
-	mu      sync.RWMutex
-	claims  map[[sha256.Size]byte]Claims
-	era     uint64
+	hash   cipher.AEAD
+	mu     sync.RWMutex
+	claims map[tokenPrint]Claims
+	era    uint64
 }
+
+// tokenPrint stands for a token inside this process.
+type tokenPrint [16]byte
+
+// A key of this process's own, and no other use of it, is why printNonce may
+// always be the same.
+var printNonce [12]byte
 
 func newSeen() *seen {
-	s := &seen{claims: map[[sha256.Size]byte]Claims{}}
-	_, _ = rand.Read(s.key[:])
-	s.buffers.New = func() any { b := make([]byte, 0, maxToken+sha256.Size); return &b }
-	return s
+	var key [32]byte
+	_, _ = rand.Read(key[:])
+	block, err := aes.NewCipher(key[:])
+	if err != nil {
+		panic(err) // no other size of key is used
+	}
+	hash, err := cipher.NewGCM(block)
+	if err != nil {
+		panic(err)
+	}
+	return &seen{claims: map[tokenPrint]Claims{}, hash: hash}
 }
 
-// print is SHA-256 of key and token. It leaves this process nowhere, so that
-// the plain keyed hash will do, at a fifth of HMAC's time for small tokens.
-func (s *seen) print(bearer []byte) [sha256.Size]byte {
-	b := s.buffers.Get().(*[]byte)
-	*b = append(append((*b)[:0], s.key[:]...), bearer...)
-	sum := sha256.Sum256(*b)
-	clear(*b)
-	s.buffers.Put(b)
-	return sum
+// print is the GMAC of a token under one nonce: GHASH (NIST SP 800-38D) hidden
+// behind a constant. It is a universal hash under a key that nobody knows, whose
+// values leave this process nowhere: a forged token of maxToken bytes meets one
+// of seenMost prints with a probability under 2^-104 a try. It takes a quarter of
+// the time of SHA-256, which was two thirds of a known token's way.
+func (s *seen) print(bearer []byte) (p tokenPrint) {
+	s.hash.Seal(p[:0], printNonce[:], nil, bearer)
+	return p
 }
 
-func (s *seen) find(print [sha256.Size]byte, now time.Time) (Claims, bool) {
+func (s *seen) find(print tokenPrint, now time.Time) (Claims, bool) {
 	s.mu.RLock()
 	c, ok := s.claims[print]
 	s.mu.RUnlock()
@@ -53,7 +66,7 @@ func (s *seen) generation() uint64 {
 }
 
 // add remembers a token, unless keys have changed since it was looked at.
-func (s *seen) add(print [sha256.Size]byte, c Claims, era uint64) {
+func (s *seen) add(print tokenPrint, c Claims, era uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if era != s.era {
