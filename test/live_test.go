@@ -10,8 +10,10 @@ import (
 )
 
 // closeTime is how long after a change was answered a connection that it no
-// longer allows may stay open.
-const closeTime = time.Second
+// longer allows may stay open. A second is promised, and the benchmark measures
+// some 30 ms; here the machine is busy with other tests, and only what waits for
+// something else than the change is to be found.
+const closeTime = 3 * time.Second
 
 // idleScript signs in by a statement of its own, with the secret that it reads, and waits.
 const idleScript = `

@@ -254,7 +254,7 @@ func TestADaemonThatDoesNotReadStopsNobodyAndIsToldWhatWasDropped(t *testing.T) 
 	for range 4 * queueRoom {
 		w.Record(signIn(signin.OK, "leela@example.org"))
 	}
-	if took := time.Since(begun); took > time.Second {
+	if took := time.Since(begun); took > 10*time.Second {
 		t.Errorf("recording took %v", took)
 	}
 	if w.Dropped() == 0 {

@@ -16,7 +16,7 @@ func plain(authorize, authenticate, password string) string {
 func TestEximTakesMail(t *testing.T) {
 	begin := time.Now()
 	e := StartExim(t, EximOptions{})
-	if took := time.Since(begin); took > 5*time.Second {
+	if took := time.Since(begin); took > startTime {
 		t.Errorf("start took %v", took)
 	}
 	c := ehlo(t, e.Submission)
@@ -81,7 +81,7 @@ func answer(t *testing.T, c *textproto.Conn, line string) string {
 func TestCyrusLetsPeopleIn(t *testing.T) {
 	begin := time.Now()
 	c := StartCyrus(t, CyrusOptions{Hasty: true})
-	if took := time.Since(begin); took > 5*time.Second {
+	if took := time.Since(begin); took > startTime {
 		t.Errorf("start took %v", took)
 	}
 	own, wrong := plain("", Person, Password), plain("", Person, "wrong")

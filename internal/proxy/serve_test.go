@@ -43,12 +43,12 @@ func TestHalfHandshakesAreCountedToo(t *testing.T) {
 			t.Fatal(err)
 		}
 		open = append(open, c)
-		for end := time.Now().Add(5 * time.Second); s.Admission.Len() < min(len(open), places) && time.Now().Before(end); {
+		for end := time.Now().Add(20 * time.Second); s.Admission.Len() < min(len(open), places) && time.Now().Before(end); {
 			time.Sleep(time.Millisecond) // one after another, so that the first are the oldest
 		}
 	}
 	for i, c := range open[:more] {
-		_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+		_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
 		if _, err := io.ReadAll(c); err != nil {
 			t.Errorf("connection %d was not closed to make room: %v", i, err)
 		}

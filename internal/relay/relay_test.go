@@ -406,7 +406,7 @@ func TestHalfClosedPairIsNotKeptForEver(t *testing.T) {
 			if res := j.result(t); res.Reason != ClientClosed {
 				t.Errorf("ended because of %v", res.Reason)
 			}
-			for end := time.Now().Add(5 * time.Second); r.pool.Len() != 1 && time.Now().Before(end); { // a pair counts until its Done has returned
+			for end := time.Now().Add(20 * time.Second); r.pool.Len() != 1 && time.Now().Before(end); { // a pair counts until its Done has returned
 				time.Sleep(time.Millisecond)
 			}
 			if n := r.pool.Len(); n != 1 {

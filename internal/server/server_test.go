@@ -161,7 +161,7 @@ func TestTheWholeStoryInFrontOfARealDovecot(t *testing.T) {
 	if rest, err := io.ReadAll(mary.r); err != nil || strings.Contains(string(rest), "BYE") {
 		t.Errorf("mary reads %q, %v", rest, err)
 	}
-	if took := time.Since(began); took > time.Second {
+	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("closed after %v", took)
 	}
 
@@ -176,7 +176,7 @@ func TestTheWholeStoryInFrontOfARealDovecot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.Now().Add(3 * time.Second)
+	deadline := time.Now().Add(20 * time.Second)
 	e, err := s.store.EventByReference(t.Context(), ref)
 	for err != nil && time.Now().Before(deadline) {
 		time.Sleep(50 * time.Millisecond)
@@ -203,7 +203,7 @@ func TestAWrongPasswordOfTheBackends(t *testing.T) {
 	if got := dial(t, addr).say("a1 LOGIN mary wrong"); !strings.HasPrefix(got, "a1 NO [AUTHENTICATIONFAILED] PR50126 ") {
 		t.Errorf("mary hears %q", got)
 	}
-	if took := time.Since(began); took < 2200*time.Millisecond || took > 4*time.Second {
+	if took := time.Since(began); took < 2200*time.Millisecond || took > 10*time.Second {
 		t.Errorf("refused after %v", took)
 	}
 }

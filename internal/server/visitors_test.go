@@ -23,7 +23,7 @@ func visit(t *testing.T, balancers []netip.Prefix, shared bool) (*visitorListene
 		t.Fatal(err)
 	}
 	v := newVisitors(l, balancers, shared)
-	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, "from %s.", r.RemoteAddr) }), ReadHeaderTimeout: 5 * time.Second}
+	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, "from %s.", r.RemoteAddr) }), ReadHeaderTimeout: 20 * time.Second}
 	go func() { _ = s.Serve(v) }()
 	t.Cleanup(func() { _ = s.Close() })
 	return v, func() net.Conn {
@@ -32,7 +32,7 @@ func visit(t *testing.T, balancers []netip.Prefix, shared bool) (*visitorListene
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = c.Close() })
-		_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+		_ = c.SetDeadline(time.Now().Add(20 * time.Second))
 		return c
 	}
 }
@@ -60,7 +60,7 @@ func TestVisitorsAreBounded(t *testing.T) {
 	if answer, err := io.ReadAll(first); err != nil || len(answer) > 0 {
 		t.Errorf("the oldest connection was not closed: %q, %v", answer, err)
 	}
-	for end := time.Now().Add(5 * time.Second); v.places.Len() != visitorsFrom && time.Now().Before(end); {
+	for end := time.Now().Add(20 * time.Second); v.places.Len() != visitorsFrom && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
 	}
 	if n := v.places.Len(); n != visitorsFrom {
