@@ -12,7 +12,7 @@ import (
 // floors lists every package of ours, lowest first; within a floor the order
 // counts too. An import may only lead to a package that stands earlier here.
 var floors = [][]string{
-	{"spelling", "span", "name", "protocol", "scope", "program", "location", "filter", "policy", "policy/policytest", "policy/graph", "policy/exchange", "signin", "whatif", "lint", "template", "policycheck", "selfaudit",
+	{"spelling", "span", "name", "protocol", "scope", "program", "network", "location", "filter", "policy", "policy/policytest", "policy/graph", "policy/exchange", "signin", "whatif", "lint", "template", "policycheck", "selfaudit",
 		"sasl", "wire/line", "wire/imap", "wire/pop3", "wire/smtp", "wire/sieve", "wire/proxyproto"},
 	{"secret", "store", "geoip", "certs", "policyfile", "policyset", "tenant", "tenantaudit", "relay", "backend", "adminlog", "notify", "qrtext", "mailtest"},
 	{"change", "alarm", "admintoken", "directory", "delegate", "lockout", "factor", "apppassword", "approval", "token", "client", "grant", "upstream", "authn", "session", "eventlog", "gate", "gate/gatetest"},

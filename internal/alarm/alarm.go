@@ -28,6 +28,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/secret"
 	"github.com/portreeve/portreeve/internal/spelling"
 	"github.com/portreeve/portreeve/internal/store"
@@ -200,7 +201,7 @@ func (s *Service) showable(where string) (string, error) {
 	if err != nil || u.Host == "" || u.Fragment != "" || u.User != nil {
 		return "", &Fault{"url", "an alarm goes to an https address or to a mail address"}
 	}
-	if u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
+	if !network.Safe(u) {
 		return "", &Fault{"url", "an alarm goes over https; only to this machine itself it may go over http"}
 	}
 	shown := u.Scheme + "://" + u.Host

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/portreeve/portreeve/internal/geoip"
-	"github.com/portreeve/portreeve/internal/lockout"
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/signin"
 )
 
@@ -96,7 +96,7 @@ func ownerOf(addr netip.Addr, p geoip.Place) sign {
 	if p.ASN != 0 {
 		return sign{fmt.Sprintf("AS%d", p.ASN), strings.TrimSpace(fmt.Sprintf("AS%d %.80s", p.ASN, p.Owner))}
 	}
-	n := lockout.NetworkOf(addr).String()
+	n := network.Of(addr).String()
 	return sign{n, n}
 }
 

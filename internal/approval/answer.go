@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/signin"
@@ -155,7 +156,7 @@ func (s *Service) answerable(ctx context.Context, r *Request, a Approver) error 
 			return ErrReference
 		}
 		return nil
-	case !a.Addr.IsValid() || networkOf(a.Addr) != networkOf(r.Addr):
+	case !a.Addr.IsValid() || network.Of(a.Addr) != network.Of(r.Addr):
 		return ErrElsewhere
 	}
 	return nil
@@ -168,7 +169,7 @@ func (s *Service) windowOf(r *Request, who store.Actor, a Approver) Window {
 		days = min(a.Days, maxDays)
 	}
 	w := Window{Person: r.Person, Kind: store.ApprovalWindow, Protocols: []protocol.Protocol{r.Protocol}, Program: r.Program, JA4: r.JA4,
-		Network: networkOf(r.Addr), Owner: r.Owner, Expires: time.Now().Add(time.Duration(days) * day), By: who.Name}
+		Network: network.Of(r.Addr), Owner: r.Owner, Expires: time.Now().Add(time.Duration(days) * day), By: who.Name}
 	s.index.widen(&w, r)
 	if s.Settings.Place == PlaceOwner && r.ASN != 0 && r.Country != "" && r.Program != "" && r.JA4 != "" {
 		w.Network, w.ASN, w.Country = netip.Prefix{}, r.ASN, r.Country
@@ -209,7 +210,7 @@ func (s *Service) Deny(ctx context.Context, who store.Actor, person, request str
 		return err
 	case r.State != store.RequestWaiting:
 		return ErrAnswered
-	case s.index.tightAt(r.Person, networkOf(r.Addr)):
+	case s.index.tightAt(r.Person, network.Of(r.Addr)):
 		return ErrOwnNetwork
 	}
 	marked, err := s.Store.Denials(ctx, r.Person)
@@ -225,7 +226,7 @@ func (s *Service) Deny(ctx context.Context, who store.Actor, person, request str
 				return err
 			}
 		}
-		return tx.PutDenial(&Denial{Person: r.Person, Network: networkOf(r.Addr), Until: time.Now().Add(time.Duration(s.Settings.DenyDays) * day), By: who.Name})
+		return tx.PutDenial(&Denial{Person: r.Person, Network: network.Of(r.Addr), Until: time.Now().Add(time.Duration(s.Settings.DenyDays) * day), By: who.Name})
 	})
 	if errors.Is(err, store.ErrConflict) {
 		return ErrAnswered

@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/signin"
 )
 
@@ -28,7 +29,7 @@ func (s *Service) foresee(ctx context.Context, p *plan, seen *past, whom func(st
 			left[key] = l
 		}
 		l.SignIns += n
-		l.Network, l.Last = networkOf(k.Addr), was.At
+		l.Network, l.Last = network.Of(k.Addr), was.At
 		if !slices.Contains(l.Protocols, k.Protocol) {
 			l.Protocols = append(l.Protocols, k.Protocol)
 		}

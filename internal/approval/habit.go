@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/signin"
@@ -34,7 +35,7 @@ type place struct {
 
 func placeOf(k *Knock) place {
 	if k.ASN == 0 || k.Country == "" {
-		return place{Network: networkOf(k.Addr)}
+		return place{Network: network.Of(k.Addr)}
 	}
 	return place{ASN: k.ASN, Country: k.Country}
 }
@@ -160,7 +161,7 @@ func (s *Service) passwords(ctx context.Context, from, to time.Time, whom func(s
 			return fmt.Errorf("reading the log: %w", err)
 		}
 		k := knockOf(e)
-		if k.Person == "" || k.Protocol == protocol.Portal || k.Protocol == protocol.Webmail || !networkOf(k.Addr).IsValid() || !whom(k.Person) {
+		if k.Person == "" || k.Protocol == protocol.Portal || k.Protocol == protocol.Webmail || !network.Of(k.Addr).IsValid() || !whom(k.Person) {
 			continue
 		}
 		do(&k, e)
@@ -202,9 +203,9 @@ func (p *past) add(k *Knock, e *signin.Event) {
 	}
 	net := h.add(k, n, p.dayOf(k.At), p.dayOf(cmp.Or(e.Last, k.At)))
 	who.sight(h, net, k.At)
-	network, l := networkOf(k.Addr), d.library()
-	if seen := p.devices[network]; len(seen) < manyDevices && !slices.Contains(seen, l) {
-		p.devices[network] = append(seen, l)
+	site, l := network.Of(k.Addr), d.library()
+	if seen := p.devices[site]; len(seen) < manyDevices && !slices.Contains(seen, l) {
+		p.devices[site] = append(seen, l)
 	}
 }
 
@@ -235,11 +236,11 @@ const manyDevices = 3
 func (p *past) dayOf(t time.Time) int { return int(t.Sub(p.from) / day) }
 
 func (h *habit) add(k *Knock, n int64, first, last int) *netUse {
-	network := networkOf(k.Addr)
-	u := h.nets[network]
+	site := network.Of(k.Addr)
+	u := h.nets[site]
 	if u == nil {
 		u = &netUse{}
-		h.nets[network] = u
+		h.nets[site] = u
 	}
 	for _, d := range []int{first, last} {
 		u.days.add(d)

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/store"
 )
 
@@ -33,7 +34,7 @@ const (
 
 // seen notes a knock that was let in.
 func (h *household) seen(k *Knock) {
-	now := sight{networkOf(k.Addr), libraryOf(k.JA4), k.At}
+	now := sight{network.Of(k.Addr), libraryOf(k.JA4), k.At}
 	if now.library == "" {
 		return
 	}
@@ -65,11 +66,11 @@ func (h *household) forget(person string) {
 
 // has says that another program of the person was let in from a knock's network lately.
 func (h *household) has(k *Knock) bool {
-	network, library := networkOf(k.Addr), libraryOf(k.JA4)
+	site, library := network.Of(k.Addr), libraryOf(k.JA4)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.ContainsFunc(h.where[k.Person], func(s sight) bool {
-		return s.network == network && s.library != library && k.At.Sub(s.at).Abs() < movesWithin
+		return s.network == site && s.library != library && k.At.Sub(s.at).Abs() < movesWithin
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/store"
 )
@@ -46,14 +47,14 @@ type asked struct {
 // want of a grant. It never waits.
 func (s *Service) Ask(k Knock) {
 	k = k.cleaned()
-	if k.Person != "" && networkOf(k.Addr).IsValid() {
+	if k.Person != "" && network.Of(k.Addr).IsValid() {
 		s.queue.add(k)
 	}
 }
 
 // known says that a person has signed in from a network before, or has a window there.
 func (s *Service) known(person string, addr netip.Addr) bool {
-	return s.Known != nil && s.Known(person, addr) || s.index.tightAt(person, networkOf(addr))
+	return s.Known != nil && s.Known(person, addr) || s.index.tightAt(person, network.Of(addr))
 }
 
 func (q *queue) add(k Knock) {
@@ -80,7 +81,7 @@ func (q *queue) add(k Knock) {
 
 // sameProgram says that a person's request was made by the same program at the same place.
 func sameProgram(r *Request, k *Knock) bool {
-	return r.Protocol == k.Protocol && r.Program == k.Program && r.JA4 == k.JA4 && networkOf(r.Addr) == networkOf(k.Addr)
+	return r.Protocol == k.Protocol && r.Program == k.Program && r.JA4 == k.JA4 && network.Of(r.Addr) == network.Of(k.Addr)
 }
 
 func (q *queue) keep(r *asked) {
@@ -115,26 +116,26 @@ func (r *asked) again(k Knock) {
 // makeRoom lets the oldest give way where a room is full: first in the same
 // network, then among strangers where there are most, then in all.
 func (q *queue) makeRoom(k Knock, known bool) {
-	network, per := networkOf(k.Addr), map[netip.Prefix]int{}
+	site, per := network.Of(k.Addr), map[netip.Prefix]int{}
 	outside := 0
 	for _, r := range q.waiting[k.Person] {
-		per[networkOf(r.Addr)]++
+		per[network.Of(r.Addr)]++
 		if !r.known {
 			outside++
 		}
 	}
-	if per[network] >= perNetwork {
-		q.giveWay(k.Person, func(r *asked) bool { return networkOf(r.Addr) == network })
+	if per[site] >= perNetwork {
+		q.giveWay(k.Person, func(r *asked) bool { return network.Of(r.Addr) == site })
 		return
 	}
 	if !known && outside >= strangers {
 		most := 0
 		for _, r := range q.waiting[k.Person] {
 			if !r.known {
-				most = max(most, per[networkOf(r.Addr)])
+				most = max(most, per[network.Of(r.Addr)])
 			}
 		}
-		q.giveWay(k.Person, func(r *asked) bool { return !r.known && per[networkOf(r.Addr)] == most })
+		q.giveWay(k.Person, func(r *asked) bool { return !r.known && per[network.Of(r.Addr)] == most })
 		return
 	}
 	if len(q.waiting[k.Person]) >= perPerson {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/protocol"
 )
 
@@ -167,7 +168,7 @@ func (p *past) shared(strange map[*habit]bool) map[*habit]int {
 	each := func(do func(*habit, source)) {
 		for h, is := range strange {
 			for _, a := range h.addrs {
-				if is && len(p.devices[networkOf(a)]) < manyDevices {
+				if is && len(p.devices[network.Of(a)]) < manyDevices {
 					do(h, source{h.device, a})
 				}
 			}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/store"
 )
@@ -77,10 +78,10 @@ func (s *Service) Methods(k Knock) policy.Methods {
 
 // Denied says that the person has said of this source that it is not them.
 func (s *Service) Denied(person string, addr netip.Addr) bool {
-	network := networkOf(addr)
+	site := network.Of(addr)
 	s.index.mu.RLock()
 	defer s.index.mu.RUnlock()
-	until, marked := s.index.denied[person][network]
+	until, marked := s.index.denied[person][site]
 	return marked && time.Now().Before(until)
 }
 
@@ -112,20 +113,6 @@ func programOf(family string) string {
 		return ""
 	}
 	return family
-}
-
-// networkOf is an address's /24 or /48.
-func networkOf(addr netip.Addr) netip.Prefix {
-	addr = addr.Unmap()
-	bits := 48
-	if addr.Is4() {
-		bits = 24
-	}
-	p, err := addr.WithZone("").Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return p
 }
 
 // tight says that a network is no wider than one /24 or /48.

@@ -18,7 +18,7 @@ import (
 
 	"github.com/portreeve/portreeve/internal/backend"
 	"github.com/portreeve/portreeve/internal/directory"
-	"github.com/portreeve/portreeve/internal/lockout"
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/secret"
@@ -260,7 +260,7 @@ func earlier(a, b time.Time) time.Time {
 
 func (v *Verifier) source(q *claim, who directory.Person) secret.Source {
 	addr := q.attempt.Client.Addr().Unmap()
-	return secret.Source{Network: lockout.NetworkOf(addr), Familiar: who.ID != "" && v.Networks.KnownNetwork(who.ID, addr)}
+	return secret.Source{Network: network.Of(addr), Familiar: who.ID != "" && v.Networks.KnownNetwork(who.ID, addr)}
 }
 
 // Refusal says why a credential proves nothing.

@@ -7,11 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"strings"
 	"time"
 
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/sasl"
 )
@@ -142,7 +142,7 @@ func (e Endpoint) tlsConfig() (*tls.Config, error) {
 		return nil, err
 	}
 	if e.TLS == TLSNone {
-		if addr, err := netip.ParseAddr(host); !e.Plaintext && host != "localhost" && (err != nil || !addr.IsLoopback()) {
+		if !e.Plaintext && !network.Here(host) {
 			return nil, fmt.Errorf("%s is not loopback, and passwords would travel in clear", e.Address)
 		}
 		return nil, nil

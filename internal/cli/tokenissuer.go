@@ -10,7 +10,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"os"
 	"slices"
@@ -20,6 +19,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/portreeve/portreeve/internal/lint"
+	"github.com/portreeve/portreeve/internal/network"
 )
 
 const (
@@ -65,10 +65,7 @@ func safeURL(s string) (*url.URL, error) {
 	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
 		return nil, fmt.Errorf("%.200q is no web address", s)
 	}
-	if u.Scheme == "https" {
-		return u, nil
-	}
-	if a, err := netip.ParseAddr(u.Hostname()); u.Scheme == "http" && (u.Hostname() == "localhost" || err == nil && a.IsLoopback()) {
+	if network.Safe(u) {
 		return u, nil
 	}
 	return nil, fmt.Errorf("%.200q does not begin with https://", s)

@@ -101,6 +101,8 @@ func parseAddress(s string) (a address, fault string) {
 		return a, fault
 	}
 	a.host, a.rest = host, rest[end:]
+	// Of this host only the three spellings that programs use, to the letter (RFC 8252,
+	// section 7.3): what else network.Here knows is no address of a program.
 	switch here := host == "127.0.0.1" || host == "[::1]" || host == "localhost"; {
 	case scheme == "http" && !here:
 		return a, "http is for 127.0.0.1, [::1] and localhost"

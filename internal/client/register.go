@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/portreeve/portreeve/internal/lockout"
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/store"
 )
 
@@ -96,7 +96,7 @@ func (r *Registry) Register(ctx context.Context, from netip.Addr, m Metadata) (C
 	r.writing.Lock()
 	defer r.writing.Unlock()
 	now := time.Now().UTC()
-	c.ID, c.Network, c.Created = newID("reg-"), lockout.NetworkOf(from), now
+	c.ID, c.Network, c.Created = newID("reg-"), network.Of(from), now
 	if r.came.since(c.Network, now) >= r.PerNetwork || r.came.since(providerOf(c.Network), now) >= perProvider*r.PerNetwork {
 		return Client{}, refuse(Unavailable, "too many programs registered from this network within an hour")
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net"
 	"net/netip"
 	"net/url"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/portreeve/portreeve/internal/name"
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/policyfile"
 	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/spelling"
@@ -49,9 +51,8 @@ func (k *checker) endpoint(e *Endpoint, at string) {
 		k.wrong(at, "an endpoint needs an address")
 		return
 	}
-	host := string(e.Address[:strings.LastIndexByte(string(e.Address), ':')])
-	local := host == "localhost" || host == "[::1]" || strings.HasPrefix(host, "127.")
-	if e.TLS == "none" && !local && !e.Plaintext {
+	host, _, _ := net.SplitHostPort(string(e.Address)) // it was read as host and port
+	if e.TLS == "none" && !network.Here(host) && !e.Plaintext {
 		k.wrong(at, "passwords would go to %s in clear: use tls: implicit or starttls, or say plaintext: true", e.Address)
 	}
 	if e.CA == "" {
@@ -146,8 +147,7 @@ func loopback(u URL) bool {
 	if err != nil {
 		return false
 	}
-	a, err := netip.ParseAddr(p.Hostname())
-	return p.Hostname() == "localhost" || err == nil && a.IsLoopback()
+	return network.Here(p.Hostname())
 }
 
 func (k *checker) forwarders() {

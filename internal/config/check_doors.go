@@ -103,10 +103,8 @@ func (k *checker) public() {
 	if c.Public.Address.IsValid() && c.Public.TLS == "none" && !c.Public.Address.Addr().IsLoopback() {
 		k.wrong("/public/tls", "without TLS the public pages may only listen on this machine, behind a reverse proxy")
 	}
-	if strings.HasPrefix(string(c.PublicURL), "http://") {
-		if u, err := url.Parse(string(c.PublicURL)); err != nil || u.Hostname() != "localhost" && u.Hostname() != "127.0.0.1" {
-			k.wrong("/public_url", "https is needed here")
-		}
+	if strings.HasPrefix(string(c.PublicURL), "http://") && !loopback(c.PublicURL) {
+		k.wrong("/public_url", "https is needed here")
 	}
 	if n := len(c.HelpURL) + len("/r/7K4Q-9ZMD-2XWT"); n > maxHelp {
 		k.warn("/help_url", "with /r/REFERENCE it has %d characters; a refusal has room for %d", n, maxHelp)

@@ -3,9 +3,10 @@ package config
 import (
 	"net"
 	"net/mail"
-	"net/netip"
 	"os"
 	"strings"
+
+	"github.com/portreeve/portreeve/internal/network"
 )
 
 // notices checks where mails to people go.
@@ -18,7 +19,7 @@ func (k *checker) notices() {
 		k.wrong("/notices/from", "notices need an address that they come from, such as gate@example.org")
 	}
 	host, _, _ := net.SplitHostPort(string(n.Address))
-	if addr, err := netip.ParseAddr(host); n.TLS == "none" && host != "localhost" && (err != nil || !addr.IsLoopback()) {
+	if n.TLS == "none" && !network.Here(host) {
 		k.wrong("/notices/tls", "without TLS notices go to this machine only")
 	}
 	if n.CA == "" {

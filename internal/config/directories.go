@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"net/netip"
 	"net/url"
 	"os"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"github.com/portreeve/portreeve/internal/name"
+	"github.com/portreeve/portreeve/internal/network"
 )
 
 // schemas are the defaults of an LDAP directory's settings by its schema.
@@ -196,7 +196,7 @@ func (k *checker) ldapURL(d *Directory, address, at string) {
 	if u.Scheme == "ldaps" || d.StartTLS {
 		return
 	}
-	if a, err := netip.ParseAddr(u.Hostname()); u.Hostname() != "localhost" && (err != nil || !a.IsLoopback()) {
+	if !network.Here(u.Hostname()) {
 		k.wrong(at, "passwords would go to %s in clear: use ldaps://, or start_tls: true", u.Host)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/portreeve/portreeve/internal/gate"
-	"github.com/portreeve/portreeve/internal/lockout"
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/signin"
@@ -196,7 +196,7 @@ func (p place) at(host byte) netip.Addr {
 func (h *historian) places(tx *store.Tx, first, last time.Time) error {
 	for i := range habits {
 		b := &habits[i]
-		n := store.Network{Person: h.people[b.who].id, Prefix: lockout.NetworkOf(b.place.at(b.host)), First: first, Last: last}
+		n := store.Network{Person: h.people[b.who].id, Prefix: network.Of(b.place.at(b.host)), First: first, Last: last}
 		if err := tx.PutNetwork(n); err != nil {
 			return err
 		}

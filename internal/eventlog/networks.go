@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/store"
 )
 
@@ -44,7 +45,7 @@ func (n *networks) known(person string, addr netip.Addr) bool {
 	if person == "" {
 		return false
 	}
-	p := networkOf(addr)
+	p := network.Of(addr)
 	if !p.IsValid() {
 		return false
 	}
@@ -55,7 +56,7 @@ func (n *networks) known(person string, addr netip.Addr) bool {
 
 // seen says whether that a person signed in from an address is news worth keeping.
 func (n *networks) seen(person string, addr netip.Addr, at time.Time) (store.Network, bool) {
-	p := networkOf(addr)
+	p := network.Of(addr)
 	if person == "" || !p.IsValid() {
 		return store.Network{}, false
 	}

@@ -1,10 +1,10 @@
 package eventlog
 
 import (
-	"net/netip"
 	"sync"
 	"time"
 
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/store"
@@ -94,7 +94,7 @@ func harder(e *signin.Event, level uint8) (mergeKey, *signin.Event) {
 	if level == levelNetwork {
 		c.Detail = "refusals came faster than they could be written; those of one network, protocol and reason are counted here together"
 		c.NetOwner, c.Facts.Country, c.Facts.ASN = e.NetOwner, e.Facts.Country, e.Facts.ASN
-		if p := networkOf(e.Facts.Addr); p.IsValid() {
+		if p := network.Of(e.Facts.Addr); p.IsValid() {
 			c.Facts.Addr = p.Addr()
 		}
 	} else {
@@ -104,19 +104,6 @@ func harder(e *signin.Event, level uint8) (mergeKey, *signin.Event) {
 	key := mergeKey{protocol: c.Facts.Protocol, credential: c.Facts.Credential, code: c.Code, addr: c.Facts.Addr,
 		listener: c.Listener, source: c.Source, observed: c.Observed, snapshot: c.Verdict.Version, level: level}
 	return key, c
-}
-
-// networkOf is the /24 or /48 that an address lies in.
-func networkOf(a netip.Addr) netip.Prefix {
-	bits := 48
-	if a = a.Unmap().WithZone(""); a.Is4() {
-		bits = 24
-	}
-	p, err := a.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return p
 }
 
 // take hands out the rows that have changed; written or later takes them back.

@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/portreeve/portreeve/internal/lockout"
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/store"
@@ -41,7 +41,7 @@ type EnrolFacts struct {
 // is trusted, and whether there was a pass, is for the caller to add.
 func (s *Service) Seen(ctx context.Context, person string, addr netip.Addr) (e EnrolFacts, err error) {
 	now := time.Now()
-	e.KnownSince, err = s.Store.NetworkSince(ctx, person, lockout.NetworkOf(addr))
+	e.KnownSince, err = s.Store.NetworkSince(ctx, person, network.Of(addr))
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return EnrolFacts{Dormant: true}, err
 	}

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/portreeve/portreeve/internal/lockout"
+	"github.com/portreeve/portreeve/internal/network"
 )
 
 // The limits on codes of six digits, of which three are right at any time.
@@ -45,7 +45,7 @@ func classOf(ctx context.Context) class {
 	if !f.KnownNetwork {
 		return class{}
 	}
-	return class{lockout.NetworkOf(f.Addr)}
+	return class{network.Of(f.Addr)}
 }
 
 type tryKey struct {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/portreeve/portreeve/internal/lockout"
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/signin"
@@ -177,7 +178,7 @@ func (t *telling) near(program netip.Addr) bool {
 		return false
 	}
 	program = program.Unmap()
-	if lockout.NetworkOf(program) == lockout.NetworkOf(f.Addr) {
+	if network.Of(program) == network.Of(f.Addr) {
 		return true
 	}
 	there := *f

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/portreeve/portreeve/internal/grant"
-	"github.com/portreeve/portreeve/internal/lockout"
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/signin"
@@ -71,7 +71,7 @@ func TestAUsedRefreshTokenEndsItsFamily(t *testing.T) {
 				judged := false
 				_, _, err := h.Refresh(context.Background(), first, program, test.from, func(grant.Grant) error { judged = true; return nil })
 				r := wantRefusal(t, err, signin.GrantReplayed, grant.InvalidGrant)
-				if !strings.Contains(r.Detail, lockout.NetworkOf(test.from).String()) || r.Person != h.person || r.Grant != g.ID {
+				if !strings.Contains(r.Detail, network.Of(test.from).String()) || r.Person != h.person || r.Grant != g.ID {
 					t.Errorf("the refusal does not say who and from where: %+v", r)
 				}
 				if judged {

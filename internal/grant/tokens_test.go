@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/portreeve/portreeve/internal/grant"
-	"github.com/portreeve/portreeve/internal/lockout"
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/secret"
 	"github.com/portreeve/portreeve/internal/store"
@@ -389,7 +389,7 @@ func TestTheAuditSaysWhoEndedWhat(t *testing.T) {
 	if a := said[g.ID]; len(rows) != 2 || a.Actor.Name != "root" || a.Reason != "lost telephone" || a.Action != "end" || a.Name != program {
 		t.Errorf("%d rows, %+v", len(rows), a)
 	}
-	if a := said[stolen.ID]; a.Actor != store.System || !strings.Contains(a.Reason, lockout.NetworkOf(away).String()) {
+	if a := said[stolen.ID]; a.Actor != store.System || !strings.Contains(a.Reason, network.Of(away).String()) {
 		t.Errorf("%+v", a)
 	}
 	for _, row := range rows {

@@ -5,6 +5,8 @@ import (
 	"hash/maphash"
 	"net/netip"
 	"time"
+
+	"github.com/portreeve/portreeve/internal/network"
 )
 
 // identity is a knock in the tables' own terms.
@@ -41,8 +43,8 @@ func (g *Guard) identify(k Key) *identity {
 	id.budget, id.window = g.hash("strangers", k.Person, k.Name), seconds(strangersWindow)
 	if !k.Forwarder {
 		id.spends = []spending{
-			g.spending("address", addressOf(k.Addr), perAddress),
-			g.spending("network", NetworkOf(k.Addr), perNetwork),
+			g.spending("address", network.Host(k.Addr), perAddress),
+			g.spending("network", network.Of(k.Addr), perNetwork),
 		}
 	}
 	return id

@@ -22,6 +22,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/secret"
 )
 
@@ -228,34 +229,12 @@ func (g *Guard) now() int32 { return int32(time.Since(g.start) / time.Second) }
 
 func seconds(d time.Duration) int32 { return int32(d / time.Second) }
 
-// NetworkOf is the network that an address is in, for purposes of familiarity:
-// /24, or /48 for IPv6, which is what one site usually has.
-func NetworkOf(a netip.Addr) netip.Prefix {
-	bits := 24
-	if a = a.Unmap(); a.Is6() {
-		bits = 48
-	}
-	p, _ := a.WithZone("").Prefix(bits)
-	return p
-}
-
-// addressOf is the address by which a source is counted: an IPv6 host has a
-// whole /64 to choose from.
-func addressOf(a netip.Addr) netip.Prefix {
-	bits := 32
-	if a = a.Unmap(); a.Is6() {
-		bits = 64
-	}
-	p, _ := a.WithZone("").Prefix(bits)
-	return p
-}
-
 // place is the familiar place that a knock comes from, zero for a stranger.
 func (k *Key) place() netip.Prefix {
 	if !k.Familiar {
 		return netip.Prefix{}
 	}
-	return addressOf(k.Addr)
+	return network.Host(k.Addr)
 }
 
 // Row is one budget or source that has something counted against it.

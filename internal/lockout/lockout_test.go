@@ -480,19 +480,6 @@ func TestListSaysWhoWaits(t *testing.T) {
 	})
 }
 
-func TestNetworkOf(t *testing.T) {
-	for addr, want := range map[string]string{
-		"192.0.2.7": "192.0.2.0/24", "::ffff:192.0.2.7": "192.0.2.0/24", "2001:db8:1:2::3": "2001:db8:1::/48", "fe80::1%eth0": "fe80::/48",
-	} {
-		if got := NetworkOf(netip.MustParseAddr(addr)).String(); got != want {
-			t.Errorf("%s is in %s, want %s", addr, got, want)
-		}
-	}
-	if NetworkOf(netip.Addr{}).IsValid() {
-		t.Error("no address is in a network")
-	}
-}
-
 func TestKnocksDoNotRace(t *testing.T) {
 	g := New(Options{People: 256, Sources: 256, Bad: 256})
 	var wg sync.WaitGroup

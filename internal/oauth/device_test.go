@@ -10,7 +10,7 @@ import (
 
 	"github.com/portreeve/portreeve/internal/client"
 	"github.com/portreeve/portreeve/internal/grant"
-	"github.com/portreeve/portreeve/internal/lockout"
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/web"
 )
 
@@ -35,7 +35,7 @@ func (w *world) approves(user string) { w.approvesFrom(user, home) }
 
 func (w *world) approvesFrom(user, from string) {
 	w.t.Helper()
-	must(w.t, w.grants.ApproveDevice(w.t.Context(), user, grant.Grant{Person: leela, Address: "leela@example.org", Methods: mfa, AuthTime: time.Now(), Offline: true, Network: lockout.NetworkOf(knockFrom(from))}))
+	must(w.t, w.grants.ApproveDevice(w.t.Context(), user, grant.Grant{Person: leela, Address: "leela@example.org", Methods: mfa, AuthTime: time.Now(), Offline: true, Network: network.Of(knockFrom(from))}))
 }
 
 func TestDeviceCode(t *testing.T) {

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/portreeve/portreeve/internal/client"
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/token"
-	"github.com/portreeve/portreeve/internal/web"
 )
 
 const (
@@ -143,7 +143,7 @@ func backChannel(c *client.Client) string {
 	if err != nil || u.Host == "" || u.User != nil {
 		return ""
 	}
-	if u.Scheme == "https" || u.Scheme == "http" && web.Loopback(u.Hostname()) {
+	if network.Safe(u) {
 		return c.BackChannelLogout
 	}
 	return ""

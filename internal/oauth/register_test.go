@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/portreeve/portreeve/internal/client"
+	"github.com/portreeve/portreeve/internal/network"
 )
 
 func (w *world) registers(body string) *answer {
@@ -148,7 +149,7 @@ func TestGuessersWait(t *testing.T) {
 func TestHonestOnesAreHeardBesideGuessers(t *testing.T) {
 	w := newWorld(t)
 	x := w.signedIn()
-	w.slow.sources[sourceOf(knockFrom(home))] = &debt{held: wrongHeld, at: time.Now()}
+	w.slow.sources[network.Host(knockFrom(home))] = &debt{held: wrongHeld, at: time.Now()}
 	refresh := func(text string) *answer {
 		return w.token("grant_type", "refresh_token", "client_id", client.Mail, "refresh_token", text)
 	}

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/portreeve/portreeve/internal/network"
 )
 
 // Bounds on wrong secrets, codes and tokens from one source. Right ones pass, as
@@ -15,7 +17,6 @@ const (
 	wrongPause  = time.Second     // that each further one waits
 	wrongHeld   = 8               // that wait at once; while so many do, the source is not heard
 	maxSources  = 10_000          // remembered; the table is emptied when it is full
-	ipv6PerSite = 64              // bits of an IPv6 address that one source is counted by
 )
 
 // slow makes those wait who guess.
@@ -32,26 +33,17 @@ type debt struct {
 
 func newSlow() *slow { return &slow{sources: map[netip.Prefix]*debt{}} }
 
-func sourceOf(a netip.Addr) netip.Prefix {
-	bits := a.BitLen()
-	if a.Is6() {
-		bits = ipv6PerSite
-	}
-	p, _ := a.Prefix(bits) // the zero prefix of no address: all those are one
-	return p
-}
-
 // admit says that a source is heard at all.
 func (s *slow) admit(from netip.Addr) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	d := s.sources[sourceOf(from)]
+	d := s.sources[network.Host(from)]
 	return d == nil || d.held < wrongHeld
 }
 
 // wrong counts something wrong from a source, and returns when it may be told so.
 func (s *slow) wrong(ctx context.Context, from netip.Addr) {
-	d := s.count(sourceOf(from), time.Now())
+	d := s.count(network.Host(from), time.Now())
 	if d == nil {
 		return
 	}

@@ -53,7 +53,7 @@ func (f *passwordForm) scope(now time.Time) (apppassword.Scope, error) {
 		return s, &apppassword.Invalid{Member: "protocols", Why: "none is chosen"}
 	}
 	for _, text := range listed(f.Networks) {
-		n, ok := network(text)
+		n, ok := readNetwork(text)
 		if !ok {
 			return s, &apppassword.Invalid{Member: "networks", Why: "it is no network"}
 		}
@@ -75,8 +75,8 @@ func listed(text string) []string {
 	return strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(",; \t\r\n", r) })
 }
 
-// network is a network as people write it, or a single address.
-func network(text string) (netip.Prefix, bool) {
+// readNetwork is a network as people write it, or a single address.
+func readNetwork(text string) (netip.Prefix, bool) {
 	if a, err := netip.ParseAddr(text); err == nil {
 		return netip.PrefixFrom(a, a.BitLen()), a.Zone() == ""
 	}

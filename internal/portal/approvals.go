@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/portreeve/portreeve/internal/approval"
-	"github.com/portreeve/portreeve/internal/lockout"
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/store"
 	"github.com/portreeve/portreeve/internal/web"
@@ -84,7 +84,7 @@ func (c *call) showApprovals(status int, d approvalsPage) {
 
 func (c *call) requestRow(r *approval.Request) requestRow {
 	return requestRow{ID: r.ID, Program: c.page.Program(r.Program), Protocol: protocolLabel(&c.page, r.Protocol), Place: c.placeOf(r.Country, r.Owner, r.Addr.String()),
-		Reference: r.Reference, Last: r.Last, Count: r.Count, Near: lockout.NetworkOf(r.Addr) == lockout.NetworkOf(c.from().Addr()), State: r.State}
+		Reference: r.Reference, Last: r.Last, Count: r.Count, Near: network.Of(r.Addr) == network.Of(c.from().Addr()), State: r.State}
 }
 
 // allow approves a program. That the person is where the program is, or has

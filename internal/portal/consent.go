@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/web"
 )
@@ -69,7 +70,7 @@ func (c *call) whereTo(redirect string) string {
 		return ""
 	case u.Scheme != "https" && u.Scheme != "http":
 		return c.page.T("connect.to.program", u.Scheme)
-	case web.Loopback(u.Hostname()):
+	case network.Here(u.Hostname()):
 		return c.page.T("connect.to.here")
 	}
 	return c.page.T("connect.to.site", u.Host)

@@ -12,7 +12,7 @@ import (
 	"github.com/portreeve/portreeve/internal/gate"
 	"github.com/portreeve/portreeve/internal/geoip"
 	"github.com/portreeve/portreeve/internal/grant"
-	"github.com/portreeve/portreeve/internal/lockout"
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/store"
@@ -119,7 +119,7 @@ func (c *call) allowDevice() {
 	switch {
 	case out.Allowed():
 		g := c.granted(&d.program, d.Scope, id)
-		g.Resource, g.Kind, g.Flow, g.Network = d.Resource, grant.KindDevice, asked.Principal.Flow, lockout.NetworkOf(d.From)
+		g.Resource, g.Kind, g.Flow, g.Network = d.Resource, grant.KindDevice, asked.Principal.Flow, network.Of(d.From)
 		switch err := c.OAuth.Grants.ApproveDevice(c.ctx(), d.code, g); {
 		case errors.Is(err, grant.ErrUnknown): // it ran out meanwhile, or was answered
 			c.askCode(http.StatusNotFound, "", c.page.T("device.unknown"))

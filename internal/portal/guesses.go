@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/portreeve/portreeve/internal/lockout"
+	"github.com/portreeve/portreeve/internal/network"
 )
 
 // Bounds of codes that were typed in and belong to no program. Only who is signed
@@ -37,7 +37,7 @@ func (g *guesses) take(person string, from netip.Addr, now time.Time) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	ok := true
-	keys := [...]any{person, lockout.NetworkOf(from)}
+	keys := [...]any{person, network.Of(from)}
 	for _, k := range keys {
 		t := g.all[k]
 		switch {
@@ -61,7 +61,7 @@ func (g *guesses) take(person string, from netip.Addr, now time.Time) bool {
 func (g *guesses) give(person string, from netip.Addr) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, k := range [...]any{person, lockout.NetworkOf(from)} {
+	for _, k := range [...]any{person, network.Of(from)} {
 		if t := g.all[k]; t != nil && t.n > 0 {
 			t.n--
 		}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/portreeve/portreeve/internal/approval"
-	"github.com/portreeve/portreeve/internal/lockout"
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/session"
 	"github.com/portreeve/portreeve/internal/signin"
@@ -80,18 +80,18 @@ func (c *call) takeBack(e *signin.Event, d *notMePage) error {
 	if err := c.endConnected(e); err != nil {
 		return err
 	}
-	network := lockout.NetworkOf(e.Facts.Addr)
-	deny, err := c.deniable(network)
+	site := network.Of(e.Facts.Addr)
+	deny, err := c.deniable(site)
 	if err != nil {
 		return err
 	}
 	if deny = deny && d.ByPassword; deny {
-		row.Denied, d.Denied = network.String(), network.String()
+		row.Denied, d.Denied = site.String(), site.String()
 	}
 	// Whatever it may have taken back by now, this session included: it must be written.
 	return c.People.Change(c.r.Context(), c.actor(), "the person says that this sign-in was not theirs", func(tx *store.Tx) error {
 		if deny {
-			if err := tx.PutDenial(&store.Denial{Person: c.visit.person(), Network: network, Until: time.Now().Add(denyFor), By: c.visit.address()}); err != nil {
+			if err := tx.PutDenial(&store.Denial{Person: c.visit.person(), Network: site, Until: time.Now().Add(denyFor), By: c.visit.address()}); err != nil {
 				return err
 			}
 		}
@@ -101,13 +101,13 @@ func (c *call) takeBack(e *signin.Event, d *notMePage) error {
 
 // deniable says that passwords need not be looked at from a network any more:
 // neither this browser is in it, nor a program that the person approved there.
-func (c *call) deniable(network netip.Prefix) (bool, error) {
-	if !network.IsValid() || network == lockout.NetworkOf(c.from().Addr()) || c.Approvals == nil {
+func (c *call) deniable(site netip.Prefix) (bool, error) {
+	if !site.IsValid() || site == network.Of(c.from().Addr()) || c.Approvals == nil {
 		return false, nil
 	}
 	windows, err := c.Approvals.Windows(c.ctx(), c.visit.person())
 	for _, w := range windows {
-		if w.Network.IsValid() && w.Network.Overlaps(network) {
+		if w.Network.IsValid() && w.Network.Overlaps(site) {
 			return false, err
 		}
 	}

@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/portreeve/portreeve/internal/lockout"
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/web"
@@ -106,7 +106,7 @@ func rivals(a, b *policy.Facts) bool {
 	if a.Person != b.Person || a.KnownNetwork != b.KnownNetwork {
 		return false
 	}
-	return !a.KnownNetwork || lockout.NetworkOf(a.Addr) == lockout.NetworkOf(b.Addr)
+	return !a.KnownNetwork || network.Of(a.Addr) == network.Of(b.Addr)
 }
 
 // find is the sign-in behind a cookie, nil if there is none or it has run out.

@@ -5,13 +5,14 @@ import (
 	"container/list"
 	"net/netip"
 	"sync"
+
+	"github.com/portreeve/portreeve/internal/network"
 )
 
 // Default limits on connections that have not signed in.
 const (
-	perSource  = 100   // of one IPv4 address or IPv6 /64
-	inAll      = 20000 // of everybody
-	ipv6Source = 64    // bits of an IPv6 address that one source is counted by
+	perSource = 100   // of one IPv4 address or IPv6 /64
+	inAll     = 20000 // of everybody
 )
 
 // Admission counts the connections that have not signed in, over all
@@ -38,7 +39,7 @@ type Admitted struct {
 // from any goroutine, and must not wait. An invalid addr is nobody in
 // particular: it counts in all, and not as a source.
 func (a *Admission) Enter(addr netip.Addr, evict func()) *Admitted {
-	p := &Admitted{in: a, source: sourceOf(addr), evict: evict}
+	p := &Admitted{in: a, source: network.Host(addr), evict: evict}
 	var out *Admitted
 	a.mu.Lock()
 	if a.sources == nil {
@@ -95,14 +96,4 @@ func (a *Admission) remove(p *Admitted) {
 		delete(a.sources, p.source)
 	}
 	p.atAll, p.atSource = nil, nil
-}
-
-func sourceOf(addr netip.Addr) netip.Prefix {
-	addr = addr.Unmap().WithZone("")
-	bits := addr.BitLen()
-	if addr.Is6() {
-		bits = ipv6Source
-	}
-	source, _ := addr.Prefix(bits) // cannot fail: bits fits the family
-	return source
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/portreeve/portreeve/internal/certs"
 	"github.com/portreeve/portreeve/internal/lockout"
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/secret"
 )
 
@@ -76,13 +77,7 @@ type tokenGuard struct{ *lockout.Guard }
 
 // Knock implements admintoken.Guard.
 func (g tokenGuard) Knock(from netip.Addr, print secret.Print) (note func(wrong bool), pass bool) {
-	place := from.Unmap().WithZone("")
-	if place.Is6() { // a host has a whole /64 to choose from
-		if p, err := place.Prefix(64); err == nil {
-			place = p.Addr()
-		}
-	}
-	k := lockout.Key{Name: "administrators' tokens from " + place.String(), Addr: from, Secret: print}
+	k := lockout.Key{Name: "administrators' tokens from " + network.Host(from).Addr().String(), Addr: from, Secret: print}
 	switch g.Check(k) {
 	case lockout.Wait:
 		return nil, false

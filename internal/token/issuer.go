@@ -3,7 +3,6 @@ package token
 import (
 	"fmt"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/policy"
 )
 
@@ -112,10 +112,7 @@ func safeURL(s string) error {
 	if err != nil || u.Host == "" || u.User != nil {
 		return fmt.Errorf("%q is no URL of keys", s)
 	}
-	if u.Scheme == "https" {
-		return nil
-	}
-	if a, err := netip.ParseAddr(u.Hostname()); u.Scheme == "http" && (u.Hostname() == "localhost" || err == nil && a.IsLoopback()) {
+	if network.Safe(u) {
 		return nil
 	}
 	return fmt.Errorf("keys must come over https, not from %q", s)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/portreeve/portreeve/internal/network"
 )
 
 // Policies of content. A page may load our style and nothing else; one that
@@ -76,10 +78,9 @@ func Headers(content string, next http.Handler) http.Handler {
 // Limits on how fast one source may read: nobody needs more than this, and
 // references cannot be tried in numbers.
 const (
-	burst       = 60          // requests at once
-	refill      = time.Second // one more request per this
-	maxSources  = 10000       // remembered; the table is emptied when it is full
-	ipv6PerSite = 64          // bits of an IPv6 address that one source is counted by
+	burst      = 60          // requests at once
+	refill     = time.Second // one more request per this
+	maxSources = 10000       // remembered; the table is emptied when it is full
 )
 
 // Limiter is a token bucket per source, in a bounded table.
@@ -114,15 +115,7 @@ func (l *Limiter) allow(remote string, now time.Time) bool {
 	if err != nil {
 		return false
 	}
-	addr := ap.Addr().Unmap()
-	bits := addr.BitLen()
-	if addr.Is6() {
-		bits = ipv6PerSite
-	}
-	source, err := addr.WithZone("").Prefix(bits)
-	if err != nil {
-		return false
-	}
+	source := network.Host(ap.Addr())
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b, seen := l.sources[source]

@@ -118,12 +118,6 @@ func Origin(u *url.URL) string {
 	return u.Scheme + "://" + host
 }
 
-// Loopback says that a host is the very one that asks.
-func Loopback(host string) bool {
-	a, err := netip.ParseAddr(host)
-	return err == nil && a.Unmap().IsLoopback() || host == "localhost"
-}
-
 // Bounds of a path that a browser is sent to, in bytes.
 const (
 	maxPath   = 500

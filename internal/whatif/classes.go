@@ -8,16 +8,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/signin"
 )
 
-const (
-	// maxClasses bounds how many classes are kept; a log with more has no preview.
-	maxClasses = 100_000
-	// place4 and place6 are how many bits of an address a class keeps.
-	place4, place6 = 24, 48
-)
+// maxClasses bounds how many classes are kept; a log with more has no preview.
+const maxClasses = 100_000
 
 // Classes are recorded sign-ins counted by everything that policies ask, but
 // for the time: equal ones are judged once. Addresses are kept as networks, so
@@ -158,18 +155,6 @@ func addDay(days []day, d day) []day {
 // freshness is how new a proof must be to count as just given.
 const freshness = 5 * time.Minute
 
-func placeOf(a netip.Addr) netip.Prefix {
-	bits := place6
-	if a.Is4() {
-		bits = place4
-	}
-	p, err := a.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return p
-}
-
 // Replay judges each class once and counts its sign-ins of the days from and
 // to, whole days of UTC. Several goroutines share the work.
 func (c *Classes) Replay(change *Change, from, to time.Time) *Tally {
@@ -227,7 +212,7 @@ func Rough(change *Change) (why []string) {
 		timed = timed || s.TimeMatters()
 		for _, l := range s.Source().Locations {
 			for _, r := range l.Ranges {
-				narrow = narrow || placeOf(r.From).Masked().Addr() != r.From || r.To.Next().IsValid() && placeOf(r.To.Next()).Masked().Addr() != r.To.Next()
+				narrow = narrow || network.Of(r.From).Addr() != r.From || r.To.Next().IsValid() && network.Of(r.To.Next()).Addr() != r.To.Next()
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package whatif
 import (
 	"net/netip"
 
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/signin"
 )
@@ -54,7 +55,7 @@ func (c *Collector) Kind(name []byte) (*ClassKind, error) {
 
 // Place is the network of an address.
 func (c *Collector) Place(a netip.Addr) Place {
-	net := placeOf(a)
+	net := network.Of(a)
 	n, ok := c.nets[net]
 	if !ok {
 		n = c.c.place(net)
