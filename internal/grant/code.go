@@ -74,8 +74,12 @@ func (s *Service) await(ctx context.Context, g *Grant, c *store.GrantCode) error
 // again with all that belongs to it ends the grant: somebody else may have been
 // first. Without, it could not have been redeemed then either, and whoever finds
 // an old code in a browser's history could sign people out.
-func (s *Service) Redeem(ctx context.Context, code, clientID, redirect, verifier string) (Grant, error) {
-	r, err := s.redeem(ctx, code, func(c *store.GrantCode, _ *Grant) string {
+//
+// judge says whether anything may be handed out now; its error is returned as it
+// is, and leaves the code as it was: what goes wrong with us costs nobody a code.
+// It may be nil.
+func (s *Service) Redeem(ctx context.Context, code, clientID, redirect, verifier string, judge func(Grant) error) (Grant, error) {
+	r, err := s.redeem(ctx, code, judge, func(c *store.GrantCode, _ *Grant) string {
 		switch {
 		case c.Client != clientID:
 			return "the code was given to another client"
@@ -87,7 +91,7 @@ func (s *Service) Redeem(ctx context.Context, code, clientID, redirect, verifier
 		return ""
 	})
 	if err != nil {
-		return Grant{}, fmt.Errorf("redeeming a code: %w", err)
+		return Grant{}, err
 	}
 	if !r.replayed || r.why != "" {
 		return r.grant, r.refusal()
@@ -127,13 +131,25 @@ func (r *redemption) refusal() error {
 	return r.grant.refuse(signin.TokenInvalid, "%s", r.why)
 }
 
+// neverGiven is of a code that is none of ours.
+const neverGiven = "the code was never given, or long ago"
+
 // redeem uses a code up in one transaction, and brings its grant to life unless
-// check has something against it.
-func (s *Service) redeem(ctx context.Context, code string, check func(*store.GrantCode, *Grant) string) (out redemption, err error) {
+// check has something against it. What is good so far is judged first.
+func (s *Service) redeem(ctx context.Context, code string, judge func(Grant) error, check func(*store.GrantCode, *Grant) string) (out redemption, err error) {
 	if len(code) > codeMost {
 		return redemption{why: "a code of that length was never given", unknown: true}, nil
 	}
 	hash := hashOf(code)
+	g, good, err := s.foreseen(ctx, hash, check)
+	if err != nil {
+		return redemption{}, err
+	}
+	if good && judge != nil {
+		if err := judge(g); err != nil {
+			return redemption{}, err
+		}
+	}
 	var crowded []string
 	err = s.Store.Write(ctx, func(tx *store.Tx) (err error) {
 		out, crowded, err = s.redeemIn(tx, hash, check)
@@ -143,7 +159,7 @@ func (s *Service) redeem(ctx context.Context, code string, check func(*store.Gra
 		if out.started {
 			s.drop(out.grant.ID)
 		}
-		return redemption{}, err
+		return redemption{}, fmt.Errorf("redeeming a code: %w", err)
 	}
 	if out.why != "" || out.replayed {
 		out.grant = Grant{ID: out.grant.ID, Person: out.grant.Person}
@@ -152,11 +168,27 @@ func (s *Service) redeem(ctx context.Context, code string, check func(*store.Gra
 	return out, nil
 }
 
+// foreseen says whether a code is good, as far as can be told without using it
+// up: the transaction that does so decides.
+func (s *Service) foreseen(ctx context.Context, hash []byte, check func(*store.GrantCode, *Grant) string) (g Grant, good bool, err error) {
+	c, row, err := s.Store.Code(ctx, hash)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return g, false, nil
+	case err != nil:
+		return g, false, fmt.Errorf("looking for a code: %w", err)
+	}
+	if g, err = grantOf(row); err != nil {
+		return g, false, nil // which is what the transaction says of it
+	}
+	return g, c.Used.IsZero() && time.Now().Before(c.Until) && row.Ended.IsZero() && check(&c, &g) == "", nil
+}
+
 func (s *Service) redeemIn(tx *store.Tx, hash []byte, check func(*store.GrantCode, *Grant) string) (out redemption, crowded []string, err error) {
 	now := time.Now()
 	c, first, err := tx.UseCode(hash, now)
 	if errors.Is(err, store.ErrNotFound) {
-		return redemption{why: "the code was never given, or long ago", unknown: true}, nil, nil
+		return redemption{why: neverGiven, unknown: true}, nil, nil
 	}
 	if err != nil {
 		return out, nil, err
@@ -166,7 +198,7 @@ func (s *Service) redeemIn(tx *store.Tx, hash []byte, check func(*store.GrantCod
 		return out, nil, err
 	}
 	if out.grant, err = grantOf(row); err != nil {
-		return out, nil, err
+		return redemption{grant: Grant{ID: row.ID}, why: err.Error()}, nil, nil
 	}
 	switch out.why = check(&c, &out.grant); {
 	case !first:
@@ -200,9 +232,7 @@ func (s *Service) start(tx *store.Tx, g *Grant, now time.Time) (crowded []string
 	if err != nil {
 		return nil, err
 	}
-	if crowded, err = tooMany(all, g.ID); err != nil {
-		return nil, err
-	}
+	crowded = tooMany(all, g.ID)
 	if _, err := tx.EndGrants(crowded, now, crowdedOut); err != nil {
 		return nil, err
 	}
@@ -216,16 +246,16 @@ const crowdedOut = "its person has more than there may be, and it was the longes
 // tooMany are those of a person's grants, the last used first, that are over the
 // bound, and not the newest. Those that no refresh token prolongs go first: a page
 // that has somebody signed in anew all day is not to disconnect their mail program.
-func tooMany(rows []store.Grant, newest string) (crowded []string, err error) {
+func tooMany(rows []store.Grant, newest string) (crowded []string) {
 	if len(rows) <= mostPerPerson {
-		return nil, nil
+		return nil
 	}
 	var brief, lasting []string
 	for _, r := range rows {
 		g, err := grantOf(r)
 		switch {
 		case err != nil:
-			return nil, err
+			brief = append(brief, r.ID) // it opens nothing any more
 		case g.ID == newest:
 		case g.Offline:
 			lasting = append(lasting, g.ID)
@@ -233,7 +263,7 @@ func tooMany(rows []store.Grant, newest string) (crowded []string, err error) {
 			brief = append(brief, g.ID)
 		}
 	}
-	return append(lasting, brief...)[mostPerPerson-1:], nil
+	return append(lasting, brief...)[mostPerPerson-1:]
 }
 
 // Issue makes a grant that lives at once, without a code. A service account

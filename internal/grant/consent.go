@@ -51,6 +51,7 @@ func (s *Service) remember(c store.Consent) error {
 	}
 	s.mu.Lock()
 	s.consents[whose{c.Person, c.Client}] = Consent{c.Person, c.Client, set, c.At}
+	delete(s.damaged, c.Person+" "+c.Client)
 	s.mu.Unlock()
 	return nil
 }
@@ -70,6 +71,7 @@ func (s *Service) Withdraw(ctx context.Context, who store.Actor, person, client 
 	}
 	s.mu.Lock()
 	delete(s.consents, whose{person, client})
+	delete(s.damaged, person+" "+client)
 	s.mu.Unlock()
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/portreeve/portreeve/internal/network"
+	"github.com/portreeve/portreeve/internal/lockout"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/scope"
 	"github.com/portreeve/portreeve/internal/signin"
@@ -100,7 +100,7 @@ func (s *Service) StartDevice(_ context.Context, q DeviceRequest) (Device, error
 	if q.At.IsZero() {
 		q.At = now.UTC()
 	}
-	w := &waiting{DeviceRequest: q, hash: string(hash), in: network.Of(q.From), until: now.Add(deviceLife), interval: deviceInterval}
+	w := &waiting{DeviceRequest: q, hash: string(hash), in: lockout.NetworkOf(q.From), until: now.Add(deviceLife), interval: deviceInterval}
 	if err := s.devices.add(w, now); err != nil {
 		return Device{}, err
 	}
@@ -254,8 +254,8 @@ func (s *Service) DenyDevice(userCode string) error {
 	return nil
 }
 
-// PollDevice redeems a device code, once it was approved.
-func (s *Service) PollDevice(ctx context.Context, deviceCode, clientID string, from netip.Addr) (Grant, error) {
+// PollDevice redeems a device code, once it was approved. judge is Redeem's.
+func (s *Service) PollDevice(ctx context.Context, deviceCode, clientID string, from netip.Addr, judge func(Grant) error) (Grant, error) {
 	if len(deviceCode) > codeMost {
 		return Grant{}, &Refusal{OAuth: InvalidGrant, Code: signin.TokenInvalid, Detail: "no device code of ours"}
 	}
@@ -263,19 +263,19 @@ func (s *Service) PollDevice(ctx context.Context, deviceCode, clientID string, f
 		return Grant{}, err
 	}
 	code := signin.TokenInvalid
-	r, err := s.redeem(ctx, deviceCode, func(c *store.GrantCode, g *Grant) string {
+	r, err := s.redeem(ctx, deviceCode, judge, func(c *store.GrantCode, g *Grant) string {
 		switch {
 		case c.Client != clientID:
 			return "the device code was given to another client"
 		case !g.allows(from):
 			code = signin.FlowNotAllowed
-			return fmt.Sprintf("the program asked from %s and not from %s", network.Of(from), g.Network)
+			return fmt.Sprintf("the program asked from %s and not from %s", lockout.NetworkOf(from), g.Network)
 		}
 		return ""
 	})
 	switch {
 	case err != nil:
-		return Grant{}, fmt.Errorf("redeeming a device code: %w", err)
+		return Grant{}, err
 	case r.replayed:
 		return Grant{}, r.grant.refuse(signin.TokenInvalid, "the device code has been used before")
 	case r.unknown: // not approved before a restart

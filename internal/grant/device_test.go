@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/portreeve/portreeve/internal/grant"
-	"github.com/portreeve/portreeve/internal/network"
+	"github.com/portreeve/portreeve/internal/lockout"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/signin"
 )
@@ -27,7 +27,7 @@ func (h *house) device(from netip.Addr) grant.Device {
 }
 
 func (h *house) poll(d grant.Device, from netip.Addr) (grant.Grant, error) {
-	return h.PollDevice(context.Background(), d.DeviceCode, "mutt", from)
+	return h.PollDevice(context.Background(), d.DeviceCode, "mutt", from, nil)
 }
 
 // approval is what the person allows, in the network of the program.
@@ -37,7 +37,7 @@ func (h *house) approval(userCode string) grant.Grant {
 	if !ok {
 		h.Fatalf("no device waits with %s", userCode)
 	}
-	return grant.Grant{Person: h.person, Address: "anna@example.org", Offline: true, Methods: policy.MethodFIDO2, Network: network.Of(q.From)}
+	return grant.Grant{Person: h.person, Address: "anna@example.org", Offline: true, Methods: policy.MethodFIDO2, Network: lockout.NetworkOf(q.From)}
 }
 
 func TestADeviceCodeIsApprovedAndRedeemedOnce(t *testing.T) {
@@ -61,7 +61,7 @@ func TestADeviceCodeIsApprovedAndRedeemedOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if g.Client != "mutt" || g.Kind != grant.KindDevice || g.Flow != policy.DeviceCodeFlow || g.Scope.String() != "imap offline_access" || g.Network != network.Of(home) {
+		if g.Client != "mutt" || g.Kind != grant.KindDevice || g.Flow != policy.DeviceCodeFlow || g.Scope.String() != "imap offline_access" || g.Network != lockout.NetworkOf(home) {
 			t.Errorf("%+v", g)
 		}
 		for range 2 {
@@ -110,7 +110,7 @@ func TestDevicesThatAreNotApprovedGetNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, grant.Options{})
 		d := h.device(home)
-		_, err := h.PollDevice(t.Context(), d.DeviceCode, "other", home)
+		_, err := h.PollDevice(t.Context(), d.DeviceCode, "other", home, nil)
 		wantRefusal(t, err, signin.TokenOfAnother, grant.InvalidGrant)
 		for _, pace := range []struct {
 			wait time.Duration

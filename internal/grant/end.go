@@ -59,12 +59,10 @@ func (s *Service) end(ctx context.Context, who store.Actor, reason string, which
 	}
 	var ended []Grant
 	for _, r := range rows {
-		s.drop(r.ID) // the change tells so too, a moment later
-		g, err := grantOf(r)
-		if err != nil {
-			return ended, err
+		s.drop(r.ID)                          // the change tells so too, a moment later
+		if g, err := grantOf(r); err == nil { // else it was over before
+			ended = append(ended, g)
 		}
-		ended = append(ended, g)
 	}
 	return ended, nil
 }

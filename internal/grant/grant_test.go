@@ -3,6 +3,7 @@ package grant_test
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/base64"
 	"errors"
 	"net/netip"
@@ -175,7 +176,7 @@ func (h *house) code() string {
 }
 
 func (h *house) redeem(code string) (grant.Grant, error) {
-	return h.Redeem(context.Background(), code, program, redirect, verifier)
+	return h.Redeem(context.Background(), code, program, redirect, verifier, nil)
 }
 
 // begun is a grant that lives, with its first refresh token.
@@ -268,17 +269,19 @@ func TestACodeIsOnlyForWhomItWasGivenTo(t *testing.T) {
 	h := newHouse(t, grant.Options{})
 	for name, try := range map[string]func(code string) (grant.Grant, error){
 		"another client": func(c string) (grant.Grant, error) {
-			return h.Redeem(context.Background(), c, "other", redirect, verifier)
+			return h.Redeem(context.Background(), c, "other", redirect, verifier, nil)
 		},
 		"another redirect": func(c string) (grant.Grant, error) {
-			return h.Redeem(context.Background(), c, program, redirect+"x", verifier)
+			return h.Redeem(context.Background(), c, program, redirect+"x", verifier, nil)
 		},
-		"no verifier": func(c string) (grant.Grant, error) { return h.Redeem(context.Background(), c, program, redirect, "") },
+		"no verifier": func(c string) (grant.Grant, error) {
+			return h.Redeem(context.Background(), c, program, redirect, "", nil)
+		},
 		"another verifier": func(c string) (grant.Grant, error) {
-			return h.Redeem(context.Background(), c, program, redirect, strings.Repeat("a", 43))
+			return h.Redeem(context.Background(), c, program, redirect, strings.Repeat("a", 43), nil)
 		},
 		"the challenge": func(c string) (grant.Grant, error) {
-			return h.Redeem(context.Background(), c, program, redirect, h.asked().Challenge)
+			return h.Redeem(context.Background(), c, program, redirect, h.asked().Challenge, nil)
 		},
 	} {
 		code := h.code()
@@ -347,6 +350,127 @@ func TestTheSecondUseOfACodeEndsWhatTheFirstGave(t *testing.T) {
 		_, err = h.refresh(first, home)
 		wantRefusal(t, err, signin.GrantEnded, grant.InvalidGrant)
 		h.restart()
+	}
+}
+
+// What is good is judged before it is used up: trouble leaves it good. Nobody who
+// shows a code without what belongs to it has anybody judged.
+func TestACodeIsJudgedBeforeItIsUsedUp(t *testing.T) {
+	h := newHouse(t, grant.Options{})
+	code, away, asked := h.code(), errors.New("the database is locked"), 0
+	show := func(verifier string, says error) (grant.Grant, error) {
+		return h.Redeem(context.Background(), code, program, redirect, verifier, func(g grant.Grant) error {
+			if asked++; g.Person != h.person || g.Client != program {
+				t.Errorf("judged: %v", g)
+			}
+			return says
+		})
+	}
+	for range 2 {
+		if _, err := show(verifier, away); err != away {
+			t.Errorf("%v", err)
+		}
+	}
+	g, err := show(verifier, nil)
+	if err != nil || asked != 3 {
+		t.Fatalf("judged %d times: %v", asked, err)
+	}
+	_, err = show(verifier, nil)
+	if wantRefusal(t, err, signin.GrantReplayed, grant.InvalidGrant); asked != 3 {
+		t.Errorf("judged %d times: %v", asked, err)
+	}
+	if _, there := h.ByID(g.ID); there {
+		t.Error("the second use ended nothing")
+	}
+	code = h.code()
+	if _, err := show(strings.Repeat("a", 43), nil); err == nil || asked != 3 {
+		t.Errorf("judged %d times: %v", asked, err)
+	}
+	if _, err := show(verifier, nil); err == nil || asked != 3 {
+		t.Errorf("a code that was shown wrongly is good: judged %d times", asked)
+	}
+}
+
+// damage puts into a row what was never written there, while nobody looks.
+func (h *house) damage(statement string, args ...any) {
+	h.Helper()
+	h.shut()
+	db, err := sql.Open("sqlite", filepath.Join(h.dir, store.FileName))
+	if err != nil {
+		h.Fatal(err)
+	}
+	res, err := db.Exec(statement, args...)
+	if err == nil {
+		if n, _ := res.RowsAffected(); n == 0 {
+			err = errors.New("it changed nothing")
+		}
+	}
+	if err := errors.Join(err, db.Close()); err != nil {
+		h.Fatal(err)
+	}
+	h.open()
+}
+
+// One row that cannot be read does not keep the server from starting, nor anybody
+// else's programs out. What it said is over, and it stays where it is.
+func TestADamagedGrantIsOver(t *testing.T) {
+	for name, set := range map[string]string{
+		"facts that are no JSON": `facts = '{"address":'`,
+		"facts of another kind":  `facts = '{"scope":7}'`,
+		"a short seed":           `seed = x'00'`,
+		"no network":             `rotated_in = 'nowhere'`,
+		"a time that is none":    `until = 'tomorrow'`,
+		"a generation too high":  `generation = 5000000000`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, grant.Options{})
+			broken, lost := h.begun()
+			whole, kept := h.begun()
+			h.damage(`UPDATE grants SET `+set+` WHERE id = ?`, broken.ID)
+			if d := h.Damaged(); len(d) != 1 || d[0] != broken.ID {
+				t.Errorf("damaged: %q", d)
+			}
+			if _, _, err := h.Refresh(t.Context(), kept, program, home, func(grant.Grant) error { return nil }); err != nil {
+				t.Errorf("the other: %v", err)
+			}
+			if all := h.List(); len(all) != 1 || all[0].ID != whole.ID {
+				t.Errorf("%v", all)
+			}
+			_, _, err := h.Refresh(t.Context(), lost, program, home, func(grant.Grant) error { t.Error("judged"); return nil })
+			if r := wantRefusal(t, err, signin.GrantEnded, grant.InvalidGrant); r.Person != "" {
+				t.Errorf("%v", r)
+			}
+			_, err = h.Standing(broken.ID, protocol.IMAP, home)
+			wantRefusal(t, err, signin.GrantEnded, grant.InvalidGrant)
+			if _, err := h.redeem(h.code()); err != nil {
+				t.Errorf("its person can sign in no more: %v", err)
+			}
+			if row, err := h.store.Grant(t.Context(), broken.ID); err != nil || !row.Ended.IsZero() {
+				t.Errorf("it is not as it was: %v, ended %v", err, row.Ended)
+			}
+			if err := h.End(t.Context(), store.System, broken.ID, "cleared away"); err != nil || len(h.Damaged()) != 0 {
+				t.Errorf("%v; damaged: %q", err, h.Damaged())
+			}
+		})
+	}
+}
+
+// A consent that cannot be read was not given: the person is asked again.
+func TestADamagedConsentIsNone(t *testing.T) {
+	h := newHouse(t, grant.Options{})
+	asked := h.asked().Scope
+	give := func() {
+		if err := h.Consent(t.Context(), h.person, program, asked); err != nil {
+			t.Fatal(err)
+		}
+	}
+	give()
+	h.damage(`UPDATE consents SET scope = ?`, strings.Repeat("imap ", 10_000))
+	if len(h.Damaged()) != 1 || h.Consented(h.person, program, asked) {
+		t.Errorf("damaged: %q; consented: %v", h.Damaged(), h.Consented(h.person, program, asked))
+	}
+	if give(); len(h.Damaged()) != 0 || !h.Consented(h.person, program, asked) {
+		t.Errorf("damaged: %q", h.Damaged())
 	}
 }
 

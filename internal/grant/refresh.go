@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/portreeve/portreeve/internal/network"
+	"github.com/portreeve/portreeve/internal/lockout"
 	"github.com/portreeve/portreeve/internal/secret"
 	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/store"
@@ -102,8 +102,8 @@ func (s *Service) whatBecame(ctx context.Context, t *shown) error {
 		return fmt.Errorf("looking for what became of a grant: %w", err)
 	}
 	g, err := grantOf(row)
-	if err != nil {
-		return err
+	if err != nil { // nor can it be told whether the token was made here
+		return &Refusal{OAuth: InvalidGrant, Code: signin.GrantEnded, Detail: err.Error(), Grant: row.ID}
 	}
 	if !s.genuine(t, &g) {
 		return &Refusal{OAuth: InvalidGrant, Code: signin.TokenInvalid, Detail: "a refresh token that was not made here"}
@@ -138,7 +138,7 @@ func (s *Service) Refresh(ctx context.Context, refresh, clientID string, from ne
 	if err != nil {
 		return Grant{}, "", err
 	}
-	now, in := time.Now(), network.Of(from)
+	now, in := time.Now(), lockout.NetworkOf(from)
 	switch {
 	case r.Client != clientID:
 		return Grant{}, "", r.refuse(signin.TokenOfAnother, "the refresh token was given to another client")
@@ -193,7 +193,8 @@ func (s *Service) rotate(ctx context.Context, r *record, generation uint32, in n
 			return nil
 		}
 		if g, err = grantOf(row); err != nil {
-			return err
+			ended = "it cannot be read"
+			return nil
 		}
 		replay = !g.repeats(generation, now, in)
 		return nil

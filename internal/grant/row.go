@@ -38,10 +38,10 @@ func (g *Grant) row() (store.Grant, error) {
 		Rotated: g.rotated, RotatedIn: textOf(g.rotatedIn), Created: g.Created, Used: g.Used, Until: g.Until}, nil
 }
 
-// grantOf reads a row.
+// grantOf reads a row. What cannot be read is over: nobody knows what was granted.
 func grantOf(r store.Grant) (Grant, error) {
 	var f facts
-	if err := json.Unmarshal(r.Facts, &f); err != nil || len(r.Seed) != seedSize {
+	if err := json.Unmarshal(r.Facts, &f); err != nil || len(r.Seed) != seedSize || r.Damaged {
 		return Grant{}, fmt.Errorf("the grant %s cannot be read", r.ID)
 	}
 	g := Grant{ID: r.ID, Person: r.Person, Address: f.Address, Client: r.Client, Scope: f.Scope, Resource: f.Resource, Methods: r.Methods, Key: f.Key,

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -50,6 +51,9 @@ type Service struct {
 	mu       sync.RWMutex
 	live     map[string]*record // by id
 	consents map[whose]Consent
+	// damaged are grants and consents that cannot be read: those are over, and these
+	// were never given. By the id of a grant, or "person client".
+	damaged map[string]bool
 
 	consenting sync.Mutex // held while a consent changes
 	devices    devices
@@ -79,7 +83,7 @@ func Open(ctx context.Context, o Options) (*Service, error) {
 	if o.RefreshIdle == 0 {
 		o.RefreshIdle = defaultRefreshIdle
 	}
-	s := &Service{Options: o, prints: o.Box.Prints("refresh tokens"), live: map[string]*record{}, consents: map[whose]Consent{}, done: make(chan struct{})}
+	s := &Service{Options: o, prints: o.Box.Prints("refresh tokens"), live: map[string]*record{}, consents: map[whose]Consent{}, damaged: map[string]bool{}, done: make(chan struct{})}
 	changes, cancel := o.Store.Subscribe() // before reading, so that nothing falls in between
 	s.cancel = cancel
 	if err := s.load(ctx); err != nil {
@@ -109,7 +113,8 @@ func (s *Service) load(ctx context.Context) error {
 	for _, r := range rows {
 		g, err := grantOf(r)
 		if err != nil {
-			return err
+			s.damaged[r.ID] = true
+			continue
 		}
 		s.put(&g)
 	}
@@ -119,10 +124,19 @@ func (s *Service) load(ctx context.Context) error {
 	}
 	for _, c := range given {
 		if err := s.remember(c); err != nil {
-			return err
+			s.damaged[c.Person+" "+c.Client] = true
 		}
 	}
 	return nil
+}
+
+// Damaged lists the grants that cannot be read, by id, and the consents, by
+// person and client. The grants are over and the consents not given: nobody knows
+// what was allowed. They are kept as they are, for whoever wants to mend them.
+func (s *Service) Damaged() []string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.Sorted(maps.Keys(s.damaged))
 }
 
 // put holds a grant in memory, unless a newer state of it is there. It is
@@ -158,6 +172,7 @@ func (s *Service) drop(ids ...string) {
 	defer s.mu.Unlock()
 	for _, id := range ids {
 		delete(s.live, id)
+		delete(s.damaged, id)
 	}
 }
 

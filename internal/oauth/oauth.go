@@ -42,7 +42,7 @@ type Grants interface {
 	Seal(grant.Request) (string, error)
 	Answer(q grant.Request, code, errorCode, description string) string
 	Fields(q grant.Request, code, errorCode, description string) url.Values
-	Redeem(ctx context.Context, code, clientID, redirect, verifier string) (grant.Grant, error)
+	Redeem(ctx context.Context, code, clientID, redirect, verifier string, judge func(grant.Grant) error) (grant.Grant, error)
 	Issue(ctx context.Context, g grant.Grant) (grant.Grant, error)
 	Refresh(ctx context.Context, refresh, clientID string, from netip.Addr, judge func(grant.Grant) error) (grant.Grant, string, error)
 	RefreshToken(g grant.Grant) (string, error)
@@ -50,7 +50,7 @@ type Grants interface {
 	IDToken(g grant.Grant, f grant.IDTokenFor) (string, error)
 	LogoutToken(clientID, person, sid, algorithm string) (string, error)
 	StartDevice(ctx context.Context, q grant.DeviceRequest) (grant.Device, error)
-	PollDevice(ctx context.Context, deviceCode, clientID string, from netip.Addr) (grant.Grant, error)
+	PollDevice(ctx context.Context, deviceCode, clientID string, from netip.Addr, judge func(grant.Grant) error) (grant.Grant, error)
 	ByRefresh(ctx context.Context, refresh string) (grant.Grant, error)
 	ByID(id string) (grant.Grant, bool)
 	Of(person string) []grant.Grant

@@ -54,17 +54,21 @@ func of(c op.Client) client.Client { return c.(party).Client }
 
 // CodeExchange gives the tokens of a code. The gate judged when the person said
 // yes, not a minute ago, and that is the sign-in in the log; what has changed
-// since is looked at (upheld).
+// since is looked at (upheld) before the code is used up.
 func (s *Server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.AccessTokenRequest]) (*op.Response, error) {
 	c := of(r.Client)
 	if fault := s.checkTarget(r.Form); fault != nil {
 		return nil, fault
 	}
-	g, err := s.Grants.Redeem(ctx, r.Data.Code, c.ID, r.Data.RedirectURI, r.Data.CodeVerifier)
+	var p store.Person
+	g, err := s.Grants.Redeem(ctx, r.Data.Code, c.ID, r.Data.RedirectURI, r.Data.CodeVerifier, func(g grant.Grant) (err error) {
+		p, err = s.upheld(ctx, &c, &g)
+		return err
+	})
 	if err != nil {
 		return nil, s.wordedFault(ctx, request{&c, gate.AuthorizationCode}, err)
 	}
-	return s.first(ctx, c, g)
+	return s.first(ctx, c, g, p)
 }
 
 // DeviceToken gives the tokens of a device code once somebody has typed the user
@@ -72,24 +76,20 @@ func (s *Server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Acce
 // program is, and looks at what has changed since (upheld).
 func (s *Server) DeviceToken(ctx context.Context, r *op.ClientRequest[oidc.DeviceAccessTokenRequest]) (*op.Response, error) {
 	c := of(r.Client)
-	g, err := s.Grants.PollDevice(ctx, r.Data.DeviceCode, c.ID, knock(ctx).Client.Addr())
+	var p store.Person
+	g, err := s.Grants.PollDevice(ctx, r.Data.DeviceCode, c.ID, knock(ctx).Client.Addr(), func(g grant.Grant) (err error) {
+		p, err = s.upheld(ctx, &c, &g)
+		return err
+	})
 	if err != nil {
 		return nil, s.wordedFault(ctx, request{&c, gate.DeviceCode}, err)
 	}
-	return s.first(ctx, c, g)
+	return s.first(ctx, c, g, p)
 }
 
-// first gives the first tokens of a grant.
-func (s *Server) first(ctx context.Context, c client.Client, g grant.Grant) (*op.Response, error) {
-	if err := s.upheld(ctx, &c, &g); err != nil {
-		return nil, err
-	}
-	if !c.Limit.Empty() && !g.Scope.Within(c.Limit) { // an administrator limited the program since it asked
-		if err := s.Grants.End(ctx, store.System, g.ID, "the program was limited to "+c.Limit.String()); err != nil && !errors.Is(err, grant.ErrUnknown) {
-			return nil, s.wordedFault(ctx, request{&c, g.Kind}, err)
-		}
-		return nil, refuse(invalidScope, notFor)
-	}
+// first gives the first tokens of a grant. Its code is used up: nothing from here
+// on fails with the database.
+func (s *Server) first(ctx context.Context, c client.Client, g grant.Grant, p store.Person) (*op.Response, error) {
 	var refresh string
 	if g.Offline && c.Stays(g.Scope) { // the person agreed to as much, and the grant lasts for it
 		var err error
@@ -98,7 +98,7 @@ func (s *Server) first(ctx context.Context, c client.Client, g grant.Grant) (*op
 		}
 	}
 	s.used(ctx, c, g)
-	return s.hand(ctx, c, g, g.Scope, refresh)
+	return s.hand(ctx, c, g, g.Scope, refresh, p)
 }
 
 // used notes that a program is in use, and that it wants to hear of the grant's end.
@@ -109,8 +109,8 @@ func (s *Server) used(ctx context.Context, c client.Client, g grant.Grant) {
 	}
 }
 
-// hand makes the tokens of a grant.
-func (s *Server) hand(ctx context.Context, c client.Client, g grant.Grant, sc scope.Set, refresh string) (*op.Response, error) {
+// hand makes the tokens of a grant, for a person as they are now.
+func (s *Server) hand(ctx context.Context, c client.Client, g grant.Grant, sc scope.Set, refresh string, p store.Person) (*op.Response, error) {
 	if now, known := s.Clients.Find(c.ID); !known || s.Clients.May(now) != nil { // forbidden since the request was let in
 		return nil, refuse(grant.InvalidGrant, goneText)
 	}
@@ -120,10 +120,6 @@ func (s *Server) hand(ctx context.Context, c client.Client, g grant.Grant, sc sc
 	}
 	t := tokens{Access: access, Type: "Bearer", Expires: int(life / time.Second), Scope: sc.String(), Refresh: refresh}
 	if sc.Has(scope.OpenID) && g.Kind != grant.KindClientCredentials {
-		p, err := s.People.Person(ctx, g.Person)
-		if err != nil {
-			return nil, s.wordedFault(ctx, request{&c, g.Kind}, err)
-		}
 		f := grant.IDTokenFor{ClientID: c.ID, Algorithm: idAlgorithm(&c), AccessToken: access, Name: p.DisplayName}
 		if t.ID, err = s.Grants.IDToken(g, f); err != nil {
 			return nil, s.wordedFault(ctx, request{&c, g.Kind}, err)
@@ -152,9 +148,15 @@ func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 	if err != nil {
 		return nil, refuse(invalidScope, err.Error())
 	}
-	g, next, err := s.Grants.Refresh(ctx, r.Data.RefreshToken, c.ID, a.Client.Addr(), func(g grant.Grant) error {
+	var p store.Person
+	g, next, err := s.Grants.Refresh(ctx, r.Data.RefreshToken, c.ID, a.Client.Addr(), func(g grant.Grant) (err error) {
 		if !asked.Within(g.Scope) {
 			return refuse(invalidScope, "More is asked for than was granted.")
+		}
+		if g.Scope.Has(scope.OpenID) { // an ID token may be made, with their name
+			if p, err = s.People.Person(ctx, g.Person); err != nil && !errors.Is(err, store.ErrNotFound) { // who is gone, the gate refuses
+				return err
+			}
 		}
 		return s.judge(ctx, a, &c, &g, gate.RefreshToken)
 	})
@@ -166,7 +168,7 @@ func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 		asked = g.Scope
 	}
 	g.Nonce = "" // of the first ID token alone
-	return s.hand(ctx, c, g, asked, next)
+	return s.hand(ctx, c, g, asked, next, p)
 }
 
 // judge has the gate say whether tokens of a grant are handed out, and writes
@@ -221,7 +223,7 @@ func (s *Server) ClientCredentialsExchange(ctx context.Context, r *op.ClientRequ
 		return nil, s.wordedFault(ctx, by, err)
 	}
 	s.used(ctx, c, g)
-	return s.hand(ctx, c, g, g.Scope, "")
+	return s.hand(ctx, c, g, g.Scope, "", store.Person{})
 }
 
 // errNoAccount says that the person whom a service signs in as is gone.

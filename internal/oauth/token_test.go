@@ -283,7 +283,7 @@ func (brokenGate) Grant(context.Context, signin.Attempt, gate.Asked) signin.Outc
 // brokenGrants is a database that is away.
 type brokenGrants struct{ Grants }
 
-func (brokenGrants) Redeem(context.Context, string, string, string, string) (grant.Grant, error) {
+func (brokenGrants) Redeem(context.Context, string, string, string, string, func(grant.Grant) error) (grant.Grant, error) {
 	return grant.Grant{}, errors.New("the database is away")
 }
 

@@ -1,7 +1,9 @@
 package oauth
 
 import (
+	"database/sql"
 	"net/http"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -24,33 +26,90 @@ func (w *world) disabled() {
 	}))
 }
 
+// redeemers are how programs come for their first tokens, each with what makes it
+// ready to be done, again and again.
+var redeemers = map[string]struct {
+	ask    func(w *world) func() *answer
+	public bool
+}{
+	"a code": {func(w *world) func() *answer {
+		code := w.says(w.connect(asking()), nil)
+		return func() *answer {
+			return w.token("grant_type", "authorization_code", "client_id", client.Mail, "code", code, "redirect_uri", localhost, "code_verifier", verifier)
+		}
+	}, true},
+	"a device's code": {func(w *world) func() *answer {
+		d := w.device()
+		w.approves(d.text("user_code"))
+		return func() *answer { return w.poll(d.text("device_code"), nil) }
+	}, true},
+	"a code of a site's": {func(w *world) func() *answer {
+		site, secret := w.added(client.New{Name: "Wiki", Redirects: []string{"https://wiki.example.org/cb"}})
+		code := w.says(w.connect(asking("client_id", site.ID, "redirect_uri", "https://wiki.example.org/cb", "scope", "openid")), nil)
+		return func() *answer {
+			return w.token("grant_type", "authorization_code", "client_id", site.ID, "client_secret", secret, "code", code, "redirect_uri", "https://wiki.example.org/cb", "code_verifier", verifier)
+		}
+	}, false},
+}
+
+// without does something while a table of the database cannot be read.
+func (w *world) without(table string, do func()) {
+	w.t.Helper()
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(w.dir, store.FileName)+"?_txlock=immediate&_busy_timeout=20000")
+	must(w.t, err)
+	defer db.Close()
+	_, err = db.Exec(`ALTER TABLE ` + table + ` RENAME TO elsewhere`)
+	must(w.t, err)
+	do()
+	_, err = db.Exec(`ALTER TABLE elsewhere RENAME TO ` + table)
+	must(w.t, err)
+}
+
+// Trouble of ours when a program comes for its tokens costs nobody what they
+// agreed to: the same program comes again with the same code. It is good once all
+// the same, and only as long as what was agreed to holds.
+func TestTroubleOfOursLeavesTheCode(t *testing.T) {
+	for name, c := range redeemers {
+		for meanwhile, refused := range map[string]bool{"nothing": false, "disabled": true} {
+			t.Run(name+", "+meanwhile, func(t *testing.T) {
+				w := newWorld(t)
+				redeem := c.ask(w)
+				w.without("people", func() {
+					for range 2 {
+						if a := redeem(); a.StatusCode != http.StatusServiceUnavailable || a.text("error") != temporarilyAway || a.json["access_token"] != nil {
+							t.Fatalf("%d %s", a.StatusCode, a.body)
+						}
+					}
+				})
+				if left := w.grants.Of(leela); len(left) != 0 {
+					t.Errorf("%d grants live that nobody has tokens of", len(left))
+				}
+				if refused {
+					w.disabled()
+					if a := redeem(); a.StatusCode != http.StatusBadRequest || a.text("error") != grant.InvalidGrant {
+						t.Errorf("disabled meanwhile: %d %s", a.StatusCode, a.body)
+					}
+					return
+				}
+				if a := redeem(); a.StatusCode != http.StatusOK || a.text("access_token") == "" {
+					t.Fatalf("it was lost: %d %s\n%s", a.StatusCode, a.body, w.faults)
+				}
+				if had := w.grants.Of(leela); len(had) != 1 {
+					t.Errorf("%d grants", len(had))
+				}
+				if a := redeem(); a.StatusCode != http.StatusBadRequest || a.json["access_token"] != nil {
+					t.Errorf("it is good twice: %d %s", a.StatusCode, a.body)
+				}
+			})
+		}
+	}
+}
+
 // What somebody agreed to is looked at once more when the program comes for its
 // tokens, with a code and with a device's; what holds no longer ends, and the log
 // says so.
 func TestWhatHoldsNoLongerIsNotHandedOut(t *testing.T) {
-	for name, c := range map[string]struct {
-		ask    func(w *world) func() *answer
-		public bool
-	}{
-		"a code": {func(w *world) func() *answer {
-			code := w.says(w.connect(asking()), nil)
-			return func() *answer {
-				return w.token("grant_type", "authorization_code", "client_id", client.Mail, "code", code, "redirect_uri", localhost, "code_verifier", verifier)
-			}
-		}, true},
-		"a device's code": {func(w *world) func() *answer {
-			d := w.device()
-			w.approves(d.text("user_code"))
-			return func() *answer { return w.poll(d.text("device_code"), nil) }
-		}, true},
-		"a code of a site's": {func(w *world) func() *answer {
-			site, secret := w.added(client.New{Name: "Wiki", Redirects: []string{"https://wiki.example.org/cb"}})
-			code := w.says(w.connect(asking("client_id", site.ID, "redirect_uri", "https://wiki.example.org/cb", "scope", "openid")), nil)
-			return func() *answer {
-				return w.token("grant_type", "authorization_code", "client_id", site.ID, "client_secret", secret, "code", code, "redirect_uri", "https://wiki.example.org/cb", "code_verifier", verifier)
-			}
-		}, false},
-	} {
+	for name, c := range redeemers {
 		for meanwhile, do := range map[string]func(*world){
 			"disabled": (*world).disabled,
 			"blocked":  func(w *world) { w.policies(everyone("block", policy.ControlBlock)) },

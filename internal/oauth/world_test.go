@@ -51,6 +51,7 @@ const (
 type world struct {
 	*Server
 	t       testing.TB
+	dir     string // of its state
 	store   *store.Store
 	people  *directory.Local
 	gate    *gate.Gate
@@ -74,6 +75,7 @@ func newWorldAt(t testing.TB, at string, change func(*Options)) *world {
 	t.Helper()
 	w := &world{t: t, version: 1, faults: &gatetest.Log{}}
 	dir := t.TempDir()
+	w.dir = dir
 	ctx, stop := context.WithCancel(context.Background())
 	var err error
 	w.store, err = store.Open(ctx, store.Options{Dir: dir})

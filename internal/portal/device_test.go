@@ -34,7 +34,7 @@ func TestADeviceNearbyIsConnectedByItsCode(t *testing.T) {
 	b.submit("/signin", "address", "leela", "password", right).contains(t, "Connect a device", "If somebody sent you this code", `value="`+d.UserCode+`"`)
 	b.submit("/device", "user_code", strings.ToLower(d.UserCode)).contains(t, "Connect portreeve token?", "192.0.2.200", "in front of you", "read and delete your mail")
 	b.submit("/device/allow").contains(t, "portreeve token is connected")
-	g, err := w.grants.PollDevice(t.Context(), d.DeviceCode, client.Token, netip.MustParseAddr("192.0.2.200"))
+	g, err := w.grants.PollDevice(t.Context(), d.DeviceCode, client.Token, netip.MustParseAddr("192.0.2.200"), nil)
 	must(t, err)
 	if g.Person != leela || g.Network != netip.MustParsePrefix("192.0.2.0/24") || g.Flow != policy.DeviceCodeFlow || g.Kind != grant.KindDevice {
 		t.Errorf("granted %+v", g)
@@ -53,7 +53,7 @@ func TestADeviceElsewhereIsRefused(t *testing.T) {
 	if len(w.grants.Of(leela)) != 0 {
 		t.Error("something was granted")
 	}
-	_, err := w.grants.PollDevice(t.Context(), d.DeviceCode, client.Token, netip.MustParseAddr("198.51.100.9"))
+	_, err := w.grants.PollDevice(t.Context(), d.DeviceCode, client.Token, netip.MustParseAddr("198.51.100.9"), nil)
 	var r *grant.Refusal
 	if !errors.As(err, &r) || r.OAuth != grant.AccessDenied {
 		t.Errorf("the program is told %v", err)
@@ -62,7 +62,7 @@ func TestADeviceElsewhereIsRefused(t *testing.T) {
 	b.get("/device")
 	b.submit("/device", "user_code", d.UserCode)
 	b.submit("/device/deny").contains(t, "was not connected")
-	if _, err := w.grants.PollDevice(t.Context(), d.DeviceCode, client.Token, netip.MustParseAddr("192.0.2.200")); !errors.As(err, &r) || r.OAuth != grant.AccessDenied {
+	if _, err := w.grants.PollDevice(t.Context(), d.DeviceCode, client.Token, netip.MustParseAddr("192.0.2.200"), nil); !errors.As(err, &r) || r.OAuth != grant.AccessDenied {
 		t.Errorf("the program is told %v", err)
 	}
 }

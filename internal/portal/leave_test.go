@@ -29,7 +29,7 @@ func TestAnAnswerByForm(t *testing.T) {
 	if f.Get("state") != "st&te<1>" || f.Get("iss") != site || f.Has("token") {
 		t.Errorf("fields %v", f)
 	}
-	if _, err := w.grants.Redeem(t.Context(), f.Get("code"), p.ID, "https://rp.example:8443/cb", verifier); err != nil {
+	if _, err := w.grants.Redeem(t.Context(), f.Get("code"), p.ID, "https://rp.example:8443/cb", verifier, nil); err != nil {
 		t.Error(err)
 	}
 	if s := b.send("GET", "/onward.js", nil, nil); s.status != http.StatusOK || !strings.Contains(s.body, "submit()") {

@@ -55,7 +55,7 @@ func TestAPasswordThatChangesMeanwhileLeavesNoGrant(t *testing.T) {
 	b.get("/device")
 	b.submit("/device", "user_code", d.UserCode)
 	b.post("/device/allow")
-	_, err := w.grants.PollDevice(t.Context(), d.DeviceCode, client.Token, netip.MustParseAddr("192.0.2.200"))
+	_, err := w.grants.PollDevice(t.Context(), d.DeviceCode, client.Token, netip.MustParseAddr("192.0.2.200"), nil)
 	var r *grant.Refusal
 	if !errors.As(err, &r) || r.OAuth != grant.AuthorizationPending {
 		t.Errorf("the program on a device is told %v", err)

@@ -103,7 +103,7 @@ func (w *world) redeemed(t testing.TB, clientID string, u *url.URL, redirect str
 	if v.Get("error") != "" || v.Get("iss") != site || v.Get("state") != "st&te<1>" {
 		t.Fatalf("the answer is %v", v)
 	}
-	g, err := w.grants.Redeem(t.Context(), v.Get("code"), clientID, redirect, verifier)
+	g, err := w.grants.Redeem(t.Context(), v.Get("code"), clientID, redirect, verifier, nil)
 	must(t, err)
 	return g
 }

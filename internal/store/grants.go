@@ -28,6 +28,8 @@ type Grant struct {
 	Until      time.Time       `json:"until,omitzero"`
 	Ended      time.Time       `json:"ended,omitzero"`
 	Reason     string          `json:"reason,omitempty"`
+	// Damaged says that a column holds what was never written there.
+	Damaged bool `json:"-"`
 }
 
 // OAuthGrant begins what sessions hang on that a program's token opened; the
@@ -38,12 +40,34 @@ const grantColumns = `id, person, client, facts, methods, seed, generation, rota
 
 func scanGrant(r scanner) (g Grant, err error) {
 	var facts string
-	var methods, rotated, created, live, used, until, ended int64
-	err = r.Scan(&g.ID, &g.Person, &g.Client, &facts, &methods, (*[]byte)(&g.Seed), &g.Generation, &rotated, &g.RotatedIn, &created, &live, &used, &until, &ended, &g.Reason)
-	g.Facts, g.Methods = rawOf(facts), policy.Methods(methods)
-	g.Rotated, g.Created, g.Live, g.Used = fromNanos(rotated), fromNanos(created), fromNanos(live), fromNanos(used)
-	g.Until, g.Ended = fromNanos(until), fromNanos(ended)
+	var methods, generation, rotated, created, live, used, until, ended number
+	err = r.Scan(&g.ID, &g.Person, &g.Client, &facts, &methods, (*[]byte)(&g.Seed), &generation, &rotated, &g.RotatedIn, &created, &live, &used, &until, &ended, &g.Reason)
+	for _, n := range []number{methods, generation, rotated, created, live, used, until, ended} {
+		g.Damaged = g.Damaged || n.bad
+	}
+	g.Damaged = g.Damaged || generation.n != int64(uint32(generation.n))
+	if !json.Valid([]byte(facts)) {
+		text, _ := json.Marshal(facts) // a text always becomes JSON, which the audit is
+		g.Damaged, facts = true, string(text)
+	}
+	g.Facts, g.Methods, g.Generation = rawOf(facts), policy.Methods(methods.n), uint32(generation.n)
+	g.Rotated, g.Created, g.Live, g.Used = fromNanos(rotated.n), fromNanos(created.n), fromNanos(live.n), fromNanos(used.n)
+	g.Until, g.Ended = fromNanos(until.n), fromNanos(ended.n)
 	return g, err
+}
+
+// number is a column that should hold a number. SQLite keeps anything there, and
+// one damaged row must not hide all others.
+type number struct {
+	n   int64
+	bad bool
+}
+
+// Scan never fails.
+func (c *number) Scan(v any) error {
+	n, ok := v.(int64)
+	*c = number{n, !ok}
+	return nil
 }
 
 const grantQuery = `SELECT ` + grantColumns + ` FROM grants WHERE id = ?`
@@ -247,7 +271,19 @@ type GrantCode struct {
 	Used      time.Time
 }
 
+// Code finds one, used or not, and its grant, whatever became of it; ErrNotFound.
+func (s *Store) Code(ctx context.Context, hash []byte) (GrantCode, Grant, error) {
+	c, err := one(ctx, s, scanCode, codeQuery, hash)
+	if err != nil {
+		return c, Grant{}, err
+	}
+	g, err := s.Grant(ctx, c.Grant)
+	return c, g, err
+}
+
 const codeColumns = `hash, grant_id, client, redirect, challenge, until, used`
+
+const codeQuery = `SELECT ` + codeColumns + ` FROM grant_codes WHERE hash = ?`
 
 func scanCode(r scanner) (c GrantCode, err error) {
 	var until, used int64
@@ -269,7 +305,7 @@ func (tx *Tx) AddCode(c *GrantCode) error {
 func (tx *Tx) UseCode(hash []byte, at time.Time) (c GrantCode, first bool, err error) {
 	n, err := tx.affected(`UPDATE grant_codes SET used = ? WHERE hash = ? AND used = 0`, nanos(at), hash)
 	if err == nil {
-		c, err = oneIn(tx, scanCode, `SELECT `+codeColumns+` FROM grant_codes WHERE hash = ?`, hash)
+		c, err = oneIn(tx, scanCode, codeQuery, hash)
 	}
 	if err != nil {
 		return c, false, fmt.Errorf("using a code: %w", err)
@@ -286,9 +322,9 @@ type Consent struct {
 }
 
 func scanConsent(r scanner) (c Consent, err error) {
-	var at int64
+	var at number
 	err = r.Scan(&c.Person, &c.Client, &c.Scope, &at)
-	c.At = fromNanos(at)
+	c.At = fromNanos(at.n)
 	return c, err
 }
 
