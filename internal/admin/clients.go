@@ -6,9 +6,11 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/portreeve/portreeve/internal/client"
 	"github.com/portreeve/portreeve/internal/scope"
+	"github.com/portreeve/portreeve/internal/span"
 	"github.com/portreeve/portreeve/internal/store"
 )
 
@@ -44,9 +46,12 @@ func (a *api) showClients(ctx context.Context, all ...client.Client) ([]shownCli
 			grants[g.Client]++
 		}
 	}
-	rows := make([]shownClient, 0, len(all))
+	rows, now := make([]shownClient, 0, len(all)), time.Now()
 	for _, c := range all {
 		row := shownClient{Client: c, Limit: c.Limit.String(), Verified: c.Verified(), Imitates: c.Imitates(), MayAsk: a.Clients.May(c) == nil, Grants: grants[c.ID]}
+		if !c.OldSecretGood(now) {
+			row.OldSecretMade, row.OldSecretUntil = time.Time{}, time.Time{}
+		}
 		row.Redirects, row.PostLogout, row.Client.Grants = never(c.Redirects), never(c.PostLogout), never(c.Grants)
 		if c.Account != "" {
 			p, err := a.Store.Person(ctx, c.Account)
@@ -262,4 +267,51 @@ func (a *api) onClient(r *http.Request, do func(ctx context.Context, who store.A
 	}
 	after, err := a.oneClient(r.Context(), c)
 	return endedClient{after, ended}, err
+}
+
+// usualOverlap is how long the old secret is good unless it is said: whoever
+// rotates in time has a day to give the program its new one.
+const usualOverlap = 24 * time.Hour
+
+// wantedSecret is another secret of a program.
+type wantedSecret struct {
+	Overlap string `json:"overlap"` // how long the present one is good beside it, such as 24h; 0: no longer
+}
+
+func (a *api) newClientSecret(r *http.Request) (any, error) {
+	c, err := a.findClient(r)
+	if err != nil {
+		return nil, err
+	}
+	var w wantedSecret
+	if err := decode(r, &w); err != nil {
+		return nil, err
+	}
+	overlap := usualOverlap
+	switch w.Overlap {
+	case "":
+	case "0":
+		overlap = 0
+	default:
+		if overlap, err = span.Parse(w.Overlap); err != nil {
+			return nil, bad("overlap", "%v", err)
+		}
+	}
+	c, shown, err := a.Clients.NewSecret(r.Context(), actor(r), r.Header.Get("X-Reason"), c.ID, overlap)
+	if err != nil {
+		return nil, clientError(err)
+	}
+	out, err := a.oneClient(r.Context(), c)
+	return issuedClient{out, shown}, err
+}
+
+func (a *api) endOldClientSecret(r *http.Request) (any, error) {
+	c, err := a.findClient(r)
+	if err != nil {
+		return nil, err
+	}
+	if c, err = a.Clients.EndOldSecret(r.Context(), actor(r), r.Header.Get("X-Reason"), c.ID); err != nil {
+		return nil, clientError(err)
+	}
+	return a.oneClient(r.Context(), c)
 }

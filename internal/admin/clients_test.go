@@ -113,7 +113,7 @@ func TestProgramsAreMadeAndJudged(t *testing.T) {
 		t.Errorf("made %v", made)
 	}
 	for _, path := range []string{"/clients", "/clients/" + id, "/clients/invoices"} {
-		if text, _ := json.Marshal(b.ask(200, "GET", path, "")); strings.Contains(string(text), shown) || strings.Contains(string(text), "secret") {
+		if text, _ := json.Marshal(b.ask(200, "GET", path, "")); strings.Contains(string(text), shown) || strings.Contains(string(text), `"secret":`) {
 			t.Errorf("%s: %s", path, text)
 		}
 	}
@@ -151,6 +151,34 @@ func TestProgramsAreMadeAndJudged(t *testing.T) {
 	}
 	if !slices.Equal(actions, []string{"delete", "limit", "rename", "allow", "create"}) {
 		t.Errorf("audited %v", actions)
+	}
+}
+
+// An exchanged secret is in one answer, and the old one's end in those after it.
+func TestSecretsAreExchanged(t *testing.T) {
+	b := openBureau(t)
+	made := b.ask(201, "POST", "/clients", `{"name":"Invoices","confidential":true,"redirects":["https://x.example/"]}`)
+	id, first := made["id"].(string), made["secret"].(string)
+	out := b.ask(200, "POST", "/clients/invoices/secret", `{}`)
+	if second := out["secret"].(string); second == first || !b.clients.Authenticate(id, second) || !b.clients.Authenticate(id, first) {
+		t.Errorf("exchanged as %v", out)
+	}
+	until, err := time.Parse(time.RFC3339Nano, b.ask(200, "GET", "/clients/"+id, "")["oldSecretUntil"].(string))
+	if err != nil || time.Until(until) < 23*time.Hour || time.Until(until) > 24*time.Hour {
+		t.Errorf("good until %s, %v", until, err)
+	}
+	b.ask(409, "POST", "/clients/"+id+"/secret", `{"overlap":"1h"}`)
+	b.ask(400, "POST", "/clients/"+id+"/secret", `{"overlap":"soon"}`)
+	b.ask(409, "POST", "/clients/"+client.Mail+"/secret", `{}`)
+	b.ask(404, "POST", "/clients/nobody/secret", `{}`)
+	if one := b.ask(200, "DELETE", "/clients/"+id+"/oldSecret", ""); one["oldSecretUntil"] != nil || one["secretMade"] == nil || b.clients.Authenticate(id, first) {
+		t.Errorf("ended as %v", one)
+	}
+	b.ask(409, "DELETE", "/clients/"+id+"/oldSecret", "")
+	for _, row := range b.ask(200, "GET", "/audits?kind=client", "")["value"].([]any) {
+		if text, _ := json.Marshal(row); strings.Contains(string(text), "prclient_") || strings.Contains(string(text), "rint") {
+			t.Errorf("audited as %s", text)
+		}
 	}
 }
 
@@ -249,7 +277,7 @@ func TestTheIssuersKeysAreRotated(t *testing.T) {
 func TestProgramsWithoutAnIssuer(t *testing.T) {
 	b := openBureau(t)
 	b.http = New(Options{Store: b.store, Sessions: &session.Registry{}, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
-	for _, route := range []string{"GET /clients", "POST /clients", "GET /clients/x", "PATCH /clients/x", "DELETE /clients/x", "POST /clients/x/allow", "POST /clients/x/forbid",
+	for _, route := range []string{"GET /clients", "POST /clients", "GET /clients/x", "PATCH /clients/x", "DELETE /clients/x", "POST /clients/x/secret", "DELETE /clients/x/oldSecret", "POST /clients/x/allow", "POST /clients/x/forbid",
 		"GET /grants", "GET /grants/x", "DELETE /grants/x", "GET /keys/jwks", "POST /keys/rotate"} {
 		method, path, _ := strings.Cut(route, " ")
 		b.ask(409, method, path, "{}")

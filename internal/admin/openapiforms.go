@@ -122,6 +122,8 @@ var forms = map[string]form{
 	"DELETE /portreeve/v1/clients/{id}":                {out: endedClient{}},
 	"POST /portreeve/v1/clients/{id}/allow":            {out: endedClient{}},
 	"POST /portreeve/v1/clients/{id}/forbid":           {out: endedClient{}},
+	"POST /portreeve/v1/clients/{id}/secret":           {in: wantedSecret{}, out: issuedClient{}},
+	"DELETE /portreeve/v1/clients/{id}/oldSecret":      {out: shownClient{}},
 	"GET /portreeve/v1/grants":                         {out: shownGrant{}, many: true, query: []string{"user", "client"}},
 	"GET /portreeve/v1/grants/{id}":                    {out: shownGrant{}},
 	"DELETE /portreeve/v1/grants/{id}":                 {out: shownGrant{}},

@@ -134,6 +134,8 @@ var ofPrograms = map[string]resource{
 	"DELETE /portreeve/v1/clients/{id}":                {admintoken.ApplicationWrite, "forget a program, and end what it was granted"},
 	"POST /portreeve/v1/clients/{id}/allow":            {admintoken.ApplicationWrite, "let a program in that registered itself or was forbidden"},
 	"POST /portreeve/v1/clients/{id}/forbid":           {admintoken.ApplicationWrite, "refuse a program, and end what it was granted"},
+	"POST /portreeve/v1/clients/{id}/secret":           {localOnly, "give a program another secret; it is in this answer alone"},
+	"DELETE /portreeve/v1/clients/{id}/oldSecret":      {admintoken.ApplicationWrite, "make the secret before the present one wrong from now on"},
 	"GET /portreeve/v1/grants":                         {admintoken.SessionRead, "what people granted to programs"},
 	"GET /portreeve/v1/grants/{id}":                    {admintoken.SessionRead, "one grant"},
 	"DELETE /portreeve/v1/grants/{id}":                 {admintoken.SessionWrite, "end a grant, and what was opened with it"},

@@ -53,6 +53,8 @@ func (a *api) routes(handle func(prefix, pattern string, h handler)) {
 	ours("DELETE /clients/{id}", a.deleteClient)
 	ours("POST /clients/{id}/allow", a.allowClient)
 	ours("POST /clients/{id}/forbid", a.forbidClient)
+	ours("POST /clients/{id}/secret", a.newClientSecret)
+	ours("DELETE /clients/{id}/oldSecret", a.endOldClientSecret)
 	ours("GET /grants", a.grants)
 	ours("GET /grants/{id}", a.grant)
 	ours("DELETE /grants/{id}", a.endGrant)

@@ -18,12 +18,12 @@ func (a *app) clientNoun() *cobra.Command {
 	return noun("client", "Programs that may sign in with a browser, by OAuth", a.clientAdd(), a.clientList(), a.clientShow(),
 		a.clientJudge("allow ID|NAME", "Let a program in that registered itself, or that was forbidden", "allow", "allowed"),
 		a.clientJudge("forbid ID|NAME", "Refuse a program, and end what it was granted, at once", "forbid", "forbade"),
-		a.clientLimit(), a.clientRename(), a.clientRemove())
+		a.clientLimit(), a.clientRename(), a.clientSecret(), a.clientRemove())
 }
 
 // clientFlagOf are the flags by the members that the server knows them by.
 var clientFlagOf = map[string]string{"name": "NAME", "redirects": "--redirect", "postLogoutRedirects": "--post-logout", "backChannelLogout": "--backchannel-logout",
-	"serviceAccount": "--service-account", "limit": "--scope", "idTokenAlg": "--id-token-alg"}
+	"serviceAccount": "--service-account", "limit": "--scope", "idTokenAlg": "--id-token-alg", "overlap": "--overlap"}
 
 // byClientFlag names the flag at fault as it is typed.
 func byClientFlag(err error) error {
@@ -56,10 +56,7 @@ func (a *app) clientAdd() *cobra.Command {
 			default:
 				fmt.Fprintf(a.err, "made the program %s:\n", name)
 			}
-			fmt.Fprintf(w, "client_id=%s\n", text(r.fields["id"]))
-			if secret != "" {
-				fmt.Fprintf(w, "client_secret=%s\n", secret)
-			}
+			credentials(w, r.fields)
 		})
 	})
 	c.Long = `Make a program that an administrator stands for. Without --confidential it is a program on
@@ -77,6 +74,14 @@ a webmail. --service-account lets it sign in without anybody, as that one mailbo
 	complete(c, "id-token-alg", "ES256", "RS256")
 	complete(c, "scope", scopeWordsOfClients...)
 	return c
+}
+
+// credentials prints a program's id and secret as a shell can take them.
+func credentials(w io.Writer, f map[string]any) {
+	fmt.Fprintf(w, "client_id=%s\n", text(f["id"]))
+	if secret := text(f["secret"]); secret != "" {
+		fmt.Fprintf(w, "client_secret=%s\n", secret)
+	}
 }
 
 // scopeWordsOfClients are the scopes that are offered for completion.
@@ -135,6 +140,12 @@ func (a *app) showClient(w io.Writer, f map[string]any) {
 		proof = "its secret"
 	}
 	s.line("Proof", proof)
+	if made := text(f["secretMade"]); made != "" {
+		s.line("Secret", "made "+o.time(made))
+	}
+	if until := text(f["oldSecretUntil"]); until != "" {
+		s.line("Old secret", "made "+o.time(text(f["oldSecretMade"]))+", good until "+o.time(until)+"; `portreeve client secret "+text(f["id"])+" --end-old` ends it")
+	}
 	for i, r := range stringsOf(f["redirects"]) {
 		s.line([]string{"Answered at", ""}[min(i, 1)], r)
 	}
@@ -227,6 +238,39 @@ func (a *app) clientRename() *cobra.Command {
 	c := verb("rename ID|NAME NEW", "Give a program the name that people read when they are asked for consent", cobra.ExactArgs(2), func(cmd *cobra.Command, args []string) error {
 		return a.clientDo(cmd.Context(), http.MethodPatch, path(clients, args[0]), map[string]string{"name": args[1]}, "renamed:")
 	})
+	c.ValidArgsFunction = a.names(clients, "id")
+	return c
+}
+
+func (a *app) clientSecret() *cobra.Command {
+	var overlap string
+	var endOld bool
+	c := verb("secret ID|NAME", "Give a program with a secret another one, printed once; the old one stays good for a while", cobra.ExactArgs(1), func(cmd *cobra.Command, args []string) error {
+		if endOld {
+			return a.clientDo(cmd.Context(), http.MethodDelete, path(clients, args[0], "oldSecret"), nil, "ended the old secret of")
+		}
+		r, err := a.answered(cmd.Context(), http.MethodPost, path(clients, args[0], "secret"), nil, map[string]string{"overlap": overlap})
+		if err != nil {
+			return byClientFlag(err)
+		}
+		return a.output().object(r, func(w io.Writer) {
+			switch name, until := printable(text(r.fields["name"])), text(r.fields["oldSecretUntil"]); {
+			case a.quiet:
+			case until != "":
+				fmt.Fprintf(a.err, "%s has a new secret, shown this once; the old one is good until %s:\n", name, a.output().time(until))
+			default:
+				fmt.Fprintf(a.err, "%s has a new secret, shown this once; no other is good any more:\n", name)
+			}
+			credentials(w, r.fields)
+		})
+	})
+	c.Long = `Give a program with a secret another one, which is printed once. The one that it has stays
+good for --overlap, so that it can be exchanged where the program runs without anybody
+noticing; --end-old ends it before. Was a secret lost to somebody, say --overlap 0: no
+secret but the new one is good from then on. What people granted to the program stays.`
+	c.Flags().StringVar(&overlap, "overlap", "24h", "how long the present secret is good beside the new one, 30d at most; 0: no longer")
+	c.Flags().BoolVar(&endOld, "end-old", false, "end the old secret now, and make no new one")
+	c.MarkFlagsMutuallyExclusive("overlap", "end-old")
 	c.ValidArgsFunction = a.names(clients, "id")
 	return c
 }

@@ -114,7 +114,7 @@ func TestProgramsOnTheCommandLine(t *testing.T) {
 	if made == nil || !c.clients.Authenticate(made[1], made[2]) {
 		t.Fatalf("printed %q", out)
 	}
-	shown := c.want(exitOK, `Proof +its secret\nAnswered at +https://webmail.example.org/cb\nAfter logout +https://webmail.example.org/\nLogouts to +https://webmail.example.org/bye\n.*Limited to +imap smtp\n.*Id tokens +RS256`,
+	shown := c.want(exitOK, `Proof +its secret\nSecret +made \S+\nAnswered at +https://webmail.example.org/cb\nAfter logout +https://webmail.example.org/\nLogouts to +https://webmail.example.org/bye\n.*Limited to +imap smtp\n.*Id tokens +RS256`,
 		"client", "show", "webmail")
 	if strings.Contains(shown, made[2]) {
 		t.Error("the secret is shown again")
@@ -138,6 +138,45 @@ func TestProgramsOnTheCommandLine(t *testing.T) {
 	c.want(exitOK, `removed Roundcube`, "client", "rm", "roundcube")
 	c.want(exitNotFound, `no program "roundcube".*client list`, "client", "show", "roundcube")
 	c.want(exitOK, `\w+\tdelete\tclient\tRoundcube`, "audit", "list", "--kind", "client")
+}
+
+func TestSecretsAreExchangedOnTheCommandLine(t *testing.T) {
+	c := openCounter(t)
+	first := regexp.MustCompile(`client_id=(\S+)\nclient_secret=(\S+)\n`).FindStringSubmatch(c.want(exitOK, ``, "client", "add", "Webmail", "--redirect", "https://w.example.org/cb", "--confidential"))
+	id, right := first[1], func(secret string) bool { return c.clients.Authenticate(first[1], secret) }
+	c.want(exitOK, `Proof +its secret\nSecret +made \S+\nAnswered`, "client", "show", "webmail")
+	rotated := func(says string, args ...string) string {
+		t.Helper()
+		out := c.want(exitOK, says, append([]string{"client", "secret", "webmail"}, args...)...)
+		m := regexp.MustCompile(`^client_id=` + id + `\nclient_secret=(prclient_\w+)\n$`).FindStringSubmatch(out)
+		if m == nil || !right(m[1]) {
+			t.Fatalf("printed %q", out)
+		}
+		return m[1]
+	}
+	second := rotated(`Webmail has a new secret, shown this once; the old one is good until `)
+	if !right(first[2]) {
+		t.Error("the old secret is wrong at once")
+	}
+	shown := c.want(exitOK, `Secret +made \S+\nOld secret +made \S+, good until \S+; .portreeve client secret `+id+` --end-old. ends it`, "client", "show", "webmail")
+	if strings.Contains(shown, second) || strings.Contains(shown, first[2]) {
+		t.Error("a secret is shown again")
+	}
+	c.want(exitConflict, `good until \S+Z: end it first`, "client", "secret", "webmail", "--overlap", "1h")
+	c.want(exitOK, `ended the old secret of Webmail`, "client", "secret", "webmail", "--end-old")
+	if right(first[2]) || !right(second) {
+		t.Error("the wrong one was ended")
+	}
+	c.want(exitConflict, `Webmail has one secret`, "client", "secret", "webmail", "--end-old")
+	rotated(`no other is good any more`, "--overlap", "0")
+	if right(second) {
+		t.Error("an old secret without an overlap is good")
+	}
+	c.want(exitUsage, `--overlap: .*30 days`, "client", "secret", "webmail", "--overlap", "31d")
+	c.want(exitUsage, `--overlap: "7" has no unit`, "client", "secret", "webmail", "--overlap", "7")
+	c.want(exitUsage, `overlap`, "client", "secret", "webmail", "--overlap", "1h", "--end-old")
+	c.want(exitConflict, `is public: it has no secret`, "client", "secret", "portreeve-mail")
+	c.want(exitOK, `rotate secret\tclient\tWebmail.*end old secret\tclient\tWebmail.*rotate secret\tclient`, "audit", "list", "--kind", "client")
 }
 
 func TestStrangersProgramsOnTheCommandLine(t *testing.T) {

@@ -74,6 +74,11 @@ type Client struct {
 	Network           netip.Prefix `json:"network,omitzero"`     // registered from
 	Created           time.Time    `json:"created,omitzero"`
 	Used              time.Time    `json:"used,omitzero"` // for a sign-in, last, to the hour
+	SecretMade        time.Time    `json:"secretMade,omitzero"`
+	// OldSecretMade and OldSecretUntil are of the secret before, which is good
+	// until then.
+	OldSecretMade  time.Time `json:"oldSecretMade,omitzero"`
+	OldSecretUntil time.Time `json:"oldSecretUntil,omitzero"`
 
 	imitates bool // its name looks like that of a client that can be trusted
 }

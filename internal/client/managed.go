@@ -2,26 +2,17 @@ package client
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base32"
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/portreeve/portreeve/internal/scope"
 	"github.com/portreeve/portreeve/internal/store"
 )
 
-const (
-	// secretMark begins a client's secret, so that people and scanners of
-	// published code know what they found.
-	secretMark = "prclient_"
-	secretSize = 32 // random bytes
-	// maxManaged is how many clients administrators can make.
-	maxManaged = 1000
-)
+// maxManaged is how many clients administrators can make.
+const maxManaged = 1000
 
 // New is a client that an administrator makes.
 type New struct {
@@ -49,11 +40,8 @@ func (r *Registry) Add(ctx context.Context, who store.Actor, reason string, n Ne
 	c.ID = newID("app-")
 	row := c.row()
 	if n.Confidential {
-		random := make([]byte, secretSize)
-		_, _ = rand.Read(random)
-		shown = secretMark + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(random))
-		print := r.prints.Of([]byte(c.ID), []byte(shown))
-		row.Print = print[:]
+		shown = newSecret()
+		row.Print = r.printOf(c.ID, shown)
 	}
 	c, err = r.change(ctx, who, reason, c.ID, func(tx *store.Tx, _ *Client) error {
 		if same := r.named(c.Name, ""); same != "" {

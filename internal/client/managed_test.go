@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/portreeve/portreeve/internal/scope"
 	"github.com/portreeve/portreeve/internal/signin"
@@ -266,4 +268,90 @@ func TestClientsThatCannotBeMade(t *testing.T) {
 	if _, _, err := h.Add(t.Context(), anna, "", New{Name: "Bad", Redirects: []string{"javascript:x"}}); !errors.As(err, &fault) || fault.Member != "redirects" {
 		t.Error(err)
 	}
+}
+
+// The old secret is good for its overlap, through a restart, and not a moment longer.
+func TestSecretsAreExchanged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, nil)
+		c, first, err := h.Add(t.Context(), anna, "", New{Name: "Webmail", Redirects: []string{"https://mail.example.org/cb"}, Confidential: true})
+		if err != nil || c.SecretMade.IsZero() {
+			t.Fatalf("%+v, %v", c, err)
+		}
+		var shown []string
+		good := func(want ...string) {
+			t.Helper()
+			for _, s := range append([]string{first}, shown...) {
+				if h.Authenticate(c.ID, s) != slices.Contains(want, s) {
+					t.Errorf("%.20q is right: %v", s, !slices.Contains(want, s))
+				}
+			}
+			if h.Authenticate(c.ID, "") || h.Authenticate(Mail, first) {
+				t.Error("what is no secret is right")
+			}
+		}
+		rotate := func(overlap time.Duration) string {
+			t.Helper()
+			_, s, err := h.NewSecret(t.Context(), anna, "yearly", c.ID, overlap)
+			if err != nil {
+				t.Fatal(err)
+			}
+			shown = append(shown, s)
+			return s
+		}
+		time.Sleep(time.Hour)
+		second := rotate(time.Hour)
+		good(first, second)
+		h.restart(nil)
+		good(first, second)
+		if now := h.find(c.ID); now.SecretMade.Sub(now.OldSecretMade) < time.Hour || !now.OldSecretUntil.Equal(now.SecretMade.Add(time.Hour)) {
+			t.Errorf("%+v", now)
+		}
+		var fault *Fault
+		if _, _, err := h.NewSecret(t.Context(), anna, "", c.ID, time.Hour); !errors.As(err, &fault) {
+			t.Errorf("a third one: %v", err)
+		}
+		if _, err := h.Rename(t.Context(), anna, "", c.ID, "Roundcube"); err != nil {
+			t.Error(err)
+		}
+		good(first, second)
+		time.Sleep(time.Hour)
+		good(second)
+		third := rotate(MaxOverlap)
+		if _, err := h.EndOldSecret(t.Context(), anna, "", c.ID); err != nil {
+			t.Fatal(err)
+		}
+		good(third)
+		rotate(time.Hour)
+		fifth := rotate(0) // the fourth leaked
+		good(fifth)
+		h.restart(nil)
+		good(fifth)
+		public := h.register(program("Stranger"))
+		for _, id := range []string{public.ID, Mail, "nobody"} {
+			if _, s, err := h.NewSecret(t.Context(), anna, "", id, 0); err == nil || s != "" {
+				t.Errorf("%s was given a secret", id)
+			}
+		}
+		for _, overlap := range []time.Duration{-1, MaxOverlap + 1} {
+			if _, _, err := h.NewSecret(t.Context(), anna, "", c.ID, overlap); !errors.As(err, &fault) || fault.Member != "overlap" {
+				t.Errorf("%s: %v", overlap, err)
+			}
+		}
+		rows, err := h.Store.Audits(t.Context(), store.AuditFilter{})
+		said := 0
+		for _, r := range rows {
+			if r.Action == "rotate secret" && r.Reason == "yearly" {
+				said++
+			}
+			for _, s := range append(shown, first) {
+				if strings.Contains(string(r.After)+string(r.Before), s) {
+					t.Error("a secret is in the audit")
+				}
+			}
+		}
+		if err != nil || said != len(shown) {
+			t.Errorf("audited %d times, %v", said, err)
+		}
+	})
 }

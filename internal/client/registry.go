@@ -3,7 +3,6 @@ package client
 import (
 	"cmp"
 	"context"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -57,6 +56,7 @@ type Registry struct {
 type entry struct {
 	Client
 	print secret.Print
+	old   secret.Print // of the secret before, good until OldSecretUntil
 	// likeness is that of its name.
 	likeness string
 }
@@ -142,8 +142,9 @@ func (r *Registry) entryOf(row *store.Client) (*entry, error) {
 	e := &entry{Client: Client{ID: row.ID, Name: row.Name, Kind: Kind(row.Kind), State: State(row.State), Public: row.Public, Consent: row.Public,
 		Redirects: row.Redirects, PostLogout: row.PostLogout, BackChannelLogout: row.BackChannelLogout, Grants: row.Grants, Limit: limit, URI: row.URI,
 		SoftwareID: row.SoftwareID, SoftwareVersion: row.SoftwareVersion, IDTokenAlg: row.IDTokenAlg, Account: row.Account, Network: row.Network,
-		Created: row.Created, Used: row.Used}, likeness: likeness(row.Name)}
+		Created: row.Created, Used: row.Used, SecretMade: row.SecretMade, OldSecretMade: row.OldMade, OldSecretUntil: row.OldUntil}, likeness: likeness(row.Name)}
 	copy(e.print[:], row.Print)
+	copy(e.old[:], row.OldPrint)
 	return e, nil
 }
 
@@ -244,25 +245,6 @@ func (r *Registry) Used(ctx context.Context, id string) error {
 		r.put(&used)
 	}
 	return err
-}
-
-// maxShown bounds a secret that is looked at, in bytes; ours have 61.
-const maxShown = 512
-
-// Authenticate says whether a confidential client's secret is right, in the
-// same time whether there is such a client or not.
-func (r *Registry) Authenticate(id, shown string) bool {
-	if len(shown) > maxShown || len(id) > maxShown {
-		return false
-	}
-	var kept, none secret.Print
-	e := r.entry(id)
-	if e != nil {
-		kept = e.print
-	}
-	print := r.prints.Of([]byte(id), []byte(shown))
-	same := subtle.ConstantTimeCompare(print[:], kept[:]) & (1 - subtle.ConstantTimeCompare(kept[:], none[:]))
-	return same == 1 && e != nil && !e.Public
 }
 
 // The times after which clients that registered themselves are forgotten.

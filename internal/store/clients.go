@@ -29,18 +29,23 @@ type Client struct {
 	Account           string       `json:"account,omitempty"` // person's id
 	Network           netip.Prefix `json:"network,omitzero"`
 	Print             Sealed       `json:"-"`
+	SecretMade        time.Time    `json:"secretMade,omitzero"`
+	OldPrint          Sealed       `json:"-"` // of the secret before, until OldUntil
+	OldMade           time.Time    `json:"oldSecretMade,omitzero"`
+	OldUntil          time.Time    `json:"oldSecretUntil,omitzero"`
 	Created           time.Time    `json:"created"`
 	Used              time.Time    `json:"used,omitzero"`
 }
 
 const clientColumns = `id, kind, name, state, public, redirects, post_logout, back_channel, grants, scope_limit, uri, software, software_version,
-	id_token_alg, account, network, print, created, used`
+	id_token_alg, account, network, print, created, used, secret_made, old_print, old_made, old_until`
 
 func scanClient(r scanner) (c Client, err error) {
 	var redirects, logout, grants, network string
-	var created, used int64
+	var created, used, made, oldMade, oldUntil int64
 	err = r.Scan(&c.ID, &c.Kind, &c.Name, &c.State, &c.Public, &redirects, &logout, &c.BackChannelLogout, &grants, &c.Limit, &c.URI, &c.SoftwareID,
-		&c.SoftwareVersion, &c.IDTokenAlg, &c.Account, &network, (*[]byte)(&c.Print), &created, &used)
+		&c.SoftwareVersion, &c.IDTokenAlg, &c.Account, &network, (*[]byte)(&c.Print), &created, &used,
+		&made, (*[]byte)(&c.OldPrint), &oldMade, &oldUntil)
 	if err != nil {
 		return c, err
 	}
@@ -52,6 +57,7 @@ func scanClient(r scanner) (c Client, err error) {
 		return c, fmt.Errorf("reading the client %s: %w", c.ID, err)
 	}
 	c.Created, c.Used = fromNanos(created), fromNanos(used)
+	c.SecretMade, c.OldMade, c.OldUntil = fromNanos(made), fromNanos(oldMade), fromNanos(oldUntil)
 	return c, nil
 }
 
@@ -71,6 +77,9 @@ func (tx *Tx) AddClient(c *Client) error {
 		return errUnaudited
 	}
 	c.Created = tx.audit.at.UTC()
+	if len(c.Print) > 0 {
+		c.SecretMade = c.Created
+	}
 	if err := tx.insertClient(c, ""); err != nil {
 		return fmt.Errorf("keeping the client %s: %w", c.Name, exists(err))
 	}
@@ -119,9 +128,33 @@ func (tx *Tx) insertClient(c *Client, otherwise string) error {
 	if c.Network.IsValid() {
 		network = c.Network.String()
 	}
-	return tx.exec(`INSERT INTO clients (`+clientColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`+otherwise,
+	return tx.exec(`INSERT INTO clients (`+clientColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`+otherwise,
 		c.ID, c.Kind, c.Name, c.State, c.Public, redirects, logout, c.BackChannelLogout, grants, c.Limit, c.URI, c.SoftwareID, c.SoftwareVersion,
-		c.IDTokenAlg, c.Account, network, append([]byte{}, c.Print...), nanos(c.Created), nanos(c.Used))
+		c.IDTokenAlg, c.Account, network, append([]byte{}, c.Print...), nanos(c.Created), nanos(c.Used),
+		nanos(c.SecretMade), append([]byte{}, c.OldPrint...), nanos(c.OldMade), nanos(c.OldUntil))
+}
+
+// ChangeClientSecret keeps the fingerprints of a client's secrets, when they were
+// made and until when the one before is good; ErrNotFound. The action is what the
+// audit calls it.
+func (tx *Tx) ChangeClientSecret(action string, c *Client) error {
+	if tx.audit == nil {
+		return errUnaudited
+	}
+	before, err := tx.Client(c.ID)
+	if err == nil {
+		err = tx.exec(`UPDATE clients SET print = ?, secret_made = ?, old_print = ?, old_made = ?, old_until = ? WHERE id = ?`,
+			append([]byte{}, c.Print...), nanos(c.SecretMade), append([]byte{}, c.OldPrint...), nanos(c.OldMade), nanos(c.OldUntil), c.ID)
+	}
+	var after Client
+	if err == nil {
+		after, err = tx.Client(c.ID)
+	}
+	if err != nil {
+		return fmt.Errorf("changing the secret of the client %s: %w", c.ID, err)
+	}
+	tx.touched(Clients)
+	return tx.record(action, "client", c.ID, c.Name, before, after)
 }
 
 // textOf is a list as the table has it; never null.
