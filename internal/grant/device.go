@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/portreeve/portreeve/internal/lockout"
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/scope"
 	"github.com/portreeve/portreeve/internal/signin"
@@ -100,7 +100,7 @@ func (s *Service) StartDevice(_ context.Context, q DeviceRequest) (Device, error
 	if q.At.IsZero() {
 		q.At = now.UTC()
 	}
-	w := &waiting{DeviceRequest: q, hash: string(hash), in: lockout.NetworkOf(q.From), until: now.Add(deviceLife), interval: deviceInterval}
+	w := &waiting{DeviceRequest: q, hash: string(hash), in: network.Of(q.From), until: now.Add(deviceLife), interval: deviceInterval}
 	if err := s.devices.add(w, now); err != nil {
 		return Device{}, err
 	}
@@ -269,7 +269,7 @@ func (s *Service) PollDevice(ctx context.Context, deviceCode, clientID string, f
 			return "the device code was given to another client"
 		case !g.allows(from):
 			code = signin.FlowNotAllowed
-			return fmt.Sprintf("the program asked from %s and not from %s", lockout.NetworkOf(from), g.Network)
+			return fmt.Sprintf("the program asked from %s and not from %s", network.Of(from), g.Network)
 		}
 		return ""
 	})

@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/portreeve/portreeve/internal/grant"
-	"github.com/portreeve/portreeve/internal/lockout"
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/signin"
 )
@@ -37,7 +37,7 @@ func (h *house) approval(userCode string) grant.Grant {
 	if !ok {
 		h.Fatalf("no device waits with %s", userCode)
 	}
-	return grant.Grant{Person: h.person, Address: "anna@example.org", Offline: true, Methods: policy.MethodFIDO2, Network: lockout.NetworkOf(q.From)}
+	return grant.Grant{Person: h.person, Address: "anna@example.org", Offline: true, Methods: policy.MethodFIDO2, Network: network.Of(q.From)}
 }
 
 func TestADeviceCodeIsApprovedAndRedeemedOnce(t *testing.T) {
@@ -61,7 +61,7 @@ func TestADeviceCodeIsApprovedAndRedeemedOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if g.Client != "mutt" || g.Kind != grant.KindDevice || g.Flow != policy.DeviceCodeFlow || g.Scope.String() != "imap offline_access" || g.Network != lockout.NetworkOf(home) {
+		if g.Client != "mutt" || g.Kind != grant.KindDevice || g.Flow != policy.DeviceCodeFlow || g.Scope.String() != "imap offline_access" || g.Network != network.Of(home) {
 			t.Errorf("%+v", g)
 		}
 		for range 2 {

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/portreeve/portreeve/internal/lockout"
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/secret"
 	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/store"
@@ -138,7 +138,7 @@ func (s *Service) Refresh(ctx context.Context, refresh, clientID string, from ne
 	if err != nil {
 		return Grant{}, "", err
 	}
-	now, in := time.Now(), lockout.NetworkOf(from)
+	now, in := time.Now(), network.Of(from)
 	switch {
 	case r.Client != clientID:
 		return Grant{}, "", r.refuse(signin.TokenOfAnother, "the refresh token was given to another client")
