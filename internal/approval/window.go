@@ -117,7 +117,7 @@ func programOf(family string) string {
 
 // tight says that a network is no wider than one /24 or /48.
 func tight(p netip.Prefix) bool {
-	return p.IsValid() && (p.Addr().Is4() && p.Bits() >= 24 || !p.Addr().Is4() && p.Bits() >= 48)
+	return p.IsValid() && p.Bits() >= network.Of(p.Addr()).Bits()
 }
 
 func (x *index) find(k *Knock) *held {
