@@ -76,6 +76,9 @@ func (a *app) tellStatus(w io.Writer, f map[string]any) {
 	if own := text(at(f, "issuer.issuer")); own != "" {
 		s.head("Our own issuer")
 		s.text(own + ": " + counted(float64(number(at(f, "issuer.programs"))), "program") + " may ask, " + counted(float64(number(at(f, "issuer.grants"))), "sign-in") + " of programs")
+		if n := number(at(f, "issuer.damages")); n > 0 {
+			s.text(counted(float64(n), "sign-in") + " of programs cannot be read and count as ended: " + printable(strings.Join(stringsOf(at(f, "issuer.damaged")), ", ")) + "; their people sign in anew")
+		}
 		if at(f, "issuer.opensDoors") != true {
 			s.text("its tokens open no mailbox: every backend has `login: password`, and takes nothing else; docs/backends.md tells of `login: master`")
 		}

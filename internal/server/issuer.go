@@ -32,6 +32,9 @@ func (i *issuer) clientName(id string) string {
 	return c.Name
 }
 
+// damagedTold is how many grants that cannot be read are named.
+const damagedTold = 10
+
 // issuerKeys is the file of the issuer's sealed keys, in the state folder. They
 // are not those that sign tokens for backends: what a program holds opens no
 // backend, and what a backend is shown opens no door of ours.
@@ -63,6 +66,9 @@ func (s *Server) openIssuer(ctx context.Context) error {
 		return fmt.Errorf("opening the grants of the issuer: %w", err)
 	}
 	s.later(func() error { i.grants.Close(); return nil })
+	if damaged := i.grants.Damaged(); len(damaged) > 0 {
+		s.Log.Error("grants of programs cannot be read: they count as ended, and stay in the database as they are", "count", len(damaged), "grants", damaged[:min(len(damaged), damagedTold)])
+	}
 	s.followers = append(s.followers, i.grants.Follow) // so that what a change ended is over before its administrator hears so
 	s.runs = append(s.runs, i.grants.Run)
 	i.own = token.NewOwn(i.url, i.url+token.MailAudience, i.keys)

@@ -1,17 +1,74 @@
 package server
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/portreeve/portreeve/internal/config"
 	"github.com/portreeve/portreeve/internal/secret"
+	"github.com/portreeve/portreeve/internal/store"
 	"github.com/portreeve/portreeve/internal/token"
 )
+
+// A server starts over a grant that it cannot read, counts it as ended, and says so
+// in its log and in the status.
+func TestADamagedGrantKeepsNobodyOut(t *testing.T) {
+	dir, person := t.TempDir(), store.Person{Address: "mary@example.org", SecretKind: store.SecretBackend, Origin: store.OriginLocal}
+	st, err := store.Open(t.Context(), store.Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	err = st.Change(t.Context(), store.System, "", func(tx *store.Tx) error {
+		if err := tx.AddPerson(&person); err != nil {
+			return err
+		}
+		return tx.AddGrant(&store.Grant{ID: "not-to-be-read", Person: person.ID, Client: "portreeve-mail", Facts: json.RawMessage(`{"address":`), Seed: make([]byte, 16), Generation: 1, Created: now, Live: now, Used: now})
+	})
+	if err := errors.Join(err, st.Close()); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Parse("portreeve.yaml", dir, fmt.Appendf(nil, `
+default_domain: example.org
+public_url: https://door.example.org
+public: {address: "127.0.0.1:0", tls: none}
+state: %[1]s
+admin: {socket: %[1]s/s}
+listeners:
+- {protocol: imap, address: "127.0.0.1:0", tls: none, plaintext_from: [127.0.0.0/8]}
+backends:
+  dovecot:
+    login: master
+    master: {user: master, password: secret, separator: "*"}
+    imap: {address: "127.0.0.1:1", tls: none}
+`, dir), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	s, stop := serving(t, c, &log)
+	state := s.issuerState()
+	if state.Damages != 1 || !slices.Equal(state.Damaged, []string{"not-to-be-read"}) || state.Grants != 0 {
+		t.Errorf("%+v", state)
+	}
+	if _, err := s.store.Grant(t.Context(), "not-to-be-read"); err != nil {
+		t.Errorf("it is gone: %v", err)
+	}
+	stop()
+	if !strings.Contains(log.String(), "cannot be read") || !strings.Contains(log.String(), "not-to-be-read") {
+		t.Errorf("the log: %s", &log)
+	}
+}
 
 // openTurningKeys are an issuer's keys as the server opens them.
 func openTurningKeys(t *testing.T) turningKeys {

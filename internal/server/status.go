@@ -87,6 +87,10 @@ type IssuerState struct {
 	// Doors says that its tokens open doors: some backend can be signed in to
 	// without the person's own password.
 	Doors bool `json:"opensDoors"`
+	// Damaged are grants that cannot be read, and count as ended; the first ones by
+	// id (consents by person and client), and how many there are.
+	Damaged []string `json:"damaged,omitempty"`
+	Damages int      `json:"damages,omitempty"`
 }
 
 func (s *Server) issuerState() *IssuerState {
@@ -94,6 +98,8 @@ func (s *Server) issuerState() *IssuerState {
 		return nil
 	}
 	st := &IssuerState{Issuer: s.issuer.url, Grants: len(s.issuer.grants.List()), Doors: s.takesTokens()}
+	damaged := s.issuer.grants.Damaged()
+	st.Damaged, st.Damages = damaged[:min(len(damaged), damagedTold)], len(damaged)
 	for _, c := range s.issuer.clients.List() {
 		if s.issuer.clients.May(c) == nil {
 			st.Programs++
