@@ -91,8 +91,8 @@ func (s *Server) tell(w http.ResponseWriter, r *http.Request, status int, text s
 
 // answer tells a program of an error, through the browser.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, q grant.Request, code, description string) {
-	if q.ResponseMode == modeFormPost {
-		s.post(w, q.Redirect, s.Grants.Fields(q, "", code, description))
+	if q.ResponseMode == modeFormPost && s.Post != nil {
+		s.Post(w, r, q, s.Grants.Fields(q, "", code, description))
 		return
 	}
 	http.Redirect(w, r, s.Grants.Answer(q, "", code, description), http.StatusFound)

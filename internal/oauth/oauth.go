@@ -106,6 +106,9 @@ type Options struct {
 	// Problem shows a person that what their program asked cannot be done, in a
 	// sentence; nil: it is plain text.
 	Problem func(w http.ResponseWriter, r *http.Request, status int, text string)
+	// Post is the page that sends an answer by a form (OAuth 2.0 Form Post Response
+	// Mode); nil: programs are not answered so.
+	Post func(w http.ResponseWriter, r *http.Request, q grant.Request, fields url.Values)
 	// Logouts posts logout tokens; nil: a client that knows bounds and follows nothing.
 	Logouts *http.Client
 	Fault   *slog.Logger

@@ -60,6 +60,12 @@ type world struct {
 	clients *client.Registry
 	version uint64
 	faults  *gatetest.Log
+	posted  *posting // what the page was last given that sends forms
+}
+
+type posting struct {
+	to     grant.Request
+	fields url.Values
 }
 
 func must(t testing.TB, err error) {
@@ -109,6 +115,9 @@ func newWorldAt(t testing.TB, at string, change func(*Options)) *world {
 	w.gate = gate.New(gate.Options{Names: n, People: w.people, Guard: lockout.New(lockout.Options{}), Fingerprint: func(b []byte) secret.Print { return prints.Of(b) }, Verifier: v, Log: w.events}, snap)
 	o := Options{Issuer: at, Listener: "public", Hosts: []string{"imap.example.org"}, Gate: w.gate, Grants: w.grants, Clients: w.clients, Keyring: keys,
 		People: w.store, Changes: w.store.Subscribe, Box: box, DeviceCode: true, Registration: true, Languages: []string{"en"}, Fault: logger}
+	o.Post = func(_ http.ResponseWriter, _ *http.Request, q grant.Request, fields url.Values) {
+		w.posted = &posting{q, fields}
+	}
 	if change != nil {
 		change(&o)
 	}

@@ -259,16 +259,23 @@ type problemPage struct {
 // Problem is a page that says what is wrong with what a program sent somebody here
 // with, or with status 403 that the program is not allowed.
 func (p *Portal) Problem(w http.ResponseWriter, r *http.Request, status int, detail string) {
-	web.WithForms(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := p.begin(w, r)
-		if c.page.Path = "/"; r.Method == http.MethodGet {
-			c.page.Path = r.URL.RequestURI()
-		}
+	p.elsewhere(w, r, func(c *call) {
 		if status == http.StatusForbidden {
 			c.problem(status, "program")
 			return
 		}
 		c.show(status, "problem", problemPage{Page: c.framed(""), Title: c.page.T("problem.request.title"), Text: c.page.T("problem.request.text"), Detail: detail})
+	})
+}
+
+// elsewhere shows a page at an address that is not the portal's.
+func (p *Portal) elsewhere(w http.ResponseWriter, r *http.Request, show func(*call)) {
+	web.WithForms(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := p.begin(w, r)
+		if c.page.Path = "/"; r.Method == http.MethodGet {
+			c.page.Path = r.URL.RequestURI()
+		}
+		show(c)
 	})).ServeHTTP(w, r)
 }
 

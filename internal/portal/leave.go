@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/portreeve/portreeve/internal/grant"
 	"github.com/portreeve/portreeve/internal/web"
 
 	_ "embed"
@@ -84,6 +85,12 @@ func (c *call) leaveByForm(q *connecting, fields url.Values) {
 	}
 	d.Sends = true
 	c.show(http.StatusOK, "onward", d)
+}
+
+// Post answers a program by a form that was refused before its browser came here.
+// The address was found to be the program's own.
+func (p *Portal) Post(w http.ResponseWriter, r *http.Request, q grant.Request, fields url.Values) {
+	p.elsewhere(w, r, func(c *call) { c.leaveByForm(&connecting{Request: q, name: c.namedID(q.Client)}, fields) })
 }
 
 // bare is a page without a menu and without forms of ours, for pages that tell

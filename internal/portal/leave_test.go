@@ -1,7 +1,10 @@
 package portal
 
 import (
+	"html"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -34,6 +37,28 @@ func TestAnAnswerByForm(t *testing.T) {
 	}
 	if s := b.send("GET", "/onward.js", nil, nil); s.status != http.StatusOK || !strings.Contains(s.body, "submit()") {
 		t.Errorf("the script: %d", s.status)
+	}
+}
+
+// An error is posted by the same page, before anybody is signed in: the form leads
+// to its program and nowhere else, and what the program sent stands in it as text. A
+// host in brackets cannot be named in a policy of content, which a browser would
+// then read as that the form may go nowhere.
+func TestAnErrorIsPostedByTheSamePage(t *testing.T) {
+	w := newWorld(t)
+	p := w.party(t, "Party")
+	state := `"><script>alert(1)</script>`
+	for redirect, to := range map[string]string{"https://rp.example:8443/cb": "https://rp.example:8443", "http://[::1]:4711/": "http:", "http://127.0.0.1:4711/": "http://127.0.0.1:4711"} {
+		rec := httptest.NewRecorder()
+		w.Post(rec, httptest.NewRequest("GET", site+"/oauth2/authorize?x=1", nil), grant.Request{Client: p.ID, Redirect: redirect}, url.Values{"error": {"invalid_scope"}, "state": {state}, "iss": {site}})
+		csp := rec.Header().Get("Content-Security-Policy")
+		if rec.Code != http.StatusOK || !strings.Contains(csp, "form-action "+to+";") || !strings.Contains(csp, "frame-ancestors 'none'") || rec.Header().Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: %d under %v", redirect, rec.Code, rec.Header())
+		}
+		body := rec.Body.String()
+		if strings.Contains(body, "<script>alert") || !strings.Contains(body, `action="`+redirect+`"`) || !strings.Contains(body, "Continue to Party") || !strings.Contains(body, `value="`+html.EscapeString(state)+`"`) || !strings.Contains(body, `value="invalid_scope"`) {
+			t.Errorf("%s: the page\n%s", redirect, body)
+		}
 	}
 }
 
