@@ -91,7 +91,7 @@ func (l *LDAP) examine(ctx context.Context, s *server, user string) Report {
 	who := "nobody (no bind_dn)"
 	var err error
 	if l.BindDN != "" {
-		who, err = l.BindDN, k.Bind(l.BindDN, l.BindPassword())
+		who, err = l.BindDN, l.signedIn(k)
 	}
 	if !r.add("service account", err, "signed in as %s", who) {
 		return r

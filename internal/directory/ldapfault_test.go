@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-ldap/ldap/v3"
+
 	"github.com/portreeve/portreeve/internal/mailtest"
 	"github.com/portreeve/portreeve/internal/secret"
 	"github.com/portreeve/portreeve/internal/store"
@@ -235,6 +237,38 @@ func TestTheServiceAccountsRefusalIsNobodysWrongPassword(t *testing.T) {
 	x.until("the fault is told", func() bool { return strings.Contains(x.ldap.State().Fault, mailtest.SlapdReader) })
 	if err := x.check(mary, "mary's word", home); err == nil || errors.Is(err, ErrWrong) {
 		t.Errorf("came to %v", err)
+	}
+	reports, err := x.Test(t.Context(), "", "", nil)
+	if err != nil || len(reports) == 0 {
+		t.Fatalf("%v, %v", reports, err)
+	}
+	for _, said := range []string{reports[0].Steps[len(reports[0].Steps)-1].Detail, x.ldap.State().Fault} {
+		if strings.Contains(said, "LDAP Result Code") || !strings.Contains(said, "does not take bind_dn with bind_password: one of the two is wrong") || !strings.Contains(said, "`ldapwhoami -x -H ldap") {
+			t.Errorf("the operator reads %q", said)
+		}
+	}
+}
+
+// What a directory says of the service account is told with what to do about it.
+func TestTheServiceAccountsRefusalIsSaid(t *testing.T) {
+	l := &LDAP{LDAPOptions: LDAPOptions{Name: "corp", BindDN: "cn=o'hara,dc=example"}}
+	for _, c := range []struct {
+		code uint16
+		says string
+		want string
+	}{
+		{ldap.LDAPResultInvalidCredentials, "", `-D 'cn=o'\''hara,dc=example' -W`},
+		{ldap.LDAPResultInvalidCredentials, "80090308: LdapErr: DSID-0C09044E, comment: AcceptSecurityContext error, data 52e, v4563", "one of the two is wrong"},
+		{ldap.LDAPResultInvalidCredentials, "80090308: LdapErr: DSID-0C09044E, comment: AcceptSecurityContext error, data 532, v4563", "its password has run out"},
+		{ldap.LDAPResultInvalidDNSyntax, "", "bind_dn is wrong"},
+		{ldap.LDAPResultStrongAuthRequired, "", "start_tls"},
+		{ldap.LDAPResultUnwillingToPerform, "", "bind_password is empty"},
+		{ldap.LDAPResultBusy, "", "Busy, result 51"},
+	} {
+		said := l.refusedAs(&ldap.Error{ResultCode: c.code, Err: errors.New(c.says)}, "ldaps://x")
+		if !strings.Contains(said, c.want) {
+			t.Errorf("%d %q: %q", c.code, c.says, said)
+		}
 	}
 }
 

@@ -257,9 +257,9 @@ func (s *server) dial(ctx context.Context, kind linkKind) (*link, error) {
 	}
 	stop := context.AfterFunc(ctx, func() { _ = raw.Close() })
 	defer stop()
-	if err := k.Bind(s.l.BindDN, s.l.BindPassword()); err != nil {
+	if err := s.l.signedIn(k); err != nil {
 		k.end()
-		return nil, fmt.Errorf("signing in at %s as %s: %v", s.url, s.l.BindDN, err) // never as an answer about a person: the chain ends here
+		return nil, err
 	}
 	return k, nil
 }
