@@ -48,7 +48,7 @@ func (a *api) showClients(ctx context.Context, all ...client.Client) ([]shownCli
 	}
 	rows, now := make([]shownClient, 0, len(all)), time.Now()
 	for _, c := range all {
-		row := shownClient{Client: c, Limit: c.Limit.String(), Verified: c.Verified(), Imitates: c.Imitates(), MayAsk: a.Clients.May(c) == nil, Grants: grants[c.ID]}
+		row := shownClient{Client: c, Limit: c.Limit.String(), Verified: c.Verified(), Imitates: c.Imitates(), MayAsk: a.Clients.Admit(c) == nil, Grants: grants[c.ID]}
 		if !c.OldSecretGood(now) {
 			row.OldSecretMade, row.OldSecretUntil = time.Time{}, time.Time{}
 		}

@@ -92,12 +92,12 @@ func (c *Client) Verified() bool {
 // Imitates says that an unverified client's name looks like a verified one's.
 func (c *Client) Imitates() bool { return c.imitates && !c.Verified() }
 
-// May says that a client may use a grant type.
-func (c *Client) May(grant string) bool { return slices.Contains(c.Grants, grant) }
+// HasGrant says that a client may use a grant type.
+func (c *Client) HasGrant(grant string) bool { return slices.Contains(c.Grants, grant) }
 
 // Stays says that a client is given a refresh token with some scopes: one that
 // asks to stay, and a public one that opens a mailbox, which has no other way to
 // stay signed in.
 func (c *Client) Stays(s scope.Set) bool {
-	return c.May(GrantRefresh) && (s.Has(scope.Offline) || c.Public && len(s.Protocols()) > 0)
+	return c.HasGrant(GrantRefresh) && (s.Has(scope.Offline) || c.Public && len(s.Protocols()) > 0)
 }

@@ -20,7 +20,7 @@ func TestWhoMayBringPrograms(t *testing.T) {
 	stranger := h.register(program("Stranger"))
 	forbidden := func(id string) bool {
 		t.Helper()
-		err := h.May(h.find(id))
+		err := h.Admit(h.find(id))
 		var r *signin.Refusal
 		if err != nil && (!errors.As(err, &r) || r.Code != signin.ClientForbidden) {
 			t.Fatal(err)
@@ -75,7 +75,7 @@ func TestForbiddingIsOneTransaction(t *testing.T) {
 		_, err := endGrants(tx, c.ID, "", all)
 		return errors.Join(err, away)
 	})
-	if !errors.Is(err, away) || h.ended("its grant") || h.May(h.find(c.ID)) != nil {
+	if !errors.Is(err, away) || h.ended("its grant") || h.Admit(h.find(c.ID)) != nil {
 		t.Errorf("half of it was done: %v", err)
 	}
 }
@@ -147,12 +147,12 @@ func TestNoGrantSlipsPastForbidding(t *testing.T) {
 	for n := range 4 {
 		wg.Go(func() {
 			for i := range 500 {
-				if h.May(h.find(Mail)) != nil {
+				if h.Admit(h.find(Mail)) != nil {
 					return
 				}
 				id := fmt.Sprintf("%d of %d", i, n)
 				h.grant(id, Mail)
-				if h.May(h.find(Mail)) == nil {
+				if h.Admit(h.find(Mail)) == nil {
 					mu.Lock()
 					handed = append(handed, id)
 					mu.Unlock()

@@ -76,7 +76,7 @@ type Metadata struct {
 func (c *Client) Metadata() Metadata {
 	m := Metadata{Name: c.Name, Redirects: c.Redirects, PostLogout: c.PostLogout, AuthMethod: "none", Grants: c.Grants, ApplicationType: "native",
 		SoftwareID: c.SoftwareID, SoftwareVersion: c.SoftwareVersion, IDTokenAlg: c.IDTokenAlg}
-	if c.May(GrantCode) {
+	if c.HasGrant(GrantCode) {
 		m.Responses = []string{"code"}
 	}
 	return m
@@ -156,7 +156,7 @@ func (m *Metadata) client() (Client, error) {
 		c.Grants = []string{GrantCode, GrantRefresh}
 	}
 	c.Grants = distinct(c.Grants)
-	if len(m.Redirects) == 0 && c.May(GrantCode) {
+	if len(m.Redirects) == 0 && c.HasGrant(GrantCode) {
 		return c, refuse(InvalidRedirect, "redirect_uris is missing")
 	}
 	var err error

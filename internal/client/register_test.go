@@ -26,7 +26,7 @@ func TestARegistrationOutlivesARestart(t *testing.T) {
 	h.restart(nil)
 	c := h.find(was.ID)
 	if c.Name != "Ltt.rs" || c.URI != "ltt.rs" || c.Network != netip.MustParsePrefix("192.0.2.0/24") || c.SoftwareID != "rs.ltt.android" || len(c.Redirects) != 2 || !c.Public || !c.Consent ||
-		c.Verified() || c.Imitates() || c.State != Unjudged || c.Kind != Registered || h.May(c) != nil || !c.Created.Equal(was.Created) {
+		c.Verified() || c.Imitates() || c.State != Unjudged || c.Kind != Registered || h.Admit(c) != nil || !c.Created.Equal(was.Created) {
 		t.Errorf("came back as %+v", c)
 	}
 	said := c.Metadata()
@@ -304,7 +304,7 @@ func FuzzMetadata(f *testing.F) {
 				t.Errorf("%q would be answered: %s", r, fault)
 			}
 		}
-		if !c.Public || !c.Consent || c.Verified() || c.May(GrantCredentials) || c.Account != "" {
+		if !c.Public || !c.Consent || c.Verified() || c.HasGrant(GrantCredentials) || c.Account != "" {
 			t.Errorf("a stranger made %+v", c)
 		}
 	})

@@ -197,9 +197,9 @@ func (r *Registry) List() []Client {
 	return list
 }
 
-// May says whether a client may ask for tokens at all; the error is a
+// Admit says whether a client may ask for tokens at all; the error is a
 // *signin.Refusal with the code ClientForbidden.
-func (r *Registry) May(c Client) error {
+func (r *Registry) Admit(c Client) error {
 	switch {
 	case c.State == Forbidden:
 		return signin.Refuse(signin.ClientForbidden, "the program %s (%s) is forbidden", c.Name, c.ID)

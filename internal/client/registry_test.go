@@ -110,7 +110,7 @@ func TestBuiltinClientsAreThere(t *testing.T) {
 	h := open(t, func(o *Options) { o.Registration = NoneRegister })
 	for _, id := range []string{Mail, Token, Thunderbird, FairEmail} {
 		c := h.find(id)
-		if !c.Verified() || !c.Public || !c.Consent || h.May(c) != nil || h.Authenticate(id, "") {
+		if !c.Verified() || !c.Public || !c.Consent || h.Admit(c) != nil || h.Authenticate(id, "") {
 			t.Errorf("%s: %+v", id, c)
 		}
 		for _, r := range c.Redirects {
@@ -119,13 +119,13 @@ func TestBuiltinClientsAreThere(t *testing.T) {
 			}
 		}
 	}
-	if c := h.find(Token); !c.May(GrantDevice) || c.May(GrantCredentials) {
+	if c := h.find(Token); !c.HasGrant(GrantDevice) || c.HasGrant(GrantCredentials) {
 		t.Errorf("portreeve token: %v", c.Grants)
 	}
 	if _, ok := h.Find("nobody"); ok {
 		t.Error("there is a client nobody")
 	}
-	if h.May(Client{}) == nil {
+	if h.Admit(Client{}) == nil {
 		t.Error("no client at all may ask")
 	}
 }
@@ -148,7 +148,7 @@ func TestUseIsWrittenDownHourly(t *testing.T) {
 			t.Error("a use was not written down")
 		}
 		h.restart(nil)
-		if c := h.find(Mail); c.Used.IsZero() || c.Name != "Mail program" || len(c.Redirects) == 0 || h.May(c) != nil {
+		if c := h.find(Mail); c.Used.IsZero() || c.Name != "Mail program" || len(c.Redirects) == 0 || h.Admit(c) != nil {
 			t.Errorf("after a restart: %+v", c)
 		}
 		_ = h.Store.Close()
@@ -165,7 +165,7 @@ func TestChangesOfTheStoreAreTaken(t *testing.T) {
 	if err := h.Store.Change(t.Context(), anna, "", func(tx *store.Tx) error { return tx.JudgeClient("forbid", c.row()) }); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.Apply(t.Context(), <-changes); err != nil || h.May(h.find(c.ID)) == nil {
+	if err := h.Apply(t.Context(), <-changes); err != nil || h.Admit(h.find(c.ID)) == nil {
 		t.Errorf("the change was not taken: %v", err)
 	}
 }

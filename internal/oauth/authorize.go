@@ -48,7 +48,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		s.problem(w, r, "The program that sent you here is not known.")
 		return
 	}
-	if s.Clients.May(c) != nil {
+	if s.Clients.Admit(c) != nil {
 		s.tell(w, r, http.StatusForbidden, forbiddenClientText)
 		return
 	}
@@ -163,7 +163,7 @@ func response(_ *grant.Request, c *client.Client, form url.Values) *oidc.Error {
 	default:
 		return refuse(unsupportedResponse, "response_type is code: tokens are fetched from the token endpoint.")
 	}
-	if !c.May(client.GrantCode) {
+	if !c.HasGrant(client.GrantCode) {
 		return refuse(unauthorizedClient, notFor)
 	}
 	return nil

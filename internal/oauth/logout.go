@@ -71,7 +71,7 @@ func (s *Server) afterwards(form url.Values) (to, problem string) {
 		return "", ""
 	}
 	c, known := s.Clients.Find(id)
-	if !known || s.Clients.May(c) != nil || !c.LogoutRedirect(asked) {
+	if !known || s.Clients.Admit(c) != nil || !c.LogoutRedirect(asked) {
 		return "", "The program that sent you here asks for you to be sent on to an address that is not its own."
 	}
 	if len(form.Get("state")) > maxState {

@@ -61,7 +61,7 @@ type Grants interface {
 // Clients knows the programs.
 type Clients interface {
 	Find(id string) (client.Client, bool)
-	May(client.Client) error
+	Admit(client.Client) error
 	Authenticate(id, secret string) bool
 	Register(ctx context.Context, from netip.Addr, m client.Metadata) (client.Client, error)
 	Used(ctx context.Context, id string) error

@@ -84,7 +84,7 @@ func (s *Server) program(ctx context.Context, id, secret string) (client.Client,
 			return c, stranger()
 		}
 	}
-	if err := s.Clients.May(c); err != nil {
+	if err := s.Clients.Admit(c); err != nil {
 		return c, op.NewStatusError(refuse(unauthorizedClient, forbiddenClientText), http.StatusBadRequest)
 	}
 	return c, nil

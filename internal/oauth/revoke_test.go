@@ -65,6 +65,7 @@ func TestIntrospection(t *testing.T) {
 	})
 	dovecot, secret := w.added(client.New{Name: "dovecot", Redirects: []string{"https://localhost"}})
 	other, otherSecret := w.added(client.New{Name: "other", Redirects: []string{"https://localhost"}})
+	w.Minted.(minted)["i.d.s"] = token.Minted{Audience: other.ID, Address: "leela@example.org", Scope: "imap", Expires: time.Now().Add(time.Minute)}
 	ask := func(text string, change func(*http.Request)) *answer {
 		return w.send("POST", pathIntrospect, values("token", text), change)
 	}
@@ -89,6 +90,7 @@ func TestIntrospection(t *testing.T) {
 		"no token":                         {"x.y.z", basic(dovecot.ID, secret)},
 		"a token without a signature":      {a.text("access_token")[:strings.LastIndex(a.text("access_token"), ".")+1], basic(dovecot.ID, secret)},
 		"a token minted for another party": {"m.i.n", basic(other.ID, otherSecret)},
+		"a token minted for its id":        {"i.d.s", basic(other.ID, otherSecret)},
 	} {
 		if b := ask(c.text, c.asking); b.StatusCode != http.StatusOK || strings.TrimSpace(b.body) != `{"active":false}` {
 			t.Errorf("%s: %d %s", name, b.StatusCode, b.body)

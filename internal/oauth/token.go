@@ -111,7 +111,7 @@ func (s *Server) used(ctx context.Context, c client.Client, g grant.Grant) {
 
 // hand makes the tokens of a grant, for a person as they are now.
 func (s *Server) hand(ctx context.Context, c client.Client, g grant.Grant, sc scope.Set, refresh string, p store.Person) (*op.Response, error) {
-	if now, known := s.Clients.Find(c.ID); !known || s.Clients.May(now) != nil { // forbidden since the request was let in
+	if now, known := s.Clients.Find(c.ID); !known || s.Clients.Admit(now) != nil { // forbidden since the request was let in
 		return nil, refuse(grant.InvalidGrant, goneText)
 	}
 	access, life, err := s.Grants.Access(g, grant.AccessFor{ClientID: c.ID, Algorithm: s.Algorithm, Scope: sc})
@@ -262,7 +262,7 @@ func (s *Server) checkTarget(form url.Values) error {
 // itself, and one for the person to type.
 func (s *Server) DeviceAuthorization(ctx context.Context, r *op.ClientRequest[oidc.DeviceAuthorizationRequest]) (*op.Response, error) {
 	c, a := of(r.Client), knock(ctx)
-	if !s.DeviceCode || !c.May(client.GrantDevice) {
+	if !s.DeviceCode || !c.HasGrant(client.GrantDevice) {
 		return nil, refuse(unauthorizedClient, notFor)
 	}
 	if web.Masked(ctx) {

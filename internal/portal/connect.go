@@ -42,7 +42,7 @@ func (c *call) opened(sealed string) (q *connecting, problem string) {
 	}
 	q = &connecting{Request: asked, sealed: sealed}
 	var ok bool
-	if q.program, ok = c.OAuth.Clients.Find(asked.Client); !ok || c.OAuth.Clients.May(q.program) != nil {
+	if q.program, ok = c.OAuth.Clients.Find(asked.Client); !ok || c.OAuth.Clients.Admit(q.program) != nil {
 		return nil, "program"
 	}
 	q.name = c.named(&q.program)

@@ -71,7 +71,7 @@ func (c *call) waitingDevice() *waitingDevice {
 	}
 	c.guesses.give(c.visit.person(), c.from().Addr())
 	d := &waitingDevice{DeviceRequest: asked, code: code}
-	if d.program, ok = c.OAuth.Clients.Find(asked.Client); !ok || c.OAuth.Clients.May(d.program) != nil {
+	if d.program, ok = c.OAuth.Clients.Find(asked.Client); !ok || c.OAuth.Clients.Admit(d.program) != nil {
 		c.problem(http.StatusForbidden, "program")
 		return nil
 	}

@@ -56,7 +56,7 @@ type devices interface {
 // Clients knows programs by their ids.
 type Clients interface {
 	Find(id string) (client.Client, bool)
-	May(client.Client) error
+	Admit(client.Client) error
 }
 
 // Issuer hears of sessions that end, and says where people go on afterwards.

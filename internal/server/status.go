@@ -101,7 +101,7 @@ func (s *Server) issuerState() *IssuerState {
 	damaged := s.issuer.grants.Damaged()
 	st.Damaged, st.Damages = damaged[:min(len(damaged), damagedTold)], len(damaged)
 	for _, c := range s.issuer.clients.List() {
-		if s.issuer.clients.May(c) == nil {
+		if s.issuer.clients.Admit(c) == nil {
 			st.Programs++
 		}
 	}
