@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/portreeve/portreeve/internal/config"
 )
 
 func (a *app) status() *cobra.Command {
@@ -41,6 +43,12 @@ func (a *app) tellStatus(w io.Writer, f map[string]any) {
 	s.line("Sign-in log", log)
 	if text(at(f, "log.warning")) != "" {
 		s.line("Attention", text(at(f, "log.warning")))
+	}
+	if incomplete, _ := f["incomplete"].([]any); len(incomplete) > 0 {
+		s.head("The configuration lacks a piece")
+		for _, one := range incomplete {
+			s.text(text(one))
+		}
 	}
 	s.block("Taken back unless confirmed", f["waiting"], func(x map[string]any) []string {
 		return []string{o.time(text(x["until"])), "changed by " + text(x["actor"]), touchedWords(x), text(x["reason"])}
@@ -80,7 +88,7 @@ func (a *app) tellStatus(w io.Writer, f map[string]any) {
 			s.text(counted(float64(n), "sign-in") + " of programs cannot be read and count as ended: " + printable(strings.Join(stringsOf(at(f, "issuer.damaged")), ", ")) + "; their people sign in anew")
 		}
 		if at(f, "issuer.opensDoors") != true {
-			s.text("its tokens open no mailbox: every backend has `login: password`, and takes nothing else; docs/backends.md tells of `login: master`")
+			s.text(config.TokensOpenNothing)
 		}
 	}
 	s.block("Directories", f["directories"], func(x map[string]any) []string {

@@ -60,10 +60,16 @@ func (c *Config) Check() []Problem {
 	k.forwarders()
 	k.names()
 	k.rest()
+	k.incomplete()
+	return k.placed()
+}
+
+// placed is what was found, each with its place, in order.
+func (k *checker) placed() []Problem {
 	for i := range k.found {
 		p := &k.found[i]
-		if p.Pointer != "" && c.doc != nil {
-			p.where = c.doc.NameFault(p.Pointer, "%s", p.Text)
+		if p.Pointer != "" && k.c.doc != nil {
+			p.where = k.c.doc.NameFault(p.Pointer, "%s", p.Text)
 		}
 	}
 	slices.SortStableFunc(k.found, Problem.order)

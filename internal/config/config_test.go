@@ -204,6 +204,32 @@ func TestALanguageThatIsBegunIsWarnedOfOnce(t *testing.T) {
 	}
 }
 
+// A folder that everybody may write into is refused; one that is ours, and one
+// that is not there yet, is not.
+func TestAStateFolderThatOthersMayWriteIntoIsRefused(t *testing.T) {
+	dir := site(t)
+	state := filepath.Join(dir, "state")
+	check := func() []Problem { return load1(t, dir, "observe: {address: 127.0.0.1:8425}\nstate: state\n").Check() }
+	if p := check(); len(p) != 0 {
+		t.Errorf("not there: %v", p)
+	}
+	if err := os.Mkdir(state, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for mode, fine := range map[os.FileMode]bool{0o700: true, 0o770: true, 0o755: true, 0o777: false, 0o702: false, 0o777 | os.ModeSticky: false} {
+		if err := os.Chmod(state, mode); err != nil {
+			t.Fatal(err)
+		}
+		p := check()
+		if Broken(p) == fine {
+			t.Errorf("%v: %v", mode, p)
+		}
+		if said := fmt.Sprint(p); !fine && (!strings.Contains(said, "portreeve.yaml:2:1") || !strings.Contains(said, "`chmod 700 "+state) || !strings.Contains(said, modeOf(mode))) {
+			t.Errorf("%v: %s", mode, said)
+		}
+	}
+}
+
 func TestEnvironment(t *testing.T) {
 	dir := site(t)
 	c := load1(t, dir, whole,

@@ -129,15 +129,7 @@ func (s *Server) takesTokens() bool {
 	if s.tokens != nil {
 		return true
 	}
-	if s.issuer == nil {
-		return false
-	}
-	for _, b := range s.Config.Backends {
-		if b.Login != "password" {
-			return true
-		}
-	}
-	return false
+	return s.issuer != nil && s.Config.TakesOwnTokens()
 }
 
 // bearers is what checks bearer tokens, nil if none are taken.

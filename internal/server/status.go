@@ -39,6 +39,7 @@ type Status struct {
 	PID           int                    `json:"pid"`
 	Began         time.Time              `json:"began"`
 	PolicyVersion uint64                 `json:"policyVersion"`
+	Incomplete    []string               `json:"incomplete,omitempty"` // what was begun in the configuration and lacks a piece
 	Warnings      []policy.Warning       `json:"warnings"`
 	Findings      []lint.Finding         `json:"findings"`          // what the authors of rules may not have meant, without notes
 	Waiting       []change.State         `json:"waiting,omitempty"` // changes that are taken back unless they are confirmed, the next first
@@ -132,6 +133,11 @@ func (s *Server) status(ctx context.Context) any {
 	for name, l := range map[string]net.Listener{"public": s.public, "admin": s.remote} {
 		if l != nil {
 			st.Doors = append(st.Doors, DoorState{name, "http", l.Addr().String()})
+		}
+	}
+	for _, p := range s.Config.Incomplete() {
+		if s.issuer == nil || p.Text != config.TokensOpenNothing { // that stands with the issuer
+			st.Incomplete = append(st.Incomplete, p.Brief())
 		}
 	}
 	slices.SortFunc(st.Doors, func(a, b DoorState) int { return cmp.Compare(a.Name, b.Name) })
