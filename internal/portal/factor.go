@@ -64,7 +64,7 @@ func (d *factorPage) has(c *call, f policy.Facts) error {
 		return nil
 	}
 	state, options, err := c.Factors.BeginAssertion(factor.From(c.ctx(), f), f.Person)
-	d.Ask, d.Script = asking{Action: d.Action, Kind: "get", State: state, Options: string(options)}, true
+	d.Ask, d.Script = asking{Action: d.Action, Silent: c.silent(), Kind: "get", State: state, Options: string(options)}, true
 	return err
 }
 

@@ -89,10 +89,23 @@ func TestAPassSetsUpAnAppAndAKeyWhichThenSignsInAlone(t *testing.T) {
 	k.make(b, "/security/passkey/answer").contains(t, "The passkey is set up", "my key")
 	b.submit("/signout")
 	b.get("/signin")
-	b.submit("/signin/passkey")
+	b.submit("/signin/passkey").contains(t, "Follow what your browser shows")
 	k.sign(b, "/signin/passkey/answer").contains(t, "Your mail", "leela@example.org")
 	if v := w.visits.of(leela)[0]; v.factor.IsZero() || v.outcome.Facts.Credential != policy.CredentialPasskey {
 		t.Errorf("signed in with %v, factor at %v", v.outcome.Facts.Credential, v.factor)
+	}
+}
+
+// Thunderbird's window says nothing while it waits for a passkey: the page does.
+func TestAPasskeyIsAskedForInThunderbird(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser(t)
+	b.agent = "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Thunderbird/153.7.0"
+	b.get("/signin")
+	a := b.submit("/signin/passkey")
+	a.contains(t, "Thunderbird may show nothing", "choose another way", "Back to signing in")
+	if strings.Contains(a.body, "Follow what your browser shows") {
+		t.Error("it says to follow what is not shown")
 	}
 }
 

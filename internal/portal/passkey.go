@@ -3,6 +3,7 @@ package portal
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/signin"
@@ -31,7 +32,14 @@ type asking struct {
 	Options string // JSON, as WebAuthn's script interface takes it
 	At      string // "now": the browser asks by itself
 	Stay    bool   // signed in afterwards
+	Silent  bool   // the program may show nothing while it waits for the passkey
 }
+
+// silent says that the page is shown in Thunderbird. Its sign-in window knows
+// passkeys, but shows nothing of its own about them: a security key is to be
+// touched unasked, a PIN is never asked for, and so it waits in vain for keys that
+// want one (seen with 153.7).
+func (c *call) silent() bool { return strings.Contains(c.r.UserAgent(), " Thunderbird/") }
 
 type passkeyPage struct {
 	web.Page
@@ -47,7 +55,7 @@ func (c *call) passkeyPage() {
 		return
 	}
 	d := passkeyPage{Page: c.framed(""), Next: web.LocalPath(c.value("next"), "/"),
-		Ask: asking{Stay: c.stays(), Action: "/signin/passkey/answer", Kind: "get", State: state, Options: string(options), At: "now"}}
+		Ask: asking{Stay: c.stays(), Silent: c.silent(), Action: "/signin/passkey/answer", Kind: "get", State: state, Options: string(options), At: "now"}}
 	d.Script = true
 	c.show(http.StatusOK, "passkey", d)
 }
