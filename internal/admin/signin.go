@@ -6,7 +6,6 @@ import (
 
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/signin"
-	"github.com/portreeve/portreeve/internal/store"
 )
 
 // Graph's ids and names for what all our doors lead to.
@@ -152,6 +151,10 @@ func graphSignIn(e *signin.Event, applied []appliedPolicy) signIn {
 	if e.Code != signin.OK {
 		s.Status.FailureReason = e.Code.Meaning().Title
 	}
+	if e.Interrupted() {
+		goesOn := interruptedDetails
+		s.Status.AdditionalDetails = &goesOn
+	}
 	s.ConditionalAccessStatus = conditionalAccessStatus(e)
 	if f.Proven {
 		s.AuthenticationDetails = append(s.AuthenticationDetails, detail{e.At.UTC(), f.Credential.String(), true, "verified"})
@@ -161,6 +164,10 @@ func graphSignIn(e *signin.Event, applied []appliedPolicy) signIn {
 	}
 	return s
 }
+
+// interruptedDetails are Graph's additionalDetails of an interruption, which has
+// no member of its own there.
+const interruptedDetails = "Interrupted: more was asked for, and the sign-in goes on under the same correlationId."
 
 // requirement is Graph's word for the most that the sign-in took or, if it was
 // not enough, would have taken.
@@ -186,16 +193,6 @@ func platformOf(f *policy.Facts) string {
 	return f.Platform.String()
 }
 
-func outcomeOf(e *signin.Event) string {
-	switch f := (store.EventFilter{Outcome: store.Trouble}); {
-	case e.Succeeded():
-		return "allowed"
-	case f.Match(e):
-		return "trouble"
-	}
-	return "refused"
-}
-
 // wouldBlock says that another server let somebody in whom policy would not.
 func wouldBlock(e *signin.Event) bool {
 	return e.Observed && e.Succeeded() && !e.Verdict.Allowed()
@@ -218,7 +215,7 @@ func conditionalAccessStatus(e *signin.Event) string {
 
 func ownOf(e *signin.Event) own {
 	f := &e.Facts
-	o := own{Reference: e.ID.Reference(), Outcome: outcomeOf(e), WouldBlock: wouldBlock(e), IfAllOn: e.IfAllOn(), Code: e.Code.String(), Title: e.Code.Meaning().Title, Detail: e.Detail,
+	o := own{Reference: e.ID.Reference(), Outcome: e.Ending().String(), WouldBlock: wouldBlock(e), IfAllOn: e.IfAllOn(), Code: e.Code.String(), Title: e.Code.Meaning().Title, Detail: e.Detail,
 		Stage: e.Verdict.Stage.String(), By: e.Verdict.By, Count: e.Count, Last: e.Last.UTC(), Source: e.Source, Observed: e.Observed,
 		Protocol: f.Protocol.String(), Credential: f.Credential.String(), Mechanism: e.Mechanism, Typed: e.Typed,
 		Listener: e.Listener, Client: e.Client, Forwarder: e.Forwarder, NetOwner: e.NetOwner, Known: f.KnownNetwork,

@@ -29,7 +29,7 @@ var signInSchema = filter.NewSchema([]filter.Property{
 	{Name: "protocol", Kind: filter.KindString, Values: protocol.Names()},
 	{Name: "credential", Kind: filter.KindString, Values: []string{"password", "appPassword", "bearer", "certificate", "unknown"}},
 	{Name: "mechanism", Kind: filter.KindString},
-	{Name: "outcome", Kind: filter.KindString, Values: []string{"allowed", "refused", "trouble"}},
+	{Name: "outcome", Kind: filter.KindString, Values: signin.Endings()},
 	{Name: "status/errorCode", Kind: filter.KindNumber, Aliases: []string{"errorCode"}},
 	{Name: "code", Kind: filter.KindString},
 	{Name: "stage", Kind: filter.KindString},
@@ -97,7 +97,7 @@ func moreLookup(e *signin.Event, name string) filter.Value {
 	f := &e.Facts
 	switch name {
 	case "outcome":
-		return filter.String(outcomeOf(e))
+		return filter.String(e.Ending().String())
 	case "status/errorCode":
 		return filter.Number(float64(e.Code))
 	case "code":
@@ -241,9 +241,9 @@ func (q *signInQuery) shortcut(name, value string) error {
 		}
 		q.stored.Protocols = append(q.stored.Protocols, p)
 	case "outcome":
-		o, ok := outcomes[value]
+		o, ok := signin.ParseEnding(value)
 		if !ok {
-			return bad(name, "outcome is allowed, refused or trouble, not %q", value)
+			return bad(name, "outcome is one of %s, not %q", strings.Join(signin.Endings(), ", "), value)
 		}
 		q.stored.Outcome = o
 	case "code":
@@ -263,8 +263,6 @@ func (q *signInQuery) shortcut(name, value string) error {
 	}
 	return nil
 }
-
-var outcomes = map[string]store.Outcome{"allowed": store.Succeeded, "refused": store.Refused, "trouble": store.Trouble}
 
 func network(s string) (netip.Prefix, bool) {
 	if p, err := netip.ParsePrefix(s); err == nil {

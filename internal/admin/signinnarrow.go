@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"strings"
 	"time"
 
 	"github.com/portreeve/portreeve/internal/filter"
@@ -50,7 +49,7 @@ func (q *signInQuery) column(name string, op filter.Op, v filter.Value) bool {
 		c, ok := signin.ParseCode(v.Text())
 		return ok && once(&f.Codes, c)
 	case "outcome":
-		o, ok := outcomes[strings.ToLower(v.Text())]
+		o, ok := signin.ParseEnding(v.Text())
 		if !ok || f.Outcome != store.AnyOutcome {
 			return false
 		}

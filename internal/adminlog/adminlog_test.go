@@ -144,6 +144,19 @@ func TestTheWordsTellAGuesserFromTheRest(t *testing.T) {
 	}
 }
 
+// Who is asked for more is neither refused nor a guesser; a mail program that
+// cannot be asked is refused.
+func TestAnInterruptionHasAWordOfItsOwn(t *testing.T) {
+	e := signIn(signin.MFARequired, "x")
+	if got := WhyOf(e); got != Policy {
+		t.Errorf("at a mail program's door: %q", got)
+	}
+	e.Facts.Proven, e.Verdict.Effect = true, policy.Interrupt
+	if got := WhyOf(e); got != Interrupted {
+		t.Errorf("in a browser: %q", got)
+	}
+}
+
 // nasty are names that would forge or turn a line.
 var nasty = []string{
 	"leela\nMar  4 09:30:15 host portreeve[1]: imap: wrong secret: rip=198.51.100.1, user=<x>",

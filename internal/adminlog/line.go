@@ -25,6 +25,7 @@ const (
 	UnknownName  Why = "unknown name"
 	TooManyWrong Why = "too many wrong secrets"
 	Policy       Why = "refused by policy"
+	Interrupted  Why = "interrupted" // more was asked for, and the sign-in goes on
 	StaleClient  Why = "stale client"
 	Malformed    Why = "malformed credential"
 	Elsewhere    Why = "refused elsewhere"
@@ -48,6 +49,9 @@ var whys = map[signin.Code]Why{
 // WhyOf says how a sign-in ended. A wrong secret from a network that this
 // person has signed in from is a program that was not told the new one.
 func WhyOf(e *signin.Event) Why {
+	if e.Interrupted() {
+		return Interrupted
+	}
 	why, ok := whys[e.Code]
 	if !ok {
 		return Policy

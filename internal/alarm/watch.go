@@ -205,7 +205,9 @@ func (s *Service) raiseUses(ctx context.Context, p store.Person, found []signin.
 			continue // somebody else in their mailbox, or a guess; that it is guessed at is no use of it
 		}
 		what := "was let in"
-		if e.Code != 0 {
+		if e.Interrupted() {
+			what = "showed the right secret and was asked for more (" + e.Code.String() + ")"
+		} else if e.Code != 0 {
 			what = "showed the right secret and was refused (" + e.Code.String() + ")"
 		}
 		a, err := happened(BreakGlassUsed, "signin:"+e.ID.String(), e.At, detail{Reference: string(e.ID.Reference()), About: p.Address, ID: p.ID,

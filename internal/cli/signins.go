@@ -36,12 +36,12 @@ func (a *app) searchFlags(c *cobra.Command, s *search) {
 	f.StringVar(&s.since, "since", "", "from this time on: 2026-11-20, 2026-11-20T09:00:00Z, 24h, 7d")
 	f.StringVar(&s.until, "until", "", "up to this time, written likewise; a day is part of it")
 	f.StringVar(&s.user, "user", "", "of this person, or of this name that was typed")
-	f.StringVar(&s.outcome, "outcome", "", "allowed, refused or trouble")
+	f.StringVar(&s.outcome, "outcome", "", "allowed, refused, interrupted (more was asked for) or trouble")
 	f.StringVar(&s.code, "code", "", "with this code, such as PR53003")
 	f.StringVar(&s.program, "program", "", "by this program")
 	f.StringVar(&s.ip, "ip", "", "from this address or network")
 	f.StringSliceVar(&s.protocols, "protocol", nil, "over this protocol")
-	complete(c, "outcome", "allowed", "refused", "trouble")
+	complete(c, "outcome", signin.Endings()...)
 	complete(c, "protocol", "imap", "pop3", "submission", "sieve")
 	a.liveFlag(c, "user", people, "address")
 }
@@ -82,6 +82,9 @@ const filterHelp = `FILTER is plain words, all of which must be found (thunderbi
 words for a member (protocol:pop3 outcome:refused), or comparisons:
 
   outcome eq "refused" and (protocol eq "pop3" or program co "outlook")
+
+An outcome is allowed, refused, interrupted (what was shown was right, and more was
+asked for: the sign-in goes on under the same correlationId) or trouble (ours).
 
 Members: user, mailbox, ip, country, protocol, credential, outcome, code, stage,
 program, platform, mechanism, listener, backend, source, observed, wouldBlock, knownNetwork, grant,

@@ -39,7 +39,7 @@ func (a *app) tellSignIn(w io.Writer, f map[string]any) {
 		s.table("  ", rows)
 	}
 	if explained {
-		if own["outcome"] != "allowed" && own["stage"] == "none" && own["observed"] != true {
+		if own["outcome"] != signin.EndAllowed.String() && own["stage"] == "none" && own["observed"] != true {
 			s.head("No rule refused this sign-in: " + text(own["title"]))
 		}
 		tellExplanation(&s, x)
@@ -106,13 +106,17 @@ func (a *app) tellWho(s *sheet, f, own, x map[string]any) {
 	s.line("TLS", tlsOf(own))
 	s.line("Backend", text(own["backend"]))
 	if by := text(at(f["portreeve.story"], "explanation.byName")); by != "" && own["stage"] != "none" {
-		s.line("Refused by", by)
+		decided := "Refused by"
+		if own["outcome"] == signin.EndInterrupted.String() {
+			decided = "Asked by"
+		}
+		s.line(decided, by)
 	}
 	if own["observed"] == true {
 		s.line("Decided by", text(own["source"])+"; here it was only observed")
 	}
 	would := text(own["ifAllOn"])
-	if x["effect"] == "interrupt" || text(own["code"]) == signin.FactorNeeded.String() {
+	if own["outcome"] == signin.EndInterrupted.String() {
 		s.line("Goes on", "`portreeve signins list correlationId:"+text(f["correlationId"])+"` shows how")
 		would = "" // the verdict itself
 	}

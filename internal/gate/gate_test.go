@@ -342,6 +342,36 @@ func TestWhoKnocksTooOftenWaitsUnseen(t *testing.T) {
 	})
 }
 
+// Who shows the right password and is asked for more has guessed nothing, however
+// often; who shows a wrong one beside is counted as ever.
+func TestWhoIsAskedForMoreHasGuessedNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, g := open(policies(policy.Policy{ID: "mfa", State: policy.Enabled, Grant: &policy.Grant{Controls: policy.ControlMFA}, Conditions: policy.Conditions{Users: everybody}}))
+		prints := secret.NewPrints()
+		g.Guard, g.Fingerprint = lockout.New(lockout.Options{}), func(b []byte) secret.Print { return prints.Of(b) }
+		a := attempt()
+		a.Protocol = protocol.Portal
+		for i := range 100 {
+			if o := g.SignIn(t.Context(), a, password("mary@example.org", "right")); o.Code != signin.MFARequired || len(h.verified) != i+1 {
+				t.Fatalf("the %dth was %v", i, o.Code)
+			}
+		}
+		for _, e := range h.refusal {
+			if e.Ending() != signin.EndInterrupted {
+				t.Fatalf("in the log it %s", e.Ending())
+			}
+		}
+		waited := false
+		for i := range 100 {
+			o := g.SignIn(t.Context(), a, password("mary@example.org", fmt.Sprint("wrong", i)))
+			waited = waited || o.Code == signin.Throttled
+		}
+		if !waited {
+			t.Error("a hundred wrong passwords were all looked at")
+		}
+	})
+}
+
 // A webmail host that says nothing of its browsers is not who guesses.
 func TestAForwardersOwnAddressIsMarked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -17,7 +17,7 @@ const (
 	AuthorizationCode = signin.AuthorizationCode
 	DeviceCode        = signin.DeviceCode
 	RefreshToken      = "refresh_token"
-	ClientCredentials = "client_credentials"
+	ClientCredentials = signin.ClientCredentials
 )
 
 // Asked is a program's request for tokens, for somebody who is proven already:

@@ -82,7 +82,7 @@ func (c *call) signInRow(e *signin.Event) signInRow {
 	switch {
 	case r.Good:
 		r.What = p.T("signins.in", p.T("credential."+credentialOf(e)))
-	case e.Verdict.Effect == policy.Interrupt && e.Facts.Proven:
+	case e.Interrupted():
 		r.What, r.Asked = p.T("signins.asked"), true
 	default:
 		r.What, r.Why = p.T("signins.refused"), p.Why(e.Code)

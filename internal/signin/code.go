@@ -85,6 +85,9 @@ const (
 	FactorFailed         Code = 500121
 )
 
+// Asking are the codes that an interrupted sign-in may have (Event.Interrupted).
+var Asking = []Code{FactorNeeded, MFARequired, SignInTooOld, PasswordChangeNeeded, TermsOfUseNeeded, DeviceNotCompliant, DeviceNotDomain, AppNotApproved, BlockedByPolicy}
+
 // Meaning is what a code says, to whom.
 type Meaning struct {
 	Code  Code

@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -56,6 +57,59 @@ func (e *Event) User() string {
 // Succeeded says that the person was let in.
 func (e *Event) Succeeded() bool { return e.Code == OK }
 
+// Interrupted says that what was shown was right and more was asked for: a second
+// factor, a newer proof, terms. It is no refusal, and nobody's attack: the sign-in
+// goes on with another event. A service cannot be asked, and so is refused.
+func (e *Event) Interrupted() bool {
+	if e.Code == FactorNeeded {
+		return true
+	}
+	return slices.Contains(Asking, e.Code) && e.Verdict.Effect == policy.Interrupt && e.Facts.Proven && e.Mechanism != ClientCredentials
+}
+
+// Ending is how a sign-in ended: let in, not let in, neither for now, or for the
+// reason alone that we or a mail server could not do our part.
+type Ending uint8
+
+// The endings. EndAny is none in particular.
+const (
+	EndAny Ending = iota
+	EndAllowed
+	EndRefused
+	EndInterrupted
+	EndTrouble
+)
+
+var endings = [...]string{"any", "allowed", "refused", "interrupted", "trouble"}
+
+// String is the ending as people see it and ask for it.
+func (o Ending) String() string { return endings[o] }
+
+// Endings are the words of all endings.
+func Endings() []string { return endings[1:] }
+
+// ParseEnding reads such a word; false for any other.
+func ParseEnding(s string) (Ending, bool) {
+	i := slices.Index(endings[1:], strings.ToLower(s))
+	return Ending(i + 1), i >= 0
+}
+
+// Troubles are the codes of our own faults and of the mail server's.
+var Troubles = []Code{BackendAway, BackendName, LogUnavailable, Busy, DirectoryAway, InternalFault, AppPasswordBackend}
+
+// Ending is how the sign-in ended.
+func (e *Event) Ending() Ending {
+	switch {
+	case e.Succeeded():
+		return EndAllowed
+	case e.Interrupted():
+		return EndInterrupted
+	case slices.Contains(Troubles, e.Code):
+		return EndTrouble
+	}
+	return EndRefused
+}
+
 const forClient = "client "
 
 // ForClient is the detail of a sign-in by which a program is given tokens: the
@@ -89,6 +143,10 @@ const (
 	AuthorizationCode = "authorization_code"
 	DeviceCode        = "device_code"
 )
+
+// ClientCredentials is the mechanism of tokens that a service is given (RFC 6749
+// section 4.4).
+const ClientCredentials = "client_credentials"
 
 // SessionEvent is the row of a session: opened, and later how it ended.
 type SessionEvent struct {

@@ -21,14 +21,15 @@ import (
 )
 
 // Outcome chooses sign-ins by how they ended.
-type Outcome uint8
+type Outcome = signin.Ending
 
-// The outcomes. Refused is every refusal but our own trouble.
+// The outcomes. Refused is every refusal but our own trouble, and no interruption.
 const (
-	AnyOutcome Outcome = iota
-	Succeeded
-	Refused
-	Trouble
+	AnyOutcome  = signin.EndAny
+	Succeeded   = signin.EndAllowed
+	Refused     = signin.EndRefused
+	Interrupted = signin.EndInterrupted
+	Trouble     = signin.EndTrouble
 )
 
 // EventFilter chooses sign-ins; the zero value chooses all. What is set must all hold.
@@ -78,7 +79,7 @@ func (f *EventFilter) Match(ev *signin.Event) bool {
 	case f.Mailbox != "" && f.Mailbox != fs.Address:
 	case len(f.Protocols) > 0 && !slices.Contains(f.Protocols, fs.Protocol):
 	case len(f.Credentials) > 0 && !slices.Contains(f.Credentials, fs.Credential):
-	case !f.Outcome.match(ev.Code):
+	case f.Outcome != AnyOutcome && f.Outcome != ev.Ending():
 	case len(f.Codes) > 0 && !slices.Contains(f.Codes, ev.Code):
 	case f.Program != "" && !strings.EqualFold(f.Program, fs.Program):
 	case f.Network.IsValid() && !f.Network.Contains(fs.Addr):
@@ -88,21 +89,6 @@ func (f *EventFilter) Match(ev *signin.Event) bool {
 	}
 	return false
 }
-
-func (o Outcome) match(c signin.Code) bool {
-	switch o {
-	case Succeeded:
-		return c == signin.OK
-	case Refused:
-		return c != signin.OK && !slices.Contains(troubles, c)
-	case Trouble:
-		return slices.Contains(troubles, c)
-	}
-	return true
-}
-
-// troubles are the codes of our own faults and the backend's.
-var troubles = []signin.Code{signin.BackendAway, signin.BackendName, signin.LogUnavailable, signin.Busy, signin.DirectoryAway, signin.InternalFault, signin.AppPasswordBackend}
 
 func matchText(ev *signin.Event, lower string) bool {
 	for _, s := range []string{ev.Facts.Address, ev.Typed, ev.Actor, ev.Facts.Program, ev.Detail, ev.Client, ev.Facts.Country, ev.NetOwner,
@@ -119,7 +105,13 @@ func matchText(ev *signin.Event, lower string) bool {
 	return false
 }
 
-// where is the filter as SQL; Text alone is left to Match.
+// exact says that where chooses what Match does: no text is looked for, and no
+// interruption told from a refusal.
+func (f *EventFilter) exact() bool {
+	return f.Text == "" && f.Outcome != Refused && f.Outcome != Interrupted
+}
+
+// where is the filter as SQL, as far as columns tell.
 func (f *EventFilter) where() (string, []any) {
 	cond, args := []string{"1"}, []any{}
 	add := func(c string, a ...any) { cond, args = append(cond, c), append(args, a...) }
@@ -141,17 +133,24 @@ func (f *EventFilter) where() (string, []any) {
 	if len(f.Credentials) > 0 {
 		add("credential IN ("+marks(len(f.Credentials))+")", anys(f.Credentials, func(k policy.CredentialKind) any { return credentialName(k) })...)
 	}
-	trouble := anys(troubles, func(c signin.Code) any { return int(c) })
+	codes := func(list []signin.Code) (string, []any) {
+		return "(" + marks(len(list)) + ")", anys(list, func(c signin.Code) any { return int(c) })
+	}
+	trouble, troubles := codes(signin.Troubles)
 	switch f.Outcome {
 	case Succeeded:
 		add("code = 0")
 	case Refused:
-		add("code <> 0 AND code NOT IN ("+marks(len(trouble))+")", trouble...)
+		add("code <> 0 AND code NOT IN "+trouble, troubles...)
+	case Interrupted:
+		asking, all := codes(signin.Asking)
+		add("code IN "+asking, all...)
 	case Trouble:
-		add("code IN ("+marks(len(trouble))+")", trouble...)
+		add("code IN "+trouble, troubles...)
 	}
 	if len(f.Codes) > 0 {
-		add("code IN ("+marks(len(f.Codes))+")", anys(f.Codes, func(c signin.Code) any { return int(c) })...)
+		chosen, all := codes(f.Codes)
+		add("code IN "+chosen, all...)
 	}
 	if f.Program != "" {
 		add("program = ? COLLATE NOCASE", f.Program)
@@ -220,7 +219,7 @@ func (s *Store) Events(ctx context.Context, f EventFilter, from Cursor, limit in
 		args = append(args, from.At, from.N)
 	}
 	query := `SELECT ` + eventColumns + ` FROM events WHERE ` + where + ` ORDER BY at DESC, n DESC`
-	if f.Text == "" {
+	if f.exact() {
 		query += fmt.Sprintf(" LIMIT %d", limit+1)
 	}
 	var list []signin.Event

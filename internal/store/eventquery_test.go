@@ -50,6 +50,11 @@ func randomEvent(r *rand.Rand, i int) *signin.Event {
 	e.Facts.Protocol = protocol.All()[r.IntN(4)]
 	e.Facts.Credential = policy.CredentialKind(1 + r.IntN(4))
 	e.Code = []signin.Code{0, 0, signin.WrongCredentials, signin.BlockedByPolicy, signin.BackendAway, signin.UserUnknown}[r.IntN(6)]
+	if r.IntN(4) == 0 { // some are asked for more, or refused for the same reason
+		e.Code = []signin.Code{signin.MFARequired, signin.FactorNeeded, signin.BlockedByPolicy}[r.IntN(3)]
+		e.Verdict.Effect = []policy.Effect{policy.Interrupt, policy.Block}[r.IntN(2)]
+		e.Facts.Proven = r.IntN(4) != 0
+	}
 	e.Facts.Program = []string{"Thunderbird", "mutt", "K-9", ""}[r.IntN(4)]
 	e.Facts.Addr = netip.AddrFrom4([4]byte{192, 0, 2, byte(r.IntN(256))})
 	if r.IntN(3) == 0 {
@@ -83,7 +88,8 @@ func TestADatabasesAnswerIsTheFiltersOwn(t *testing.T) {
 		"person": {User: "person-1"}, "address": {User: "p1@example.org"}, "alias": {User: "alias@example.org"},
 		"somebody who is gone": {User: "p3@example.org"}, "gone by id": {User: "person-3"}, "stranger": {User: "p0@example.org"}, "nobody": {User: "x"},
 		"protocol": {Protocols: []protocol.Protocol{protocol.IMAP, protocol.Sieve}}, "credential": {Credentials: []policy.CredentialKind{policy.CredentialPassword}},
-		"succeeded": {Outcome: Succeeded}, "refused": {Outcome: Refused}, "trouble": {Outcome: Trouble},
+		"succeeded": {Outcome: Succeeded}, "refused": {Outcome: Refused}, "trouble": {Outcome: Trouble}, "interrupted": {Outcome: Interrupted},
+		"interrupted, of one": {Outcome: Interrupted, User: "person-2", Text: "needle"},
 		"code": {Codes: []signin.Code{signin.BlockedByPolicy, signin.UserUnknown}}, "program": {Program: "THUNDERBIRD"},
 		"network": {Network: netip.MustParsePrefix("192.0.2.0/25")}, "address 4": {Network: netip.MustParsePrefix("192.0.2.77/32")},
 		"network 6": {Network: netip.MustParsePrefix("2001:db8:1::/48")}, "all of 4": {Network: netip.MustParsePrefix("0.0.0.0/0")},
