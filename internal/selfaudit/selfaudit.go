@@ -1,7 +1,8 @@
 // Package selfaudit looks at the rules in force as a thief does: whom does a
 // stolen password alone let in, over which protocol, from where, and past which
 // policy? And what else stands open: delegates of such people, app passwords and
-// windows that reach far, doors around the gate, exemptions that nobody needs.
+// windows that reach far, doors around the gate, exemptions that nobody needs,
+// and what our own issuer of tokens hands out.
 //
 // It asks package policy about every choice that a thief has, so that who is not
 // named cannot be got at that way. It changes nothing and reads no clock.
@@ -97,6 +98,8 @@ type Input struct {
 	Last func(person string) time.Time
 	// Delegates are those who may open a mailbox other than their own.
 	Delegates []Delegate
+	// Issuer is our own issuer of tokens; nil where there is none.
+	Issuer *Issuer
 	// Others are findings of other looks at the same server, put among the rest.
 	Others []Finding
 }
@@ -134,6 +137,7 @@ func Look(in Input) []Finding {
 	}
 	all = append(all, delegates(&in, open)...)
 	all = append(all, exemptions(&in)...)
+	all = append(all, issued(&in, t)...)
 	all = append(all, in.Others...)
 	slices.SortStableFunc(all, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(rank(a.Severity), rank(b.Severity)), cmp.Compare(len(b.Subjects), len(a.Subjects)))

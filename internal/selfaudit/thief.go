@@ -224,6 +224,28 @@ func (t *thief) look(p *Person) *reach {
 func (t *thief) search(p *Person, d protocol.Protocol, class int) (way, bool) {
 	f := policy.Facts{Person: p.ID, Address: p.Address, Domain: p.Domain, Guest: p.Guest, Groups: p.Groups, Roles: p.Roles, Protocol: d, Credential: policy.CredentialPassword,
 		Mechanism: "PLAIN", Proven: true, Methods: policy.MethodPassword, Addr: t.addresses[class]}
+	return t.choose(f, class, t.passes)
+}
+
+// passes says that the rules let somebody in.
+func (t *thief) passes(f *policy.Facts) bool { return policy.Judge(t.rules, f, nil).Allowed() }
+
+// anywhere tries every choice from every class of network that is in no named one.
+func (t *thief) anywhere(f policy.Facts, pass func(*policy.Facts) bool) (way, bool) {
+	for class := range t.addresses {
+		if !t.outside[class] {
+			continue
+		}
+		f.Addr = t.addresses[class]
+		if w, ok := t.choose(f, class, pass); ok {
+			return w, true
+		}
+	}
+	return way{}, false
+}
+
+// choose tries every choice that a thief has besides the address.
+func (t *thief) choose(f policy.Facts, class int, pass func(*policy.Facts) bool) (way, bool) {
 	for _, f.At = range t.times {
 		f.AuthTime = f.At
 		for _, f.ViaWebmail = range t.webmail {
@@ -231,7 +253,7 @@ func (t *thief) search(p *Person, d protocol.Protocol, class int) (way, bool) {
 				for _, f.Program = range t.programs {
 					for _, f.ASN = range t.asns {
 						for _, f.Country = range t.countries {
-							if v := policy.Judge(t.rules, &f, nil); v.Allowed() {
+							if pass(&f) {
 								return way{f, t.names[class]}, true
 							}
 						}
