@@ -67,8 +67,8 @@ func TestADeviceElsewhereIsRefused(t *testing.T) {
 	}
 }
 
-// Ten wrong codes in an hour, by a person or from a network, and no more are
-// looked at; right ones take nothing.
+// Ten wrong codes of a person in an hour, and no more are looked at, wherever they
+// are. Right ones take nothing, and a neighbour's is served.
 func TestCodesOfDevicesAreNotFoundByTrying(t *testing.T) {
 	w := newWorld(t)
 	b := w.browser(t)
@@ -93,7 +93,7 @@ func TestCodesOfDevicesAreNotFoundByTrying(t *testing.T) {
 	near := w.browser(t)
 	near.signIn("fry", right)
 	near.get("/device")
-	near.submit("/device", "user_code", d.UserCode).contains(t, "Too many codes were wrong") // from the same network
+	near.submit("/device", "user_code", d.UserCode).contains(t, "Connect portreeve token?") // from the same address
 	far := w.browser(t)
 	far.from = "198.51.100.20"
 	far.signIn("leela", right)
@@ -121,10 +121,50 @@ func TestCodesAreCountedBeforeTheyAreLookedAt(t *testing.T) {
 	if passed.Load() != guessesEach {
 		t.Errorf("%d of 50 were looked at", passed.Load())
 	}
-	for n := range guessesMost * 2 { // as if there were so many people
-		g.take(strconv.Itoa(n), netip.AddrFrom4([4]byte{11, byte(n >> 16), byte(n >> 8), 1}), now)
+	if len(g.networks) > guessesEach {
+		t.Errorf("somebody who has no try left was counted in %d networks", len(g.networks))
 	}
-	if len(g.all) > guessesMost+1 {
-		t.Errorf("%d are remembered", len(g.all))
+	for n := range guessesMost + 100 { // as if there were so many people
+		g.take(strconv.Itoa(n), netip.AddrFrom4([4]byte{11, byte(n >> 16), byte(n >> 8), 1}), now.Add(time.Duration(n)))
+	}
+	if len(g.people) > guessesMost || len(g.networks) > guessesMost {
+		t.Errorf("%d people and %d networks are remembered", len(g.people), len(g.networks))
+	}
+	if !g.take("somebody else", netip.AddrFrom4([4]byte{12, 0, 0, 1}), now) {
+		t.Error("who comes when the table is full is not heard")
+	}
+}
+
+// Who has many people's passwords tries no more for it from one network, and
+// silences nobody in it: an office behind one address goes on typing codes.
+func TestWhoTriesCodesSilencesNoNeighbour(t *testing.T) {
+	g, now, office := newGuesses(), time.Now(), netip.MustParseAddr("198.51.100.7")
+	looked := 0
+	for thief := range 100 {
+		for range 50 {
+			if g.take("thief "+strconv.Itoa(thief), office, now) {
+				looked++
+			}
+		}
+	}
+	if most := guessesNetwork + 100*guessesOwn; looked > most {
+		t.Errorf("%d tries of a hundred stolen passwords were looked at; %d are enough", looked, most)
+	}
+	for n := range 500 {
+		person := "neighbour " + strconv.Itoa(n)
+		for range guessesOwn - 1 { // mistyped
+			if !g.take(person, office, now) {
+				t.Fatalf("%s is not heard", person)
+			}
+		}
+		for range 20 {
+			if !g.take(person, office, now) {
+				t.Fatalf("a right code of %s is not heard", person)
+			}
+			g.give(person, office)
+		}
+	}
+	if g.take("thief 0", office, now.Add(guessesFor/2)) || !g.take("thief 0", office, now.Add(guessesFor+time.Minute)) {
+		t.Error("an hour is not an hour")
 	}
 }
