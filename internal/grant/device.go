@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/big"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,13 +26,19 @@ const (
 	deviceSlowest  = time.Minute
 	devicePatience = time.Second // by which a program's clock may run ahead of its pace
 
-	devicesPerNetwork = 16
-	devicesMost       = 8192 // about 2 kB each; the oldest makes room
-	agentMost         = 256  // bytes of what a program says of itself
-	resourcesMost     = 2048 // bytes of what it names
+	// Nobody who asks is refused, since whoever fills the room would silence
+	// everybody behind the same address: the oldest makes room instead. What the
+	// public listener hears from one address in the ten minutes of a request (60 at
+	// once and one a second, 660) fits beside itself, so that a neighbour's request
+	// lives as long as it should.
+	devicesAlike  = 1024 // of one program at one address (a /64 of IPv6)
+	devicesMost   = 8192 // in all, about 2 kB each
+	agentMost     = 256  // bytes of what a program says of itself
+	resourcesMost = 2048 // bytes of what it names
 
 	// userLetters are what user codes are made of: consonants, so that they
-	// spell nothing (RFC 8628, section 6.1). Eight of them are 34 bits.
+	// spell nothing (RFC 8628, section 6.1). Eight of them are 34 bits: with all of
+	// the room taken one try in three million finds a code, and /device bounds tries.
 	userLetters = "BCDFGHJKLMNPQRSTVWXZ"
 	userLength  = 8
 )
@@ -70,7 +77,7 @@ type devices struct {
 type waiting struct {
 	DeviceRequest
 	user, hash string
-	in         netip.Prefix
+	in, host   netip.Prefix
 	until      time.Time
 	state      waitingState
 	next       time.Time // before it the program should not ask again
@@ -100,38 +107,57 @@ func (s *Service) StartDevice(_ context.Context, q DeviceRequest) (Device, error
 	if q.At.IsZero() {
 		q.At = now.UTC()
 	}
-	w := &waiting{DeviceRequest: q, hash: string(hash), in: network.Of(q.From), until: now.Add(deviceLife), interval: deviceInterval}
-	if err := s.devices.add(w, now); err != nil {
-		return Device{}, err
-	}
+	w := &waiting{DeviceRequest: q, hash: string(hash), in: network.Of(q.From), host: network.Host(q.From), until: now.Add(deviceLife), interval: deviceInterval}
+	s.devices.add(w, now)
 	return Device{DeviceCode: code, UserCode: w.user[:userLength/2] + "-" + w.user[userLength/2:], Expires: deviceLife, Interval: deviceInterval}, nil
 }
 
-func (d *devices) add(w *waiting, now time.Time) error {
+func (d *devices) add(w *waiting, now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.clear(now)
 	if d.byUser == nil {
 		d.byUser, d.byCode = map[string]*waiting{}, map[string]*waiting{}
 	}
-	same := 0
-	for _, other := range d.order {
-		if other.in == w.in && other.state == undecided {
-			same++
-		}
-	}
-	if same >= devicesPerNetwork {
-		return &Refusal{OAuth: SlowDown, Code: signin.Busy, Detail: fmt.Sprintf("%d requests of devices in %s wait already", same, w.in)}
-	}
-	if len(d.order) >= devicesMost {
-		d.remove(d.order[0])
-	}
+	d.makeRoom(w)
 	for w.user == "" || d.byUser[w.user] != nil {
 		w.user = newUserCode()
 	}
 	d.byUser[w.user], d.byCode[w.hash] = w, w
 	d.order = append(d.order, w)
-	return nil
+}
+
+// makeRoom lets the oldest fall out where there is none for another: of the same
+// program at the same address, or in the network that has most. The program is told
+// that its code has run out, and asks for another; of what was approved only the
+// pace falls out, since its code is in the store.
+func (d *devices) makeRoom(w *waiting) {
+	alike := func(o *waiting) bool { return o.host == w.host && o.Client == w.Client }
+	n := 0
+	for _, o := range d.order {
+		if alike(o) {
+			n++
+		}
+	}
+	if n >= devicesAlike {
+		d.drop(alike)
+	}
+	if len(d.order) < devicesMost {
+		return
+	}
+	in, most := map[netip.Prefix]int{}, 0
+	for _, o := range d.order {
+		in[o.in]++
+		most = max(most, in[o.in])
+	}
+	d.drop(func(o *waiting) bool { return in[o.in] == most })
+}
+
+// drop removes the oldest of some.
+func (d *devices) drop(which func(*waiting) bool) {
+	if i := slices.IndexFunc(d.order, which); i >= 0 {
+		d.remove(d.order[i])
+	}
 }
 
 func newUserCode() string {
@@ -175,11 +201,8 @@ func (d *devices) clear(now time.Time) {
 func (d *devices) remove(w *waiting) {
 	delete(d.byUser, w.user)
 	delete(d.byCode, w.hash)
-	for i, other := range d.order {
-		if other == w {
-			d.order = append(d.order[:i:i], d.order[i+1:]...)
-			return
-		}
+	if i := slices.Index(d.order, w); i >= 0 {
+		d.order = slices.Delete(d.order, i, i+1)
 	}
 }
 

@@ -193,26 +193,41 @@ func TestOfManyAtOnceOneRedeemsADeviceCode(t *testing.T) {
 	}
 }
 
+// Nobody who asks is refused, and nobody's request falls out because a neighbour
+// asks as often as one address is heard.
 func TestStrangersCannotFillTheRoomForDevices(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, grant.Options{})
-		ask := func(a netip.Addr) error {
-			_, err := h.StartDevice(t.Context(), grant.DeviceRequest{Client: "mutt", Scope: scopes(t, "imap"), From: a})
-			return err
-		}
-		for i := range 16 {
-			if err := ask(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)})); err != nil {
+		ask := func(program string, a netip.Addr) {
+			if _, err := h.StartDevice(t.Context(), grant.DeviceRequest{Client: program, Scope: scopes(t, "imap"), From: a}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		wantRefusal(t, ask(home), signin.Busy, grant.SlowDown)
-		if err := ask(away); err != nil {
-			t.Errorf("another network waits for a crowded one: %v", err)
+		waits := func(d grant.Device) bool { _, ok := h.Device(d.UserCode); return ok }
+		neighbour := h.device(home)
+		for range 660 { // in ten minutes, behind the same address
+			ask("mutt", home)
+		}
+		other := h.device(home)
+		for range 3000 { // by another program, and at another address of the network
+			ask("rclone", home)
+			ask("mutt", home.Next())
+		}
+		if !waits(neighbour) || !waits(other) {
+			t.Error("a neighbour's request fell out")
+		}
+		for range 1024 {
+			ask("mutt", home)
+		}
+		if waits(neighbour) || waits(other) {
+			t.Error("there is no bound")
+		}
+		if _, err := h.poll(neighbour, home); err == nil {
+			t.Error("what fell out is worth something")
+		} else {
+			wantRefusal(t, err, signin.TokenExpired, grant.ExpiredToken)
 		}
 		time.Sleep(11 * time.Minute)
-		if err := ask(home); err != nil {
-			t.Error(err)
-		}
 		long := grant.DeviceRequest{Client: "mutt", Scope: scopes(t, "imap"), From: home, Agent: strings.Repeat("ä", 1<<20)}
 		d, err := h.StartDevice(t.Context(), long)
 		if err != nil {
@@ -226,6 +241,34 @@ func TestStrangersCannotFillTheRoomForDevices(t *testing.T) {
 			t.Error("a megabyte is kept for a stranger")
 		}
 	})
+}
+
+// Who fills the room from one network pushes out their own, however many addresses
+// they have.
+func TestTheFullestNetworkMakesRoom(t *testing.T) {
+	h := newHouse(t, grant.Options{})
+	first := h.device(away)
+	for i := range 9000 {
+		h.device(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}))
+	}
+	if _, ok := h.Device(first.UserCode); !ok {
+		t.Error("a flood from one network pushed out another's")
+	}
+}
+
+// A request that falls out while, or after, somebody says yes to it is lost to nobody.
+func TestWhatWasApprovedDoesNotFallOut(t *testing.T) {
+	h := newHouse(t, grant.Options{})
+	d := h.device(home)
+	if err := h.ApproveDevice(t.Context(), d.UserCode, h.approval(d.UserCode)); err != nil {
+		t.Fatal(err)
+	}
+	for range 1100 {
+		h.device(home)
+	}
+	if g, err := h.poll(d, home); err != nil || g.Person != h.person {
+		t.Errorf("%+v, %v", g, err)
+	}
 }
 
 // Strangers of many networks push out nobody but the oldest, and take no more room.
