@@ -35,8 +35,9 @@ func (a *app) auditSelf() *cobra.Command {
 has (address, country, program, platform, time) is tried against the rules in force, for
 everybody. Each finding has a witness, a sign-in that would be let in, and the policies
 that it gets past. Besides: delegates, app passwords and windows that reach far, mail
-servers that can be reached around the gate, policies narrowed by one more condition, and
-people exempt from a policy who were not seen for 90 days.`
+servers that can be reached around the gate, policies narrowed by one more condition,
+people exempt from a policy who were not seen for 90 days, and what our own issuer of
+tokens hands out: to whom, by what way, under which keys and secrets.`
 	c.Flags().BoolVar(&exitCode, "exit-code", false, "end with 3 if something was found")
 	return c
 }

@@ -87,7 +87,7 @@ func (i *Issuer) standing(now time.Time) (all []Finding) {
 	}
 	if i.TokenAsPassword {
 		add(TokenAsPassword, Warning, "An access token is taken where a password is expected, so that programs keep and log it as they do passwords.",
-			"see who needs it, `portreeve signins list --credential bearer`, and say `oauth: {token_as_password: false}` in the configuration; an app password works everywhere")
+			"see who needs it, `portreeve signins list 'detail co \"a token in the password\"'`, and say `oauth: {token_as_password: false}` in the configuration; an app password works everywhere")
 	}
 	if i.AnyRegisters {
 		add(RegistrationOpen, Note, "Any program of anybody's may register itself and ask people here for their mail; the page says that nobody has checked it.",

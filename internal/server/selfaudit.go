@@ -101,6 +101,9 @@ func (s *Server) selfAudit(ctx context.Context, around bool) ([]selfaudit.Findin
 		return nil, err
 	}
 	in.Others = append(append(in.Others, windows...), narrowed(&in)...)
+	if in.Issuer, err = s.auditedIssuer(ctx, in.Doors, now); err != nil {
+		return nil, err
+	}
 	if around && len(s.Config.Backends) > 0 {
 		found, err := s.checkBackends(ctx, "")
 		if err != nil {
