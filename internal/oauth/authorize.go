@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
@@ -45,10 +46,12 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	}
 	c, known := s.Clients.Find(form.Get("client_id"))
 	if !known {
+		s.turnAway(r, s.strangers.name(form.Get("client_id"), time.Now()), whyUnknown)
 		s.problem(w, r, "The program that sent you here is not known.")
 		return
 	}
-	if s.Clients.Admit(c) != nil {
+	if err := s.Clients.Admit(c); err != nil {
+		s.turnAway(r, c.Name, reason(err))
 		s.tell(w, r, http.StatusForbidden, forbiddenClientText)
 		return
 	}
@@ -59,6 +62,9 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	}
 	q := grant.Request{Client: c.ID, ClientName: c.Name, Redirect: exact, Program: program(r)}
 	if fault := fill(&q, &c, form, s.resources, s.hint(r.Context())); fault != nil {
+		if string(fault.ErrorType) == invalidScope && beyond(&c, form) {
+			s.turnAway(r, c.Name, whyLimited+strconv.Quote(c.Limit.String()))
+		}
 		s.answer(w, r, q, string(fault.ErrorType), fault.Description)
 		return
 	}

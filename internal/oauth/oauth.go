@@ -51,6 +51,7 @@ type Grants interface {
 	LogoutToken(clientID, person, sid, algorithm string) (string, error)
 	StartDevice(ctx context.Context, q grant.DeviceRequest) (grant.Device, error)
 	PollDevice(ctx context.Context, deviceCode, clientID string, from netip.Addr, judge func(grant.Grant) error) (grant.Grant, error)
+	Waits(ctx context.Context, code string) bool
 	ByRefresh(ctx context.Context, refresh string) (grant.Grant, error)
 	ByID(id string) (grant.Grant, bool)
 	Of(person string) []grant.Grant
@@ -109,6 +110,9 @@ type Options struct {
 	// Post is the page that sends an answer by a form (OAuth 2.0 Form Post Response
 	// Mode); nil: programs are not answered so.
 	Post func(w http.ResponseWriter, r *http.Request, q grant.Request, fields url.Values)
+	// Visitor is who is signed in at the browser that sends a request, for the log;
+	// nil: nobody is known.
+	Visitor func(r *http.Request) (signin.Principal, bool)
 	// Logouts posts logout tokens; nil: a client that knows bounds and follows nothing.
 	Logouts *http.Client
 	Fault   *slog.Logger
@@ -125,6 +129,7 @@ type Server struct {
 	resource  []byte
 	mailbox   []byte
 	slow      *slow
+	strangers strangers
 	leaving   *leaving
 	mux       *http.ServeMux
 	patterns  []string

@@ -122,6 +122,32 @@ func (b *browser) confirmWith(code string) *answer {
 	return b.post("/confirm", "kind", "code", "code", code)
 }
 
+// The issuer's endpoints learn who is signed in at a browser, and of nobody after
+// that or at another.
+func TestTheEndpointsKnowWhoIsThere(t *testing.T) {
+	w := newWorld(t)
+	b, other := w.browser(t), w.browser(t)
+	at, err := url.Parse(site)
+	must(t, err)
+	seen := func(b *browser) (signin.Principal, bool) {
+		r := httptest.NewRequest("GET", site+"/oauth2/authorize", nil)
+		for _, k := range b.jar.Cookies(at) {
+			r.AddCookie(k)
+		}
+		return w.Visitor(r)
+	}
+	if _, ok := seen(b); ok {
+		t.Error("somebody is there before they signed in")
+	}
+	b.signIn("leela", right)
+	if who, ok := seen(b); !ok || who.Address != "leela@example.org" || who.Person == "" || who.Held || who.Grant != "" {
+		t.Errorf("%+v, %v", who, ok)
+	}
+	if _, ok := seen(other); ok {
+		t.Error("somebody is there at another browser")
+	}
+}
+
 func TestAForgedOrOldRequestLeadsNowhere(t *testing.T) {
 	w := newWorld(t)
 	signed, stranger := w.browser(t), w.browser(t)

@@ -142,6 +142,17 @@ func (p *Portal) signedIn(r *http.Request) bool {
 	return p.visits.find(p.cookies.Get(r, sessionCookie), time.Now()) != nil
 }
 
+// Visitor is who is signed in at the browser that sends a request, to be named in
+// the log.
+func (p *Portal) Visitor(r *http.Request) (signin.Principal, bool) {
+	v := p.visits.find(p.cookies.Get(r, sessionCookie), time.Now())
+	if v == nil {
+		return signin.Principal{}, false
+	}
+	who := &v.outcome.Principal
+	return signin.Principal{Person: v.person(), Address: v.address(), Methods: who.Methods, AuthTime: who.AuthTime}, true
+}
+
 // sweepEvery is how often what has run out is forgotten.
 const sweepEvery = 30 * time.Second
 

@@ -48,7 +48,7 @@ func (s *Server) openPages() error {
 			return fmt.Errorf("making the portal: %w", err)
 		}
 		if s.issuer != nil {
-			s.issuer.endpoints.Problem, s.issuer.endpoints.Post = p.Problem, p.Post
+			s.issuer.endpoints.Problem, s.issuer.endpoints.Post, s.issuer.endpoints.Visitor = p.Problem, p.Post, p.Visitor
 		}
 		s.pages = s.withPrograms(p.Handler())
 		s.runs = append(s.runs, p.Run)
