@@ -57,8 +57,13 @@ const (
 	tokenPath     = "/oauth2/token"
 )
 
-// nativeRedirect is never contacted: Thunderbird's own window stops there.
-const nativeRedirect = "https://localhost"
+// Where Thunderbird wants the answer. nativeRedirect is never contacted: its own
+// window stops there. The system's browser goes to loopbackRedirect, to which
+// Thunderbird adds the port that it listens at, without TLS.
+const (
+	nativeRedirect   = "https://localhost"
+	loopbackRedirect = "http://127.0.0.1"
+)
 
 // served is the door of a protocol with one way to TLS.
 func (s *Site) served(p protocol.Protocol, startTLS bool) (Server, bool) {

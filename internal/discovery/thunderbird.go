@@ -49,10 +49,14 @@ func (s *Site) AddOn(browser bool) ([]byte, bool) {
 	if !s.OAuth || !s.mail() {
 		return nil, false
 	}
+	redirect := nativeRedirect
+	if browser {
+		redirect = loopbackRedirect
+	}
 	m := manifest{Version: 2, Name: cut(s.title(), maxAddOnName) + " sign-in", Release: addOnRelease,
 		Settings: map[string]any{"gecko": map[string]string{"id": s.AddOnID(), "strict_min_version": oldestBird}},
 		Provider: provider{Issuer: s.host(), Identifier: s.URL, ClientID: clientID, Authorization: s.URL + authorizePath, Token: s.URL + tokenPath,
-			Redirection: nativeRedirect, PKCE: true, Browser: browser, Hosts: s.providedHosts(), Scopes: s.scope()}}
+			Redirection: redirect, PKCE: true, Browser: browser, Hosts: s.providedHosts(), Scopes: s.scope()}}
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
 	// Stored, not compressed, and without a time: the bytes hang on nothing else.
