@@ -168,6 +168,20 @@ func (s *Service) redeem(ctx context.Context, code string, judge func(Grant) err
 	return out, nil
 }
 
+// Waits says that a program's or a device's code is one of ours that may still be
+// redeemed, by whoever it was given to. It uses nothing up.
+func (s *Service) Waits(ctx context.Context, code string) bool {
+	if len(code) > codeMost {
+		return false
+	}
+	hash := hashOf(code)
+	if s.devices.waits(string(hash), time.Now()) {
+		return true
+	}
+	_, good, err := s.foreseen(ctx, hash, func(*store.GrantCode, *Grant) string { return "" })
+	return err == nil && good
+}
+
 // foreseen says whether a code is good, as far as can be told without using it
 // up: the transaction that does so decides.
 func (s *Service) foreseen(ctx context.Context, hash []byte, check func(*store.GrantCode, *Grant) string) (g Grant, good bool, err error) {

@@ -309,6 +309,14 @@ func (s *Service) PollDevice(ctx context.Context, deviceCode, clientID string, f
 	return r.grant, r.refusal()
 }
 
+// waits says that a device code was given to a program and has not run out.
+func (d *devices) waits(hash string, now time.Time) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	w := d.byCode[hash]
+	return w != nil && now.Before(w.until)
+}
+
 // poll says what a program is told whose request waits; nil lets it redeem.
 func (d *devices) poll(hash, clientID string, now time.Time) error {
 	d.mu.Lock()

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -67,7 +68,7 @@ func (s *Server) around(ro route) http.Handler {
 			return
 		}
 		a := s.attempt(r)
-		if ro.form && !s.slow.admit(a.Client.Addr()) && !s.holds(r) {
+		if ro.free && ro.form && !s.slow.admit(a.Client.Addr()) && !s.holds(r) {
 			h.Set("Retry-After", "1")
 			tell(w, http.StatusTooManyRequests, "slow_down", "Too many wrong requests come from here.")
 			return
@@ -76,10 +77,31 @@ func (s *Server) around(ro route) http.Handler {
 	}))
 }
 
-// holds says that a request shows a refresh token that lives, or a program's right
-// secret: whoever has one is heard though somebody guesses beside them. Finding
-// that out writes nothing.
+// holds says that a request shows something right: a program's secret, or a code or
+// a token that lives. Whoever has one is heard, whatever is guessed behind the same
+// address. Finding that out writes nothing and waits for nobody.
 func (s *Server) holds(r *http.Request) bool {
+	if s.authenticates(r) {
+		return true
+	}
+	form := r.PostForm
+	switch form.Get("grant_type") {
+	case client.GrantCode:
+		return s.Grants.Waits(r.Context(), form.Get("code"))
+	case client.GrantDevice:
+		return s.Grants.Waits(r.Context(), form.Get("device_code"))
+	}
+	text, _ := bearer(r)
+	text = cmp.Or(text, form.Get("refresh_token"), form.Get("token"))
+	if text == "" {
+		return false
+	}
+	_, err := s.shown(r.Context(), text)
+	return err == nil
+}
+
+// authenticates says that a request shows a confidential program's secret.
+func (s *Server) authenticates(r *http.Request) bool {
 	id, shown := r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
 	if user, password, ok := r.BasicAuth(); ok {
 		var err1, err2 error
@@ -89,14 +111,7 @@ func (s *Server) holds(r *http.Request) bool {
 			return false
 		}
 	}
-	if s.Clients.Authenticate(id, shown) {
-		return true
-	}
-	if r.PostForm.Get("grant_type") != client.GrantRefresh {
-		return false
-	}
-	_, err := s.Grants.ByRefresh(r.Context(), r.PostForm.Get("refresh_token"))
-	return err == nil
+	return s.Clients.Authenticate(id, shown)
 }
 
 // read reads a request's parameters. Where they stand in the body, what stands

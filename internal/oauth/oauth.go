@@ -51,6 +51,7 @@ type Grants interface {
 	LogoutToken(clientID, person, sid, algorithm string) (string, error)
 	StartDevice(ctx context.Context, q grant.DeviceRequest) (grant.Device, error)
 	PollDevice(ctx context.Context, deviceCode, clientID string, from netip.Addr, judge func(grant.Grant) error) (grant.Grant, error)
+	Waits(ctx context.Context, code string) bool
 	ByRefresh(ctx context.Context, refresh string) (grant.Grant, error)
 	ByID(id string) (grant.Grant, bool)
 	Of(person string) []grant.Grant

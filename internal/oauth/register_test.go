@@ -144,36 +144,60 @@ func TestGuessersWait(t *testing.T) {
 	}
 }
 
-// While a guesser's tries wait nobody beside them is heard, but for those who hold
-// a token that lives.
+// While a guesser's tries wait, whoever shows something right from the same address
+// is served, with whatever it is, and the guesser is not heard.
 func TestHonestOnesAreHeardBesideGuessers(t *testing.T) {
 	w := newWorld(t)
-	x := w.signedIn()
+	x := w.signedIn("scope", "openid imap offline_access")
+	code := w.says(w.connect(asking()), nil)
+	approved, undecided := w.device(), w.device()
+	w.approves(approved.text("user_code"))
+	c, secret := w.added(client.New{Name: "dovecot", Redirects: []string{"https://localhost"}})
 	w.slow.sources[network.Host(knockFrom(home))] = &debt{held: wrongHeld, at: time.Now()}
+
+	redeem := func(code string) *answer {
+		return w.token("grant_type", "authorization_code", "client_id", client.Mail, "code", code, "redirect_uri", localhost, "code_verifier", verifier)
+	}
 	refresh := func(text string) *answer {
 		return w.token("grant_type", "refresh_token", "client_id", client.Mail, "refresh_token", text)
 	}
-	if a := refresh(x.text("refresh_token")); a.StatusCode != http.StatusOK {
-		t.Errorf("%d %s", a.StatusCode, a.body)
+	userinfo := func(text string) *answer { return w.send("GET", pathUserinfo, nil, bearing(text)) }
+	revoke := func(text string) *answer {
+		return w.send("POST", pathRevoke, values("client_id", client.Mail, "token", text), nil)
 	}
-	c, secret := w.added(client.New{Name: "dovecot", Redirects: []string{"https://localhost"}})
-	for _, change := range []func(*http.Request){basic(c.ID, secret), nil} {
-		asks := values("token", "x.y.z")
-		if change == nil {
-			asks = values("token", "x.y.z", "client_id", c.ID, "client_secret", secret)
+	inBasic := func(secret string) *answer {
+		return w.send("POST", pathIntrospect, values("token", "x.y.z"), basic(c.ID, secret))
+	}
+	inBody := func(secret string) *answer {
+		return w.send("POST", pathIntrospect, values("token", "x.y.z", "client_id", c.ID, "client_secret", secret), nil)
+	}
+	poll := func(code string) *answer { return w.poll(code, nil) }
+	for _, c := range []struct {
+		what, right, wrong string
+		do                 func(string) *answer
+		status             int
+	}{
+		{"an access token", x.text("access_token"), "x.y.z", userinfo, http.StatusOK},
+		{"a refresh token", x.text("refresh_token"), "prr_" + strings.Repeat("A", 48), refresh, http.StatusOK},
+		{"a code", code, "prc_x", redeem, http.StatusOK},
+		{"a device code", approved.text("device_code"), "prd_x", poll, http.StatusOK},
+		{"a device code that waits", undecided.text("device_code"), "prd_" + strings.Repeat("A", 43), poll, http.StatusBadRequest},
+		{"a mail server's secret", secret, secret + "x", inBasic, http.StatusOK},
+		{"one in the body", secret, secret + "x", inBody, http.StatusOK},
+		{"a token to revoke", x.text("access_token"), x.text("access_token") + "x", revoke, http.StatusOK},
+	} {
+		if a := c.do(c.wrong); a.StatusCode != http.StatusTooManyRequests || a.Header.Get("Retry-After") == "" {
+			t.Errorf("not %s: %d %s", c.what, a.StatusCode, a.body)
 		}
-		if a := w.send("POST", pathIntrospect, asks, change); a.StatusCode != http.StatusOK {
-			t.Errorf("a mail server that asks: %d %s", a.StatusCode, a.body)
+		if a := c.do(c.right); a.StatusCode != c.status {
+			t.Errorf("%s: %d %s", c.what, a.StatusCode, a.body)
 		}
 	}
-	if a := w.send("POST", pathIntrospect, values("token", "x.y.z"), basic(c.ID, secret+"x")); a.StatusCode != http.StatusTooManyRequests {
-		t.Errorf("a wrong secret: %d %s", a.StatusCode, a.body)
+	if a := redeem(code); a.StatusCode != http.StatusTooManyRequests {
+		t.Errorf("a code that is used up: %d %s", a.StatusCode, a.body)
 	}
-	if a := refresh("prr_" + strings.Repeat("A", 48)); a.StatusCode != http.StatusTooManyRequests || a.Header.Get("Retry-After") == "" {
-		t.Errorf("%d %s", a.StatusCode, a.body)
-	}
-	if a := w.token("grant_type", "authorization_code", "client_id", client.Mail, "code", "prc_x", "redirect_uri", localhost); a.StatusCode != http.StatusTooManyRequests {
-		t.Errorf("%d %s", a.StatusCode, a.body)
+	if a := w.send("POST", pathDevice, values("client_id", client.Token, "scope", asksDevice), nil); a.StatusCode != http.StatusOK {
+		t.Errorf("a device that asks for a code: %d %s", a.StatusCode, a.body)
 	}
 }
 

@@ -50,7 +50,7 @@ type route struct {
 	do      http.Handler
 	public  bool // any origin may read it: it says the same to everybody
 	form    bool // parameters stand in the body, each once; wrong ones are slowed
-	free    bool // not bounded per source by how often it is asked
+	free    bool // not bounded per source by how often it is asked: what is wrong is
 }
 
 var (

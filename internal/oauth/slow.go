@@ -10,12 +10,14 @@ import (
 )
 
 // Bounds on wrong secrets, codes and tokens from one source. Right ones pass, as
-// many as come: a whole office refreshes from one address.
+// many as come and whatever is guessed beside them: a whole office is one address.
+// What is guessed has 256 bits, so that no bound is needed to keep it from being
+// found: these are on what guessing costs us.
 const (
 	wrongBurst  = 30              // that are answered at once
 	wrongRefill = 2 * time.Second // one more per this
 	wrongPause  = time.Second     // that each further one waits
-	wrongHeld   = 8               // that wait at once; while so many do, the source is not heard
+	wrongHeld   = 8               // that wait at once; while so many do, only what is right is heard from there
 	maxSources  = 10_000          // remembered; the table is emptied when it is full
 )
 
