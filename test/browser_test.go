@@ -36,27 +36,37 @@ type chromium struct {
 	ctx    context.Context
 	origin string
 	axe    string
+	keys   webauthn.AuthenticatorID
 
 	mu     sync.Mutex
 	faults []string // what the page's console complained of
 }
 
-// browser starts Chromium for the door's portal. It trusts the door's key and
-// no other, and its profile is its own.
+// browser starts Chromium for the door's portal.
 func (d *door) browser(t testing.TB) *chromium {
 	t.Helper()
+	return d.browserAt(t, "https://localhost:"+portOf(d.Public))
+}
+
+// browserAt starts Chromium for the door's portal as the world knows it. It
+// trusts the door's key and no other, and its profile is its own.
+func (d *door) browserAt(t testing.TB, origin string) *chromium {
+	t.Helper()
+	at, err := url.Parse(origin)
+	check(t, err)
 	options := append(chromedp.DefaultExecAllocatorOptions[:0:0],
 		chromedp.ExecPath("chromium"), chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.UserDataDir(t.TempDir()),
 		chromedp.Flag("headless", "new"), chromedp.Flag("no-sandbox", true), chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("disable-extensions", true), chromedp.Flag("disable-sync", true), chromedp.Flag("lang", "en"),
-		chromedp.Flag("accept-lang", "en"), chromedp.Flag("ignore-certificate-errors-spki-list", d.keyPin(t)))
+		chromedp.Flag("accept-lang", "en"), chromedp.Flag("ignore-certificate-errors-spki-list", d.keyPin(t)),
+		chromedp.Flag("host-resolver-rules", fmt.Sprintf("MAP %s:443 %s", at.Hostname(), d.Public)))
 	ctx, stop := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(stop)
 	ctx, end := chromedp.NewContext(ctx)
 	t.Cleanup(end)
 	axe, err := os.ReadFile(axePath)
 	check(t, err)
-	b := &chromium{TB: t, origin: "https://localhost:" + portOf(d.Public), axe: string(axe)}
+	b := &chromium{TB: t, origin: origin, axe: string(axe)}
 	check(t, chromedp.Listen(ctx, b.hear))
 	var cancel context.CancelFunc
 	b.ctx, cancel = context.WithTimeout(ctx, browserTime)
@@ -65,9 +75,9 @@ func (d *door) browser(t testing.TB) *chromium {
 	send(b, page.Enable, page.EnableParams{})
 	send(b, log.Enable, cdp.Empty{})
 	send(b, webauthn.Enable, webauthn.EnableParams{})
-	send(b, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{Options: &webauthn.VirtualAuthenticatorOptions{
+	b.keys = send(b, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{Options: &webauthn.VirtualAuthenticatorOptions{
 		Protocol: webauthn.AuthenticatorProtocolCtap2, Transport: webauthn.AuthenticatorTransportInternal,
-		HasResidentKey: true, HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true}})
+		HasResidentKey: true, HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true}}).AuthenticatorID
 	t.Cleanup(func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
@@ -79,11 +89,13 @@ func (d *door) browser(t testing.TB) *chromium {
 }
 
 // send gives the browser a command of its protocol.
-func send[P, R any](b *chromium, command cdp.Command[P, R], params P) {
+func send[P, R any](b *chromium, command cdp.Command[P, R], params P) R {
 	b.Helper()
-	if _, err := chromedp.Call(b.ctx, command, params); err != nil {
+	answer, err := chromedp.Call(b.ctx, command, params)
+	if err != nil {
 		b.Fatalf("%s: %v", command.Method, err)
 	}
+	return answer
 }
 
 // hear notes what the page's console complains of: a script that fails, one that
@@ -97,6 +109,9 @@ func (b *chromium) hear(event any) {
 	case *page.EventJavascriptDialogOpening:
 		b.faults = append(b.faults, "a dialog: "+e.Message)
 	case *log.EventEntryAdded:
+		if e.Entry.URL != "" && !strings.HasPrefix(e.Entry.URL, b.origin+"/") {
+			return // a program's own page, to which it was led
+		}
 		if e.Entry.Source == log.EntrySourceSecurity || e.Entry.Source == log.EntrySourceJavascript || strings.Contains(e.Entry.Text, "Content Security Policy") {
 			b.faults = append(b.faults, e.Entry.Text)
 		}

@@ -84,10 +84,11 @@ refusals: {floor: 300ms}
 // origin is where its pages are, as the world sees them.
 func (m *modern) origin() string { return "https://" + doorName }
 
-// policies are what an administrator has Thunderbird take, as the door says them.
-func (m *modern) policies(t testing.TB) string {
+// policies are what an administrator has Thunderbird take, as the door says them
+// when it is asked with a query.
+func (m *modern) policies(t testing.TB, query string) string {
 	t.Helper()
-	r, err := m.http(t).Get(m.origin() + "/thunderbird-policies.json")
+	r, err := m.http(t).Get(m.origin() + "/thunderbird-policies.json" + query)
 	check(t, err)
 	defer r.Body.Close()
 	raw, err := io.ReadAll(r.Body)

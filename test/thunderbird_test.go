@@ -31,6 +31,7 @@ var pageScript string
 // thunderbird is one person's Thunderbird, on a profile nobody has used.
 type thunderbird struct {
 	*marionette
+	opened string // a file: what it had the system's browser open, an address a line
 }
 
 // startThunderbird starts Debian's Thunderbird on a screen of its own. All that
@@ -49,6 +50,7 @@ user_pref("network.proxy.socks", "127.0.0.1");
 user_pref("network.proxy.socks_port", %s);
 user_pref("network.proxy.socks_remote_dns", true);
 `, portOf(s.Address)))
+	opened := systemBrowser(t, home)
 	out, err := os.Create(filepath.Join(home, "log"))
 	check(t, err)
 	defer out.Close()
@@ -65,7 +67,7 @@ user_pref("network.proxy.socks_remote_dns", true);
 			t.Fatalf("Thunderbird did not start:\n%s", said)
 		}
 	}
-	b := &thunderbird{startMarionette(t, "127.0.0.1:"+strings.TrimSpace(string(port)))}
+	b := &thunderbird{startMarionette(t, "127.0.0.1:"+strings.TrimSpace(string(port))), opened}
 	t.Cleanup(func() {
 		if t.Failed() {
 			dir, _ := os.MkdirTemp("", "portreeve-thunderbird")
@@ -196,29 +198,14 @@ func TestThunderbirdSignsInByItsOwnWindow(t *testing.T) {
 	elsewhere := m.visitor(t, m.origin()) // a browser of hers on another device
 	phone := elsewhere.enrol(m.door, mary)
 	m.deliver(t, mary, "Welcome, Mary")
-	b := startThunderbird(t, m.policies(t), m.street)
-	b.until("the add-on to be installed", windowTime, func() bool { // which policy does as the program starts
-		var known bool
-		return b.run(&known, `const { OAuth2Providers } = ChromeUtils.importESModule("resource:///modules/OAuth2Providers.sys.mjs");
-			return !!OAuth2Providers.getHostnameDetails(arguments[0], "imap");`, mailName) == nil && known
-	})
-
-	b.keys(b.use("#email"), mary)
-	b.click(b.use("account-hub-footer #forward"))
+	b := startThunderbird(t, m.policies(t, ""), m.street)
+	b.begins(mary)
 	b.types(signInPage, "#password", password)
 	b.presses(signInPage, `form[action="/signin"] button`)
 	b.types(signInPage, "#code", phone.code(t))
 	b.presses(signInPage, `form:has(#code) button`)
 	b.presses(signInPage, `form[action="/connect/allow"] button`)
-	b.click(b.use("account-hub-footer #forward")) // these are the servers
-	b.click(b.use("account-hub-footer #forward")) // it is set up
-	b.until("the account set-up to be over", windowTime, func() bool {
-		var open bool
-		return b.run(&open, `return !!document.querySelector("account-hub-container").modal.open`) == nil && !open
-	})
-
-	b.presses(mailPane, `#folderTree li[data-folder-type="inbox"] .name`)
-	b.reads(mailPane, "#threadTree", "Welcome, Mary")
+	b.finishes("Welcome, Mary")
 	b.writes(mary, "From Thunderbird")
 	b.reads(mailPane, "#threadTree", "From Thunderbird")
 	m.logsOneStory(t, mary)
@@ -240,6 +227,32 @@ func TestThunderbirdSignsInByItsOwnWindow(t *testing.T) {
 	b.types(signInPage, "#code", phone.code(t))
 	b.presses(signInPage, `form:has(#code) button`)
 	b.reads(mailPane, "#threadTree", "Welcome back")
+}
+
+// begins types an address into a Thunderbird that knows none.
+func (b *thunderbird) begins(address string) {
+	b.Helper()
+	b.until("the add-on to be installed", windowTime, func() bool { // which policy does as the program starts
+		var known bool
+		return b.run(&known, `const { OAuth2Providers } = ChromeUtils.importESModule("resource:///modules/OAuth2Providers.sys.mjs");
+			return !!OAuth2Providers.getHostnameDetails(arguments[0], "imap");`, mailName) == nil && known
+	})
+	b.keys(b.use("#email"), address)
+	b.click(b.use("account-hub-footer #forward"))
+}
+
+// finishes ends the set-up, once somebody has signed in, and reads the mail that
+// waits for them.
+func (b *thunderbird) finishes(subject string) {
+	b.Helper()
+	b.click(b.use("account-hub-footer #forward")) // these are the servers
+	b.click(b.use("account-hub-footer #forward")) // it is set up
+	b.until("the account set-up to be over", windowTime, func() bool {
+		var open bool
+		return b.run(&open, `return !!document.querySelector("account-hub-container").modal.open`) == nil && !open
+	})
+	b.presses(mailPane, `#folderTree li[data-folder-type="inbox"] .name`)
+	b.reads(mailPane, "#threadTree", subject)
 }
 
 // writes has somebody write a letter and send it.
@@ -270,7 +283,7 @@ type signInStep struct {
 		DisplayName string `json:"displayName"`
 		Result      string `json:"result"`
 	} `json:"appliedConditionalAccessPolicies"`
-	Portreeve struct{ Protocol, Mechanism, Grant string } `json:"portreeve"`
+	Portreeve struct{ Protocol, Credential, Mechanism, Grant string } `json:"portreeve"`
 }
 
 // steps are somebody's, the newest first.

@@ -10,6 +10,11 @@ const win = [...Services.wm.getEnumerator(null)].find(w => w.location.href == ad
 const context = win?.document.getElementById(id)?.browsingContext;
 const agent = context?.currentWindowGlobal?.getActor("MarionetteCommands");
 if (!agent) return null;
+if (place == "sign-in") {
+  if (context.webProgress.isLoadingDocument) return null;
+  win.focus(); // as somebody who clicks into it does
+  win.document.getElementById(id).focus();
+}
 const ways = { toJSON: () => ({ "moz:accessibilityChecks": false, "moz:webdriverClick": true, strictFileInteractability: false }) };
 const found = await agent.findElement("css selector", selector, { all: false, timeout: 0 });
 switch (act) {
