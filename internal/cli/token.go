@@ -41,7 +41,9 @@ public address, as the person that it is run by.
 The first time, in a terminal, it has you sign in by browser; then it keeps a
 refresh token in a file that nobody else may read ($XDG_STATE_HOME/portreeve/tokens)
 or in the desktop's keyring, and remembers the server. Called by a program, it
-never asks: without a sign-in it says so and ends. $PORTREEVE_SERVER stands in for
+never asks a person: without a sign-in, or after one that has ended, it says so and
+ends. (A token that is older than half a minute is shown to the server first, for
+two seconds at most.) $PORTREEVE_SERVER stands in for
 --server.
 
 Exit codes: 1 nobody has signed in, or it failed; 3 a person must sign in again;
@@ -149,10 +151,14 @@ func (t *tokenCall) print(ctx context.Context, keyringTyped bool) error {
 	if k == nil || k.Tokens == nil || t.login {
 		return t.signIn(ctx, k, keyringTyped)
 	}
+	doubted := heldToken("")
 	if k.Tokens.fresh(time.Now()) {
-		return t.hand(k)
+		if !t.over(ctx, k) {
+			return t.hand(k)
+		}
+		doubted = k.Tokens.Access
 	}
-	k, err = t.refresh(ctx)
+	k, err = t.refresh(ctx, doubted)
 	if err != nil {
 		return err
 	}
@@ -264,9 +270,10 @@ func (k *kept) issuer(ctx context.Context) (*tokenIssuer, error) {
 	return discoverIssuer(ctx, k.Server, client)
 }
 
-// refresh gets the next access token. Of many calls at once one asks the
-// server; the others find what it was given.
-func (t *tokenCall) refresh(ctx context.Context) (*kept, error) {
+// refresh gets the next access token, in place of one that has run out or is
+// doubted. Of many calls at once one asks the server; the others find what it was
+// given.
+func (t *tokenCall) refresh(ctx context.Context, doubted heldToken) (*kept, error) {
 	unlock, err := t.store.lock(ctx)
 	if err != nil {
 		return nil, err
@@ -278,7 +285,7 @@ func (t *tokenCall) refresh(ctx context.Context) (*kept, error) {
 		return nil, err
 	case k == nil || k.Tokens == nil:
 		return nil, fmt.Errorf("the sign-in of %s was forgotten just now", printable(t.user))
-	case k.Tokens.fresh(time.Now()):
+	case k.Tokens.fresh(time.Now()) && k.Tokens.Access != doubted:
 		return k, nil
 	case k.Refused != nil && !t.attended && time.Since(k.Refused.At).Abs() < refusalRested:
 		return nil, k.over(printable(k.Refused.Text))

@@ -41,6 +41,7 @@ type tokenIssuer struct {
 	Token         string   `json:"token_endpoint"`
 	Device        string   `json:"device_authorization_endpoint"`
 	Revocation    string   `json:"revocation_endpoint"`
+	Userinfo      string   `json:"userinfo_endpoint"`
 	Challenges    []string `json:"code_challenge_methods_supported"`
 
 	http *http.Client
@@ -141,7 +142,7 @@ func discoverIssuer(ctx context.Context, server string, client *http.Client) (*t
 	if i.Issuer != server {
 		return nil, &failure{exit: exitFailed, what: fmt.Sprintf("%s says that it is %.200q", server, i.Issuer), next: "say its public address to the letter with --server"}
 	}
-	for what, endpoint := range map[string]string{"authorization": i.Authorization, "token": i.Token, "device": i.Device, "revocation": i.Revocation} {
+	for what, endpoint := range map[string]string{"authorization": i.Authorization, "token": i.Token, "device": i.Device, "revocation": i.Revocation, "userinfo": i.Userinfo} {
 		if endpoint == "" && what != "token" {
 			continue
 		}

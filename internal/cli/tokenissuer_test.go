@@ -32,6 +32,8 @@ type issuerStandIn struct {
 	Before    func(http.ResponseWriter, *http.Request) bool
 	Refreshes atomic.Int32
 	Revoked   atomic.Pointer[string]
+	Ended     atomic.Bool  // what access tokens hang on
+	Asked     atomic.Int32 // about access tokens
 
 	mu        sync.Mutex
 	challenge string
@@ -49,6 +51,14 @@ func newIssuerStandIn(t *testing.T) *issuerStandIn {
 	m.HandleFunc("POST /device", func(w http.ResponseWriter, _ *http.Request) {
 		_ = json.NewEncoder(w).Encode(map[string]any{"device_code": "dev", "user_code": "WDJB-MJHT", "verification_uri": i.URL + "/connect",
 			"verification_uri_complete": i.URL + "/connect?user_code=WDJB-MJHT", "expires_in": 60, "interval": 1})
+	})
+	m.HandleFunc("GET /userinfo", func(w http.ResponseWriter, q *http.Request) {
+		i.Asked.Add(1)
+		status := http.StatusForbidden // insufficient_scope: openid is not asked for
+		if i.Ended.Load() || !strings.HasPrefix(q.Header.Get("Authorization"), "Bearer access-") {
+			status = http.StatusUnauthorized
+		}
+		w.WriteHeader(status)
 	})
 	m.HandleFunc("POST /revoke", func(_ http.ResponseWriter, q *http.Request) {
 		gone := q.PostFormValue("token")
@@ -71,7 +81,7 @@ func newIssuerStandIn(t *testing.T) *issuerStandIn {
 
 func (i *issuerStandIn) metadata(w http.ResponseWriter, _ *http.Request) {
 	all := map[string]any{"issuer": i.URL, "authorization_endpoint": i.URL + "/authorize", "token_endpoint": i.URL + "/token",
-		"device_authorization_endpoint": i.URL + "/device", "revocation_endpoint": i.URL + "/revoke", "code_challenge_methods_supported": []string{"S256"}}
+		"device_authorization_endpoint": i.URL + "/device", "revocation_endpoint": i.URL + "/revoke", "userinfo_endpoint": i.URL + "/userinfo", "code_challenge_methods_supported": []string{"S256"}}
 	if i.Issuer != "" {
 		all["issuer"] = i.Issuer
 	}

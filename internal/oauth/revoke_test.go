@@ -162,3 +162,20 @@ func TestUserinfo(t *testing.T) {
 		t.Errorf("a disabled person: %d %s", b.StatusCode, b.body)
 	}
 }
+
+// Whoever holds an access token without openid learns whether it is still good for
+// anything, and not whose it is: `portreeve token` asks.
+func TestUserinfoTellsATokenThatLivesFromOneThatDoesNot(t *testing.T) {
+	w := newWorld(t)
+	a := w.signedIn("scope", "imap offline_access")
+	ask := func() *answer { return w.send("GET", pathUserinfo, nil, bearing(a.text("access_token"))) }
+	if got := ask(); got.StatusCode != http.StatusForbidden || got.text("error") != insufficientScope || strings.Contains(got.body, "leela") {
+		t.Errorf("while it lives: %d %s", got.StatusCode, got.body)
+	}
+	for _, g := range w.grants.Of(leela) {
+		must(t, w.grants.End(t.Context(), store.System, g.ID, "disconnected"))
+	}
+	if got := ask(); got.StatusCode != http.StatusUnauthorized || got.text("error") != invalidToken {
+		t.Errorf("after its grant's end: %d %s", got.StatusCode, got.body)
+	}
+}
