@@ -18,7 +18,8 @@ import (
 // What strangers can fill.
 const (
 	// DefaultPerNetwork is how many programs an office behind one address may
-	// bring within an hour; each registers once and keeps its id.
+	// bring within an hour; instances of one program are one (Register). What an
+	// administrator adds is not counted.
 	DefaultPerNetwork = 20
 	// perProvider is how many times as many may come from a provider's whole
 	// network (IPv4 /16, IPv6 /32), of which a single customer may have a /48 for
@@ -85,6 +86,12 @@ func (c *Client) Metadata() Metadata {
 // Register makes a public native client of a stranger's; it is durable before
 // it is returned. The error is a *RegistrationError if the stranger is to hear
 // of it, else our own trouble.
+//
+// What says of itself the same as another that nobody has judged is another
+// instance of it, and gets its id (RFC 7591, section 3.2.1, leaves that to us). A
+// public client's id proves nothing anyway; and an office of hundreds whose program
+// registers takes one row and one of its network's registrations, which a neighbour
+// who used those up cannot keep from it.
 func (r *Registry) Register(ctx context.Context, from netip.Addr, m Metadata) (Client, error) {
 	if r.Registration != AnyProgram && r.Registration != VerifiedOnly {
 		return Client{}, refuse(Denied, "programs do not register here: an administrator adds them")
@@ -96,6 +103,9 @@ func (r *Registry) Register(ctx context.Context, from netip.Addr, m Metadata) (C
 	r.writing.Lock()
 	defer r.writing.Unlock()
 	now := time.Now().UTC()
+	if same, ok := r.instance(&c, now); ok {
+		return same, nil
+	}
 	c.ID, c.Network, c.Created = newID("reg-"), network.Of(from), now
 	if r.came.since(c.Network, now) >= r.PerNetwork || r.came.since(providerOf(c.Network), now) >= perProvider*r.PerNetwork {
 		return Client{}, refuse(Unavailable, "too many programs registered from this network within an hour")
@@ -110,6 +120,29 @@ func (r *Registry) Register(ctx context.Context, from netip.Addr, m Metadata) (C
 	r.put(e)
 	r.came.add(c.Network, now)
 	return e.Client, nil
+}
+
+// instance finds a client that registered with the same words as another and stays
+// for a while: long enough to sign in with it if nobody has yet. What an
+// administrator allowed, they allowed to nobody else.
+func (r *Registry) instance(c *Client, now time.Time) (Client, bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for _, e := range r.table {
+		if e.Kind != Registered || e.State != Unjudged || !e.sameWords(c) {
+			continue
+		}
+		if now.Sub(e.Created) < unusedAtLeast/2 || !e.Used.IsZero() && now.Sub(e.Used) < idleFor/2 {
+			return e.Client, true
+		}
+	}
+	return Client{}, false
+}
+
+// sameWords says that two clients registered with the same metadata, as far as it is kept.
+func (c *Client) sameWords(o *Client) bool {
+	return c.Name == o.Name && c.SoftwareID == o.SoftwareID && c.SoftwareVersion == o.SoftwareVersion && c.URI == o.URI && c.IDTokenAlg == o.IDTokenAlg &&
+		slices.Equal(c.Redirects, o.Redirects) && slices.Equal(c.PostLogout, o.PostLogout) && slices.Equal(c.Grants, o.Grants)
 }
 
 // makeRoom sees that there is room for one more; writing is held.

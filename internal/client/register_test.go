@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -151,8 +152,9 @@ func TestNamesThatAreTaken(t *testing.T) {
 
 func TestFloodsOfRegistrations(t *testing.T) {
 	h := open(t, func(o *Options) { o.PerNetwork = 5 })
+	var flood atomic.Int32
 	refused := func(from string) bool {
-		_, err := h.Register(t.Context(), netip.MustParseAddr(from), program("Flood"))
+		_, err := h.Register(t.Context(), netip.MustParseAddr(from), program(fmt.Sprintf("Flood %d", flood.Add(1))))
 		var r *RegistrationError
 		if err != nil && (!errors.As(err, &r) || r.Code != Unavailable) {
 			t.Fatal(err)
@@ -202,6 +204,89 @@ func TestFloodsOfRegistrations(t *testing.T) {
 	if !refused("192.0.2.9") || refused("192.0.3.1") {
 		t.Error("a restart forgot who came")
 	}
+}
+
+// Who uses up what a network may register keeps nobody behind the same address from
+// the program that others use, nor an administrator from adding one.
+func TestAFloodSilencesNoNeighboursProgram(t *testing.T) {
+	h := open(t, func(o *Options) { o.PerNetwork = 5 })
+	office := netip.MustParseAddr("192.0.2.7")
+	ask := func(m Metadata) (Client, error) { return h.Register(t.Context(), office, m) }
+	first, err := h.Register(t.Context(), netip.MustParseAddr("198.51.100.1"), program("Mail on the Go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Used(t.Context(), first.ID); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 50 {
+		if _, err := ask(program(fmt.Sprintf("Flood %d", n))); (err == nil) != (n < 5) {
+			t.Fatalf("registration %d: %v", n, err)
+		}
+	}
+	for range 500 {
+		c, err := ask(program("Mail on the Go"))
+		if err != nil || c.ID != first.ID {
+			t.Fatalf("a neighbour's program: %q, %v", c.ID, err)
+		}
+	}
+	if n := h.count(Registered); n != 6 {
+		t.Errorf("%d are kept", n)
+	}
+	if _, _, err := h.Add(t.Context(), anna, "", New{Name: "The office's own", Redirects: []string{"https://mail.example.org/cb"}}); err != nil {
+		t.Errorf("an administrator: %v", err)
+	}
+}
+
+// An instance is what says the same to the letter, for as long as its registration
+// stays; what an administrator judged is nobody else's.
+func TestInstancesOfOneProgramAreOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, func(o *Options) { o.PerNetwork = 100 })
+		m := program("Go")
+		first := h.register(m)
+		if c := h.register(m); c.ID != first.ID {
+			t.Error("the same twice are two")
+		}
+		for what, change := range map[string]func(*Metadata){
+			"name": func(m *Metadata) { m.Name = "go" }, "address": func(m *Metadata) { m.Redirects = []string{"http://127.0.0.1/other"} },
+			"software": func(m *Metadata) { m.SoftwareVersion = "2" }, "grants": func(m *Metadata) { m.Grants = []string{GrantCode} },
+			"algorithm": func(m *Metadata) { m.IDTokenAlg = "ES256" }, "site": func(m *Metadata) { m.URI = "https://example.org" },
+			"sign-out": func(m *Metadata) { m.PostLogout = []string{"http://127.0.0.1/out"} },
+		} {
+			other := m
+			change(&other)
+			if c := h.register(other); c.ID == first.ID {
+				t.Errorf("another %s is the same", what)
+			}
+		}
+		time.Sleep(unusedAtLeast / 2)
+		second := h.register(m)
+		if second.ID == first.ID {
+			t.Error("who comes late is given what may be forgotten before they sign in")
+		}
+		time.Sleep(time.Minute)
+		if err := h.Used(t.Context(), second.ID); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(30 * 24 * time.Hour)
+		if c := h.register(m); c.ID != second.ID {
+			t.Error("one in use is not found again")
+		}
+		if _, err := h.Allow(t.Context(), anna, "", second.ID); err != nil {
+			t.Fatal(err)
+		}
+		third := h.register(m)
+		if third.ID == second.ID || third.Verified() {
+			t.Error("what an administrator allowed is handed to strangers")
+		}
+		if _, _, err := h.Forbid(t.Context(), anna, "", third.ID); err != nil {
+			t.Fatal(err)
+		}
+		if c := h.register(m); c.ID == third.ID {
+			t.Error("what was forbidden is handed out")
+		}
+	})
 }
 
 // With no room left, what nobody used for an hour goes, and only that.
