@@ -61,7 +61,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q := grant.Request{Client: c.ID, ClientName: c.Name, Redirect: exact, Program: program(r)}
-	if fault := fill(&q, &c, form, s.resources, s.hint(r.Context())); fault != nil {
+	if fault := fill(&q, &c, heeded(form), s.resources, s.hint(r.Context())); fault != nil {
 		if string(fault.ErrorType) == invalidScope && beyond(&c, form) {
 			s.turnAway(r, c.Name, whyLimited+strconv.Quote(c.Limit.String()))
 		}
