@@ -73,6 +73,9 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		s.answer(w, r, q, invalidRequest, "The request is too long: shorten state, nonce or scope.")
 		return
 	}
+	if s.Prefer != nil && form.Has("ui_locales") {
+		s.Prefer(w, form.Get("ui_locales"))
+	}
 	http.Redirect(w, r, s.Issuer+pathConnect+"?request="+sealed, http.StatusFound)
 }
 

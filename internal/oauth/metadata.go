@@ -8,6 +8,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"github.com/portreeve/portreeve/internal/client"
+	"github.com/portreeve/portreeve/internal/grant"
 	"github.com/portreeve/portreeve/internal/token"
 )
 
@@ -46,13 +47,14 @@ func (s *Server) describe() []byte {
 			ResponseTypesSupported:                     []string{"code"},
 			ResponseModesSupported:                     []string{"query", modeFormPost},
 			SubjectTypesSupported:                      []string{"public"},
+			ACRValuesSupported:                         []string{grant.ACRPhishingResistant, grant.ACRSeveralFactors, grant.ACROneFactor},
 			IDTokenSigningAlgValuesSupported:           []string{"RS256", "ES256"},
 			TokenEndpointAuthMethodsSupported:          append([]oidc.AuthMethod{oidc.AuthMethodNone}, secrets...),
 			RevocationEndpointAuthMethodsSupported:     append([]oidc.AuthMethod{oidc.AuthMethodNone}, secrets...),
 			IntrospectionEndpointAuthMethodsSupported:  secrets,
 			CodeChallengeMethodsSupported:              []oidc.CodeChallengeMethod{oidc.CodeChallengeMethodS256},
 			ClaimTypesSupported:                        []string{"normal"},
-			ClaimsSupported:                            []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "amr", "at_hash", "sid", "email", "email_verified", "name", "preferred_username"},
+			ClaimsSupported:                            []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "sid", "email", "email_verified", "name", "preferred_username"},
 			BackChannelLogoutSupported:                 s.Changes != nil,
 			BackChannelLogoutSessionSupported:          s.Changes != nil,
 			TokenEndpointAuthSigningAlgValuesSupported: nil, // no program authenticates by a JWT

@@ -104,6 +104,9 @@ type Options struct {
 	Registration bool
 	// Languages are those of the pages that people meet (BCP 47).
 	Languages []string
+	// Prefer has the pages that follow be in one of the languages that a program
+	// asks for, where there is one; nil: they are in the browser's.
+	Prefer func(w http.ResponseWriter, locales string)
 	// Problem shows a person that what their program asked cannot be done, in a
 	// sentence; nil: it is plain text.
 	Problem func(w http.ResponseWriter, r *http.Request, status int, text string)

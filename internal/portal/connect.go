@@ -94,6 +94,8 @@ func (c *call) connect(q *connecting) {
 		missing = "account_selection_required"
 	case c.stale(q):
 		missing = "login_required"
+	case !silent && c.provesLess(q):
+		missing = "interaction_required"
 	case !c.agreed(q):
 		missing = "consent_required"
 	default:

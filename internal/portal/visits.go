@@ -37,10 +37,11 @@ type visit struct {
 	flash  string
 	fails  int // second factors that were wrong
 	// chosen and agreed are the program's request that the person goes on with as
-	// who they are here, and the one that they said yes to.
-	chosen, agreed [sha256.Size]byte
-	onward         onward
-	heir           bool // another session has taken this one's place
+	// who they are here, and the one that they said yes to; bettered is the one for
+	// which they were asked to prove more than policy wants.
+	chosen, agreed, bettered [sha256.Size]byte
+	onward                   onward
+	heir                     bool // another session has taken this one's place
 }
 
 // life is how long a cookie lasts; zero is as long as the browser is open.
@@ -62,7 +63,7 @@ func (v *visit) succeed(old *visit) {
 	old.mu.Lock()
 	defer old.mu.Unlock()
 	old.heir = true
-	v.sid, v.chosen, v.agreed, v.onward = old.sid, old.chosen, old.agreed, old.onward
+	v.sid, v.chosen, v.agreed, v.bettered, v.onward = old.sid, old.chosen, old.agreed, old.bettered, old.onward
 }
 
 // done forgets a program's request that was answered.

@@ -48,6 +48,7 @@ func (s *Server) openPages() error {
 			return fmt.Errorf("making the portal: %w", err)
 		}
 		if s.issuer != nil {
+			s.issuer.endpoints.Prefer = public.Prefer
 			s.issuer.endpoints.Problem, s.issuer.endpoints.Post, s.issuer.endpoints.Visitor = p.Problem, p.Post, p.Visitor
 		}
 		s.pages = s.withPrograms(p.Handler())

@@ -7,7 +7,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
 	"net/netip"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -163,5 +165,52 @@ func TestARemovedProgramIsGone(t *testing.T) {
 	k.over()
 	if got := dial(t, p.door).say(shown); !strings.Contains(got, "a1 NO") {
 		t.Errorf("its token is taken: %s", got)
+	}
+}
+
+// A program's person reads the sign-in page in the language that it asks for.
+func TestAProgramsPersonIsSpokenToInItsLanguage(t *testing.T) {
+	p := startPrograms(t)
+	read := func(locales string) string {
+		t.Helper()
+		jar, err := cookiejar.New(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := "http://" + p.server.public.Addr().String()
+		browser := &http.Client{Timeout: 20 * time.Second, Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		path := "/oauth2/authorize?client_id=portreeve-mail&response_type=code&scope=imap&redirect_uri=http%3A%2F%2F127.0.0.1%2F&code_challenge_method=S256&code_challenge=" + strings.Repeat("A", 43) + locales
+		for range 5 {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, at+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Host = "door.example.org"
+			u, _ := url.Parse("https://127.0.0.1/") // the cookies are for TLS, which a proxy in front speaks
+			for _, c := range jar.Cookies(u) {
+				r.AddCookie(c)
+			}
+			a, err := browser.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(a.Body)
+			_ = a.Body.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			jar.SetCookies(u, a.Cookies())
+			if a.StatusCode == http.StatusOK {
+				return string(body)
+			}
+			path = strings.TrimPrefix(a.Header.Get("Location"), "https://door.example.org")
+		}
+		t.Fatal("the sign-in page does not come")
+		return ""
+	}
+	for locales, want := range map[string]string{"": `<html lang="en"`, "&ui_locales=fr+de": `<html lang="de"`, "&ui_locales=tlh": `<html lang="en"`} {
+		if page := read(locales); !strings.Contains(page, want) {
+			t.Errorf("%q: not %s:\n%.300s", locales, want, page)
+		}
 	}
 }

@@ -131,12 +131,14 @@ func (l *Languages) Named(lang string) (*Words, bool) {
 // maxAccept bounds what is read of Accept-Language, in bytes.
 const maxAccept = 200
 
-// Of is the language of a request: the one chosen by a link, else the one that
-// the browser asks for.
+// Of is the language of a request: the one chosen by a link, else the one that a
+// program asked for a moment ago, else the one that the browser asks for.
 func (l *Languages) Of(r *http.Request) *Words {
-	if c, err := r.Cookie(languageCookie); err == nil {
-		if w, ok := l.Named(c.Value); ok {
-			return w
+	for _, name := range []string{languageCookie, programLanguage} {
+		if c, err := r.Cookie(name); err == nil {
+			if w, ok := l.Named(c.Value); ok {
+				return w
+			}
 		}
 	}
 	now, accept := l.now.Load(), r.Header.Get("Accept-Language")
@@ -151,4 +153,24 @@ func (l *Languages) Of(r *http.Request) *Words {
 		return now.all[i]
 	}
 	return now.standard
+}
+
+// First is the language among ours that fits best what a list asks for, BCP 47
+// tags with spaces between, the best first; those that cannot be read are passed
+// over.
+func (l *Languages) First(list string) (*Words, bool) {
+	if len(list) > maxAccept {
+		return nil, false
+	}
+	var asked []language.Tag
+	for word := range strings.FieldsSeq(list) {
+		if t, err := language.Parse(word); err == nil {
+			asked = append(asked, t)
+		}
+	}
+	now := l.now.Load()
+	if _, i, sure := now.matcher.Match(asked...); len(asked) > 0 && sure != language.No {
+		return now.all[i], true
+	}
+	return nil, false
 }

@@ -2,9 +2,12 @@ package web
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -255,4 +258,37 @@ func FuzzLanguage(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A program's wish stands behind what the person chose and before what their
+// browser asks for; what there is not falls through.
+func TestAProgramAsksForALanguage(t *testing.T) {
+	p, err := New(Options{Find: func(context.Context, signin.Reference) (Refused, bool) { return Refused{}, false }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for list, want := range map[string]string{"de": "de", "fr-CA fr de": "de", "de-AT": "de", "xx !! en-GB de": "en", "fr": "", "": "", "!!": "", "se": "", strings.Repeat("de ", 100): ""} {
+		w := httptest.NewRecorder()
+		p.Prefer(w, list)
+		r := httptest.NewRequest("GET", "/", nil)
+		for _, c := range w.Result().Cookies() {
+			if c.MaxAge != 600 || !c.HttpOnly {
+				t.Errorf("%q: %v", list, c)
+			}
+			r.AddCookie(c)
+		}
+		if got := len(r.Cookies()) == 1; got != (want != "") {
+			t.Errorf("%.20q: %v", list, r.Cookies())
+		}
+		for accept, without := range map[string]string{"en": "en", "de": "de", "": "en"} {
+			r.Header.Set("Accept-Language", accept)
+			if got, want := p.Languages.Of(r).Lang, cmp.Or(want, without); got != want {
+				t.Errorf("%.20q in a browser that asks for %q: %s, not %s", list, accept, got, want)
+			}
+		}
+		r.AddCookie(&http.Cookie{Name: languageCookie, Value: "en"})
+		if got := p.Languages.Of(r).Lang; got != "en" {
+			t.Errorf("%.20q: not what the person chose: %s", list, got)
+		}
+	}
 }

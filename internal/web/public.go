@@ -146,6 +146,14 @@ func (p *Public) language(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, LocalPath(r.URL.Query().Get("to"), "/codes/"), http.StatusSeeOther)
 }
 
+// Prefer has the pages that a program leads a person to be in a language that it
+// asks for (ui_locales), where there is one of those.
+func (p *Public) Prefer(w http.ResponseWriter, locales string) {
+	if l, ok := p.Languages.First(locales); ok {
+		p.Cookies.speak(w, programLanguage, l.Lang, programAsks)
+	}
+}
+
 // asset serves one of our files.
 func asset(name, kind string) http.HandlerFunc {
 	content, err := assets.ReadFile(name)

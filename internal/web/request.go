@@ -23,6 +23,13 @@ type Cookies struct{ Secure bool }
 // languageCookie holds no secret, and its name is the same either way.
 const languageCookie = "lang"
 
+// programLanguage holds what a program asked for on a person's behalf, for as
+// long as its request lasts. What they chose themselves stands before it.
+const (
+	programLanguage = "program-lang"
+	programAsks     = 10 * time.Minute
+)
+
 func (c Cookies) name(name string) string {
 	if c.Secure {
 		return "__Host-" + name
@@ -49,7 +56,11 @@ func (c Cookies) Get(r *http.Request, name string) string {
 
 // SetLanguage remembers the language chosen.
 func (c Cookies) SetLanguage(w http.ResponseWriter, lang string) {
-	http.SetCookie(w, &http.Cookie{Name: languageCookie, Value: lang, Path: "/", MaxAge: 365 * 24 * 3600,
+	c.speak(w, languageCookie, lang, 365*24*time.Hour)
+}
+
+func (c Cookies) speak(w http.ResponseWriter, name, lang string, life time.Duration) {
+	http.SetCookie(w, &http.Cookie{Name: name, Value: lang, Path: "/", MaxAge: int(life / time.Second),
 		Secure: c.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode})
 }
 
