@@ -64,11 +64,7 @@ func (a *api) history(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows := []edition{}
-	for _, e := range all {
-		rows = append(rows, a.editionOf(e))
-	}
-	return list(rows), nil
+	return a.editions(all), nil
 }
 
 func nullable(text json.RawMessage) json.RawMessage {

@@ -63,11 +63,15 @@ func (a *api) valueHistory(r *http.Request, v store.Value, top int) (any, error)
 	if err != nil {
 		return nil, err
 	}
+	return a.editions(all), nil
+}
+
+func (a *api) editions(all []store.Edition) any {
 	rows := []edition{}
 	for _, e := range all {
 		rows = append(rows, a.editionOf(e))
 	}
-	return list(rows), nil
+	return list(rows)
 }
 
 func (a *api) editionOf(e store.Edition) edition {
