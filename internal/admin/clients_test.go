@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -203,6 +204,38 @@ func TestForbiddingAProgramEndsItsGrants(t *testing.T) {
 	}
 	if _, lives := b.grants.ByID(other.ID); !lives {
 		t.Error("another program's grant was ended")
+	}
+}
+
+// What a page was given again and again in one browser is listed as one, found by
+// any of its ids, and ended as one.
+func TestSignInsOfOneBrowserAreListedAsOne(t *testing.T) {
+	b := openBureau(t)
+	s, err := scope.Parse("openid email")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []any
+	for range 3 {
+		g, err := b.grants.Issue(t.Context(), grant.Grant{Person: b.person.ID, Address: b.person.Address, Client: client.Mail, Scope: s, Methods: policy.MethodPassword, AuthTime: time.Now(), Kind: grant.KindCode, Session: "browser-1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append([]any{g.ID}, ids...)
+	}
+	rows := b.ask(200, "GET", "/grants", "")["value"].([]any)
+	if len(rows) != 1 || !reflect.DeepEqual(rows[0].(map[string]any)["grants"], ids) || rows[0].(map[string]any)["id"] != ids[0] {
+		t.Fatalf("listed %v, want one of %v", rows, ids)
+	}
+	if one := b.ask(200, "GET", "/grants/"+ids[2].(string), ""); one["id"] != ids[0] {
+		t.Errorf("by its first id: %v", one)
+	}
+	b.ask(200, "DELETE", "/grants/"+ids[1].(string), "")
+	if rows := b.ask(200, "GET", "/grants", "")["value"].([]any); len(rows) != 0 {
+		t.Errorf("left: %v", rows)
+	}
+	if audited := b.ask(200, "GET", "/audits?kind=grant", "")["value"].([]any); len(audited) != 3 {
+		t.Errorf("audited as %v", audited)
 	}
 }
 

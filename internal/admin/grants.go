@@ -15,13 +15,15 @@ import (
 type Grants interface {
 	List() []grant.Grant
 	Of(person string) []grant.Grant
-	ByID(id string) (grant.Grant, bool)
-	End(ctx context.Context, who store.Actor, id, reason string) error
+	Connection(id string) (grant.Connection, bool)
+	Disconnect(ctx context.Context, who store.Actor, id, reason string) error
 }
 
-// shownGrant is how a grant looks here.
+// shownGrant is how a grant looks here. Those that one session of a browser gave a
+// program, one after the other, are shown and ended as one.
 type shownGrant struct {
-	ID         string    `json:"id"`
+	ID         string    `json:"id"`               // of the last one
+	Grants     []string  `json:"grants,omitempty"` // the ids of all, if they are several
 	User       string    `json:"user"`
 	Client     string    `json:"client"`
 	ClientName string    `json:"clientName"`
@@ -36,9 +38,12 @@ type shownGrant struct {
 	Until      time.Time `json:"until,omitzero"`
 }
 
-func (a *api) showGrant(g *grant.Grant) shownGrant {
+func (a *api) showGrant(g *grant.Connection) shownGrant {
 	row := shownGrant{ID: g.ID, User: g.Address, Client: g.Client, ClientName: g.Client, Kind: g.Kind, Scopes: never(g.Scope.Words()), Methods: never(g.Methods.Names()),
 		Offline: g.Offline, SignedIn: g.AuthTime, Created: g.Created, Used: g.Used, Until: g.Until}
+	if len(g.IDs) > 1 {
+		row.Grants = g.IDs
+	}
 	if g.Network.IsValid() {
 		row.Network = g.Network.String()
 	}
@@ -68,20 +73,20 @@ func (a *api) grants(r *http.Request) (any, error) {
 	}
 	of := q.Get("client")
 	rows := []shownGrant{}
-	for i := range all {
-		if of == "" || all[i].Client == of {
-			rows = append(rows, a.showGrant(&all[i]))
+	for _, c := range grant.Connections(all) {
+		if of == "" || c.Client == of {
+			rows = append(rows, a.showGrant(&c))
 		}
 	}
 	slices.SortStableFunc(rows, func(x, y shownGrant) int { return x.Created.Compare(y.Created) })
 	return list(rows), nil
 }
 
-func (a *api) findGrant(r *http.Request) (grant.Grant, error) {
+func (a *api) findGrant(r *http.Request) (grant.Connection, error) {
 	if a.Grants == nil {
-		return grant.Grant{}, errNoIssuer
+		return grant.Connection{}, errNoIssuer
 	}
-	g, there := a.Grants.ByID(r.PathValue("id"))
+	g, there := a.Grants.Connection(r.PathValue("id"))
 	if !there {
 		return g, noGrant(r)
 	}
@@ -111,7 +116,7 @@ func (a *api) endGrant(r *http.Request) (any, error) {
 	if reason == "" {
 		reason = "ended by " + actor(r).Name
 	}
-	if err := a.Grants.End(r.Context(), actor(r), g.ID, reason); errors.Is(err, grant.ErrUnknown) {
+	if err := a.Grants.Disconnect(r.Context(), actor(r), g.ID, reason); errors.Is(err, grant.ErrUnknown) {
 		return nil, noGrant(r)
 	} else if err != nil {
 		return nil, err

@@ -162,7 +162,7 @@ func TestSecretsAreExchangedOnTheCommandLine(t *testing.T) {
 	if strings.Contains(shown, second) || strings.Contains(shown, first[2]) {
 		t.Error("a secret is shown again")
 	}
-	c.want(exitConflict, `good until \S+Z: end it first`, "client", "secret", "webmail", "--overlap", "1h")
+	c.want(exitConflict, `good until \S+Z: end it first.*next: .portreeve client secret webmail --end-old. ends it`, "client", "secret", "webmail", "--overlap", "1h")
 	c.want(exitOK, `ended the old secret of Webmail`, "client", "secret", "webmail", "--end-old")
 	if right(first[2]) || !right(second) {
 		t.Error("the wrong one was ended")
@@ -208,6 +208,25 @@ func TestGrantsAmongSessions(t *testing.T) {
 	c.want(exitOK, `ended 1 grant, and what was opened with it\n$`, "session", "kill", g.ID)
 	c.want(exitNotFound, `no open connection and no grant`, "session", "kill", g.ID)
 	c.want(exitOK, `^`+other.ID+`[^\n]*\n$`, "session", "list", "--grants")
+}
+
+// What one browser was signed in to a page with, again and again, is one line, and
+// ended as one.
+func TestSignInsOfOneBrowserAreOneLine(t *testing.T) {
+	c := openCounter(t)
+	s, err := scope.Parse("openid email")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var last grant.Grant
+	for range 3 {
+		if last, err = c.grants.Issue(t.Context(), grant.Grant{Person: c.ana.ID, Address: c.ana.Address, Client: oauthclient.Mail, Scope: s, Methods: policy.MethodPassword, AuthTime: time.Now(), Kind: grant.KindCode, Session: "browser-1"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.want(exitOK, `^`+last.ID+`\tana@example.org\tMail program ×3\t[^\n]*\n$`, "session", "list", "--grants")
+	c.want(exitOK, `ended 3 grants, and what was opened with it\n$`, "session", "kill", last.ID)
+	c.want(exitOK, `^$|no grant|none`, "session", "list", "--grants")
 }
 
 func TestKeysOnTheCommandLine(t *testing.T) {

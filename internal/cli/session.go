@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"regexp"
 	"strings"
@@ -60,7 +61,13 @@ func (a *app) grantList(cmd *cobra.Command, user, program string) error {
 	if err != nil {
 		return err
 	}
-	return a.output().list(rows, field("id", "id"), field("user", "user"), field("program", "clientName"), when("since", "created"), when("last used", "used"),
+	return a.output().list(rows, field("id", "id"), field("user", "user"), of("program", func(f map[string]any) string {
+		name := text(f["clientName"])
+		if n := len(stringsOf(f["grants"])); n > 1 { // sign-ins of one browser
+			name += fmt.Sprintf(" ×%d", n)
+		}
+		return name
+	}), when("since", "created"), when("last used", "used"),
 		of("scopes", func(f map[string]any) string { return strings.Join(stringsOf(f["scopes"]), " ") }),
 		of("proved by", func(f map[string]any) string { return strings.Join(stringsOf(f["methods"]), ", ") }), field("only from", "network"))
 }
@@ -78,11 +85,11 @@ func (a *app) sessionKill() *cobra.Command {
 		ended, granted := 0, 0
 		for _, id := range args {
 			if uuidForm.MatchString(id) {
-				switch done, err := a.endGrant(cmd.Context(), id); {
+				switch n, err := a.endGrant(cmd.Context(), id); {
 				case err != nil:
 					return err
-				case done:
-					granted++
+				case n > 0:
+					granted += n
 					continue
 				}
 			}
@@ -115,12 +122,19 @@ func (a *app) sessionKill() *cobra.Command {
 // uuidForm is how grants are named, and the ids of connections too.
 var uuidForm = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
-// endGrant ends a grant, if there is one of this id.
-func (a *app) endGrant(ctx context.Context, id string) (there bool, err error) {
-	err = a.client().do(ctx, http.MethodDelete, path(grants, id), nil, nil, nil)
+// endGrant ends a grant, if there is one of this id, with those that are shown as
+// one with it, and says how many they were.
+func (a *app) endGrant(ctx context.Context, id string) (n int, err error) {
+	var out struct {
+		Grants []string `json:"grants"`
+	}
+	err = a.client().do(ctx, http.MethodDelete, path(grants, id), nil, nil, &out)
 	var api *apiError
 	if errors.As(err, &api) && (api.Status == http.StatusNotFound || api.Status == http.StatusConflict) { // no grant, or nothing is granted here at all
-		return false, nil
+		return 0, nil
 	}
-	return err == nil, err
+	if err != nil {
+		return 0, err
+	}
+	return max(1, len(out.Grants)), nil
 }

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -39,8 +40,11 @@ func (c *call) connectedRows() (rows []connectedRow, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, g := range c.OAuth.Grants.Of(c.visit.person()) {
-		r := connectedRow{ID: g.ID, Program: c.namedID(g.Client), How: c.page.T("programs.how." + howOf(&g)), May: c.abilities(g.Scope), Since: g.Created, Used: g.Used, From: places[grant.Prefix+g.ID]}
+	for _, g := range grant.Connections(c.OAuth.Grants.Of(c.visit.person())) {
+		r := connectedRow{ID: g.ID, Program: c.namedID(g.Client), How: c.page.T("programs.how." + howOf(&g.Grant)), May: c.abilities(g.Scope), Since: g.Created, Used: g.Used}
+		for _, id := range g.IDs {
+			r.From = cmp.Or(r.From, places[grant.Prefix+id])
+		}
 		if g.Network.IsValid() {
 			r.Place = c.page.T("programs.only", g.Network)
 		}
@@ -105,7 +109,8 @@ func (c *call) allowedRows() (rows []allowedRow) {
 	return rows
 }
 
-// disconnect ends what one program has, and its open connections with it.
+// disconnect ends what one program has, as it is shown, and its open connections
+// with it.
 func (c *call) disconnect() {
 	id := c.value("id")
 	mine := slices.ContainsFunc(c.OAuth.Grants.Of(c.visit.person()), func(g grant.Grant) bool { return g.ID == id })
@@ -113,7 +118,7 @@ func (c *call) disconnect() {
 		c.showPrograms(http.StatusNotFound, c.page.T("programs.gone"))
 		return
 	}
-	if err := c.OAuth.Grants.End(c.ctx(), c.actor(), id, "disconnected by the person"); err != nil && !errors.Is(err, grant.ErrUnknown) {
+	if err := c.OAuth.Grants.Disconnect(c.ctx(), c.actor(), id, "disconnected by the person"); err != nil && !errors.Is(err, grant.ErrUnknown) {
 		c.trouble("disconnecting a program", err)
 		return
 	}

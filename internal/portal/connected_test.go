@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,6 +53,35 @@ func TestConnectedProgramsAreShownAndEnded(t *testing.T) {
 	b.submit("/programs/forget").contains(t, "Taken back")
 	if len(w.grants.Of(leela)) != 0 || w.grants.Consented(leela, client.Thunderbird, scopes(t, "imap")) {
 		t.Error("it is not forgotten")
+	}
+}
+
+// A page that signs somebody in again and again is one program in their list, and
+// is disconnected as one.
+func TestAPageThatSignsInAgainIsOneProgram(t *testing.T) {
+	w := newWorld(t)
+	p := w.party(t, "Wiki")
+	b := w.browser(t)
+	b.signIn("leela", right)
+	again := func() grant.Grant {
+		path := w.asks(t, func(q *grant.Request) {
+			q.Client, q.Redirect, q.Scope = p.ID, "https://rp.example:8443/cb", scopes(t, "openid email")
+		})
+		return w.redeemed(t, p.ID, b.send("GET", path, nil, nil).to(t), "https://rp.example:8443/cb")
+	}
+	var all []grant.Grant
+	for range 3 {
+		all = append(all, again())
+	}
+	b.get("/").contains(t, "One program is connected to your mail")
+	if n := strings.Count(b.get("/programs").body, `action="/programs/disconnect"`); n != 1 {
+		t.Errorf("it is %d programs", n)
+	}
+	b.submit("/programs/disconnect").contains(t, "Disconnected. The program must sign in again")
+	for _, g := range all {
+		if _, lives := w.grants.ByID(g.ID); lives {
+			t.Errorf("%s lives on", g.ID)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/portreeve/portreeve/internal/approval"
+	"github.com/portreeve/portreeve/internal/grant"
 	"github.com/portreeve/portreeve/internal/store"
 	"github.com/portreeve/portreeve/internal/web"
 )
@@ -26,7 +27,7 @@ func (c *call) homePage() {
 	}
 	d := homePage{Page: c.framed("home"), Factor: c.Factors.Has(person)}
 	if c.OAuth != nil {
-		d.Connected = len(c.OAuth.Grants.Of(person))
+		d.Connected = len(grant.Connections(c.OAuth.Grants.Of(person)))
 	}
 	waiting, err := c.waitingRequests()
 	if err != nil {

@@ -33,6 +33,7 @@ type Grants interface {
 	IssueCode(ctx context.Context, q grant.Request, g grant.Grant) (code string, err error)
 	Of(person string) []grant.Grant
 	End(ctx context.Context, who store.Actor, id, reason string) error
+	Disconnect(ctx context.Context, who store.Actor, id, reason string) error
 	Dismissed(ctx context.Context, person, client string) (time.Time, error)
 	consenting
 	devices
