@@ -118,8 +118,9 @@ func (s *source) redact(line string) string {
 	})
 }
 
-// spell is a length of time, which is no token (access_token: 10m).
-var spell = regexp.MustCompile(`^[0-9]{1,6}(?:\.[0-9]{1,3})?(?:ms|s|m|h|d)[\s,}]*$`)
+// spell is a length of time or a yes or no, which is no token (access_token: 10m,
+// token_as_password: true).
+var spell = regexp.MustCompile(`^(?:[0-9]{1,6}(?:\.[0-9]{1,3})?(?:ms|s|m|h|d)|true|false)[\s,}]*$`)
 
 // window cuts a long line to what stands around a column and gives the
 // column's place in it.
