@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/portreeve/portreeve/internal/client"
+	"github.com/portreeve/portreeve/internal/lint"
 	"github.com/portreeve/portreeve/internal/scope"
 	"github.com/portreeve/portreeve/internal/span"
 	"github.com/portreeve/portreeve/internal/store"
@@ -297,9 +298,14 @@ func (a *api) newClientSecret(r *http.Request) (any, error) {
 			return nil, bad("overlap", "%v", err)
 		}
 	}
+	two := c.OldSecretGood(time.Now())
 	c, shown, err := a.Clients.NewSecret(r.Context(), actor(r), r.Header.Get("X-Reason"), c.ID, overlap)
-	if err != nil {
-		return nil, clientError(err)
+	var said *Error
+	switch err = clientError(err); {
+	case errors.As(err, &said) && two && overlap > 0:
+		return nil, said.then("`portreeve client secret %[1]s --end-old` ends it; `portreeve client secret %[1]s --overlap 0` ends both and gives a new one", lint.ShellWord(r.PathValue("id")))
+	case err != nil:
+		return nil, err
 	}
 	out, err := a.oneClient(r.Context(), c)
 	return issuedClient{out, shown}, err

@@ -39,6 +39,8 @@ type Issuer struct {
 	AnyRegisters    bool // programs of strangers register and ask people
 	TokenAsPassword bool
 	DeviceCode      bool
+	// Opens says that its tokens open doors: some mail server takes them.
+	Opens bool
 	// KeysDue is when the keys that sign now should have been followed by others.
 	KeysDue time.Time
 	// Hosts are domains of ours; what lies in one is no third party's.
@@ -69,13 +71,15 @@ func issued(in *Input, t *thief) (all []Finding) {
 		return nil
 	}
 	all = append(all, i.standing(in.Now)...)
-	if i.DeviceCode {
+	if i.DeviceCode && i.Opens {
 		all = append(all, t.farCodes(in)...)
 	}
 	for n := range i.Programs {
 		p := &i.Programs[n]
 		all = append(all, p.standing(i, in.Now)...)
-		all = append(all, t.service(in, p)...)
+		if i.Opens {
+			all = append(all, t.service(in, p)...)
+		}
 	}
 	return all
 }
@@ -125,7 +129,7 @@ func (p *Program) standing(i *Issuer, now time.Time) (all []Finding) {
 		add(SecretOld, Warning, "`portreeve client secret "+id+" --overlap 7d`, and give the program the new one within a week",
 			"The secret of the program %q was made on %s and is the same since.", p.Name, p.SecretMade.UTC().Format(time.DateOnly))
 	}
-	if foreign := i.foreign(p.Hosts); !p.Consent && len(foreign) > 0 && (p.Limit.Empty() || len(p.Limit.Protocols()) > 0) {
+	if foreign := i.foreign(p.Hosts); i.Opens && !p.Consent && len(foreign) > 0 && (p.Limit.Empty() || len(p.Limit.Protocols()) > 0) {
 		add(ConsentSkipped, Warning, "if nobody here answers for that host, let it know who people are and no more: `portreeve client limit "+id+" openid email profile`",
 			"People are not asked before the program %q gets their mail, and its answers go to %s, in none of your domains.", p.Name, words(foreign))
 	}

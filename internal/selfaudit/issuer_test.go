@@ -36,7 +36,7 @@ func looked(s *policy.Snapshot, i Issuer) map[string]Finding {
 
 // Each thing that stands open at the issuer is found alone, with what to do.
 func TestWhatStandsOpenAtTheIssuer(t *testing.T) {
-	good := Issuer{URL: "https://mail.example.org", DeviceCode: true, KeysDue: now.Add(time.Hour), Hosts: []string{"example.org"}}
+	good := Issuer{URL: "https://mail.example.org", Opens: true, DeviceCode: true, KeysDue: now.Add(time.Hour), Hosts: []string{"example.org"}}
 	program := func(change func(*Program)) Issuer {
 		i, p := good, Program{ID: "app-1", Name: "Webmail", Vouched: true, Created: ago(400), Used: ago(1), SecretMade: ago(300), Hosts: []string{"webmail.example.org", "example.org"}}
 		change(&p)
@@ -87,7 +87,7 @@ func TestWhatStandsOpenAtTheIssuer(t *testing.T) {
 // A program that signs in as a mailbox by itself is found where no policy holds
 // that mailbox to a place, over the doors that it may open.
 func TestServiceAccountsThatNothingHoldsToAPlace(t *testing.T) {
-	robot := Issuer{URL: "https://x", Programs: []Program{{ID: "app-1", Name: "Robot", Vouched: true, Used: now, Account: anna.ID, Limit: scopes(t, "smtp")}}}
+	robot := Issuer{URL: "https://x", Opens: true, Programs: []Program{{ID: "app-1", Name: "Robot", Vouched: true, Used: now, Account: anna.ID, Limit: scopes(t, "smtp")}}}
 	const scanners = `"users": {"includeGroups": ["scanners"]}, "applications": {"includeApplications": ["All"]}, "clientAppTypes": ["all"]`
 	for name, c := range map[string]struct {
 		policies []string
@@ -104,7 +104,11 @@ func TestServiceAccountsThatNothingHoldsToAPlace(t *testing.T) {
 			t.Errorf("%s: %+v", name, f)
 		}
 	}
-	robot.Programs[0].Account = "gone"
+	robot.Opens = false
+	if _, open := looked(rules(t), robot)[ServiceAnywhere]; open {
+		t.Error("a token that no mail server takes opens a mailbox")
+	}
+	robot.Opens, robot.Programs[0].Account = true, "gone"
 	if _, open := looked(rules(t), robot)[ServiceAnywhere]; open {
 		t.Error("nobody's mailbox is open")
 	}
@@ -130,7 +134,7 @@ func TestCodesThatCountFarAway(t *testing.T) {
 			`"conditions": {"users": {"includeUsers": ["All"]}, "applications": {"includeApplications": ["All"]}, "locations": {"includeLocations": ["All"], "excludeLocations": ["Office"]}}, ` + block}, true, "", nil},
 		"from one place": {[]string{`"conditions": {` + flow + `, "locations": {"includeLocations": ["Office"]}}, ` + mfa}, true, "", nil},
 	} {
-		f, found := looked(rules(t, c.policies...), Issuer{URL: "https://x", DeviceCode: c.on})[DeviceCodeFar]
+		f, found := looked(rules(t, c.policies...), Issuer{URL: "https://x", Opens: true, DeviceCode: c.on})[DeviceCodeFar]
 		if found != (c.severity != "") || f.Severity != c.severity || !slices.Equal(f.Subjects, c.who) || found && (!strings.Contains(f.Fix, "`portreeve policy show P0`") || !strings.Contains(f.Sentence, `"P0"`)) {
 			t.Errorf("%s: %+v", name, f)
 		}

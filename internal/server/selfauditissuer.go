@@ -23,7 +23,7 @@ func (s *Server) auditedIssuer(ctx context.Context, doors []protocol.Protocol, n
 		return nil, nil
 	}
 	c := &s.Config.OAuth
-	i := &selfaudit.Issuer{URL: s.issuer.url, AnyRegisters: client.Registration(c.Registration) == client.AnyProgram, TokenAsPassword: c.TokenAsPassword, DeviceCode: c.DeviceCode,
+	i := &selfaudit.Issuer{URL: s.issuer.url, AnyRegisters: client.Registration(c.Registration) == client.AnyProgram, TokenAsPassword: c.TokenAsPassword, DeviceCode: c.DeviceCode, Opens: s.takesTokens(),
 		KeysDue: turningKeys{s.issuer.keys}.due(), Hosts: s.domains()}
 	if host := hostIn(i.URL); host != "" {
 		i.Hosts = append(i.Hosts, host)
