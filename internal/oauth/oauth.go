@@ -113,7 +113,7 @@ type Options struct {
 	// Post is the page that sends an answer by a form (OAuth 2.0 Form Post Response
 	// Mode); nil: programs are not answered so.
 	Post func(w http.ResponseWriter, r *http.Request, q grant.Request, fields url.Values)
-	// Visitor is who is signed in at the browser that sends a request, for the log;
+	// Visitor is who is signed in at the browser that sends a request;
 	// nil: nobody is known.
 	Visitor func(r *http.Request) (signin.Principal, bool)
 	// Logouts posts logout tokens; nil: a client that knows bounds and follows nothing.
@@ -136,8 +136,8 @@ type Server struct {
 	leaving   *leaving
 	mux       *http.ServeMux
 	patterns  []string
-	free      map[string]bool // by pattern
-	masked    sync.Once       // tells of a proxy that nobody named
+	bounds    map[string]route // by pattern
+	masked    sync.Once        // tells of a proxy that nobody named
 }
 
 // New makes a server.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/portreeve/portreeve/internal/client"
 	"github.com/portreeve/portreeve/internal/network"
+	"github.com/portreeve/portreeve/internal/signin"
 )
 
 func (w *world) registers(body string) *answer {
@@ -240,5 +241,15 @@ func TestWhatIsNotBoundedBySource(t *testing.T) {
 		if w.Free(r) != free {
 			t.Errorf("%s: %v", path, !free)
 		}
+		known := false
+		w.Visitor = func(*http.Request) (signin.Principal, bool) { return signin.Principal{}, known }
+		if w.Free(r) != free {
+			t.Errorf("%s with nobody signed in: %v", path, !free)
+		}
+		known = true
+		if visited := strings.HasSuffix(path, "/authorize") || path == pathLogout; w.Free(r) != (free || visited) {
+			t.Errorf("%s with somebody signed in: %v", path, !free)
+		}
+		w.Visitor = nil
 	}
 }

@@ -51,6 +51,7 @@ type route struct {
 	public  bool // any origin may read it: it says the same to everybody
 	form    bool // parameters stand in the body, each once; wrong ones are slowed
 	free    bool // not bounded per source by how often it is asked: what is wrong is
+	visited bool // people come here in a browser; free to who is signed in
 }
 
 var (
@@ -62,13 +63,13 @@ var (
 func (s *Server) list() []route {
 	lib := s.library()
 	return []route{
-		{path: pathAuthorize, methods: both, do: http.HandlerFunc(s.authorize)},
+		{path: pathAuthorize, methods: both, do: http.HandlerFunc(s.authorize), visited: true},
 		{path: pathToken, methods: posts, do: known(lib), form: true, free: true},
 		{path: pathDevice, methods: posts, do: lib, form: true},
 		{path: pathRevoke, methods: posts, do: lib, form: true, free: true},
 		{path: pathIntrospect, methods: posts, do: lib, form: true, free: true},
 		{path: pathUserinfo, methods: both, do: http.HandlerFunc(s.userinfo), form: true, free: true},
-		{path: pathLogout, methods: both, do: http.HandlerFunc(s.logout)},
+		{path: pathLogout, methods: both, do: http.HandlerFunc(s.logout), visited: true},
 		{path: pathRegister, methods: posts, do: http.HandlerFunc(s.register)},
 		{path: pathKeys, methods: reads, do: http.HandlerFunc(s.keys), public: true, free: true},
 		{path: pathOpenID, methods: reads, do: document(s.discovery), public: true, free: true},
@@ -79,15 +80,15 @@ func (s *Server) list() []route {
 }
 
 func (s *Server) routes() {
-	s.mux, s.free = http.NewServeMux(), map[string]bool{}
+	s.mux, s.bounds = http.NewServeMux(), map[string]route{}
 	byPath := map[string]http.Handler{}
 	for _, ro := range s.list() {
 		byPath[ro.path] = s.around(ro)
 		s.mux.Handle(ro.path, byPath[ro.path])
-		s.patterns, s.free[ro.path] = append(s.patterns, ro.path), ro.free
+		s.patterns, s.bounds[ro.path] = append(s.patterns, ro.path), ro
 	}
 	for pattern, path := range tenants {
-		s.patterns, s.free[pattern] = append(s.patterns, pattern), s.free[path]
+		s.patterns, s.bounds[pattern] = append(s.patterns, pattern), s.bounds[path]
 		do := byPath[path]
 		s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			moved := r.Clone(r.Context())
@@ -105,8 +106,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.Serve
 
 // Free says of a request that it must not be bounded by how many come from one
 // source: a whole office refreshes its tokens from one address. Wrong ones are
-// bounded here.
+// bounded here. Nor is somebody who is signed in kept waiting by a stranger behind
+// the same address.
 func (s *Server) Free(r *http.Request) bool {
 	_, pattern := s.mux.Handler(r)
-	return s.free[pattern]
+	ro := s.bounds[pattern]
+	if ro.visited && s.Visitor != nil {
+		_, known := s.Visitor(r)
+		return known
+	}
+	return ro.free
 }
