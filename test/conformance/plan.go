@@ -23,21 +23,27 @@ type plan struct {
 	// told says that its programs hear by the back channel of grants that end. Of
 	// the other plans' modules, those that have a grant ended do not expect it.
 	told bool
+	// only are the modules of it that are run; nil: all.
+	only []string
 }
 
 var (
 	discovery = map[string]string{"server_metadata": "discovery", "client_registration": "static_client"}
 	logout    = map[string]string{"client_registration": "static_client", "response_type": "code"}
+	// whole is the plan of all modules, as the basic one runs them.
+	whole = map[string]string{"client_registration": "static_client", "response_type": "code", "response_mode": "default", "client_auth_type": "client_secret_basic"}
 )
 
-// plans are those that we mean to hold. Programs on the web are added by an
-// administrator, so that they run with static clients.
+// plans are those that we mean to hold, and what others of their modules can be run
+// by themselves. Programs on the web are added by an administrator, so that they
+// run with static clients.
 var plans = []plan{
-	{"oidcc-config-certification-test-plan", nil, false},
-	{"oidcc-basic-certification-test-plan", discovery, false},
-	{"oidcc-formpost-basic-certification-test-plan", discovery, false},
-	{"oidcc-rp-initiated-logout-certification-test-plan", logout, false},
-	{"oidcc-backchannel-rp-initiated-logout-certification-test-plan", logout, true},
+	{"oidcc-config-certification-test-plan", nil, false, nil},
+	{"oidcc-basic-certification-test-plan", discovery, false, nil},
+	{"oidcc-formpost-basic-certification-test-plan", discovery, false, nil},
+	{"oidcc-rp-initiated-logout-certification-test-plan", logout, false, nil},
+	{"oidcc-backchannel-rp-initiated-logout-certification-test-plan", logout, true, nil},
+	{"oidcc-test-plan", whole, false, []string{"oidcc-server-rotate-keys", "oidcc-redirect-uri-query-added"}},
 }
 
 // module is one of a plan's.
@@ -54,7 +60,12 @@ type entry struct {
 }
 
 func (s *suite) runPlans(ctx context.Context, parts []string, i *issuer) (good bool, err error) {
-	good = true
+	var server struct{ Version string }
+	if err := s.ask(ctx, http.MethodGet, "server", nil, nil, &server); err != nil {
+		return false, err
+	}
+	fmt.Println("OpenID's conformance suite", server.Version)
+	good, ran := true, false
 	for n, p := range plans {
 		if len(parts) > 0 && !slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(p.name, part) }) {
 			continue
@@ -63,16 +74,19 @@ func (s *suite) runPlans(ctx context.Context, parts []string, i *issuer) (good b
 		if err != nil {
 			return false, err
 		}
-		fine, err := s.runPlan(ctx, p, configuration)
+		fine, err := s.runPlan(ctx, p, configuration, i)
 		if err != nil {
 			return false, fmt.Errorf("%s: %w", p.name, err)
 		}
-		good = good && fine
+		good, ran = good && fine, true
+	}
+	if !ran {
+		return false, fmt.Errorf("no plan is called something like %q", parts)
 	}
 	return good, nil
 }
 
-func (s *suite) runPlan(ctx context.Context, p plan, configuration map[string]any) (good bool, err error) {
+func (s *suite) runPlan(ctx context.Context, p plan, configuration map[string]any, i *issuer) (good bool, err error) {
 	query := url.Values{"planName": {p.name}}
 	if p.variant != nil {
 		variant, err := json.Marshal(p.variant)
@@ -88,13 +102,16 @@ func (s *suite) runPlan(ctx context.Context, p plan, configuration map[string]an
 	if err := s.ask(ctx, http.MethodPost, "plan", query, configuration, &made); err != nil {
 		return false, err
 	}
+	if p.only != nil {
+		made.Modules = slices.DeleteFunc(made.Modules, func(m module) bool { return !slices.Contains(p.only, m.Name) })
+	}
 	fmt.Printf("\n%s: %d modules\n", p.name, len(made.Modules))
 	counts := map[string]int{}
 	for _, m := range made.Modules {
 		if err := s.pace.wait(ctx); err != nil {
 			return false, err
 		}
-		result, log, err := s.runModule(ctx, made.ID, m)
+		result, log, err := s.runModule(ctx, made.ID, m, i)
 		if err != nil {
 			return false, fmt.Errorf("%s: %w", m.Name, err)
 		}
@@ -121,7 +138,7 @@ var results = []string{"PASSED", "WARNING", "REVIEW", "SKIPPED", "FAILED", "STUC
 
 // runModule runs one module and returns what it came to, with its log, which is
 // kept in a file.
-func (s *suite) runModule(ctx context.Context, planID string, m module) (result string, log []entry, err error) {
+func (s *suite) runModule(ctx context.Context, planID string, m module, i *issuer) (result string, log []entry, err error) {
 	variant, err := json.Marshal(m.Variant)
 	if err != nil {
 		return "", nil, err
@@ -132,7 +149,7 @@ func (s *suite) runModule(ctx context.Context, planID string, m module) (result 
 	if err := s.ask(ctx, http.MethodPost, "runner", url.Values{"test": {m.Name}, "plan": {planID}, "variant": {string(variant)}}, nil, &made); err != nil {
 		return "", nil, err
 	}
-	result, err = s.follow(ctx, made.ID)
+	result, err = s.follow(ctx, made.ID, i)
 	if err != nil {
 		return "", nil, err
 	}
@@ -153,8 +170,9 @@ func (s *suite) runModule(ctx context.Context, planID string, m module) (result 
 	return result, log, os.WriteFile(filepath.Join(s.logs, m.Name+"-"+planID+".json"), text, 0o600)
 }
 
-// follow waits for a module's end; one that waits to be started is.
-func (s *suite) follow(ctx context.Context, id string) (result string, err error) {
+// follow waits for a module's end. The one that waits to be started wants the keys
+// turned first.
+func (s *suite) follow(ctx context.Context, id string, i *issuer) (result string, err error) {
 	for end := time.Now().Add(moduleTime); time.Now().Before(end); {
 		var info struct{ Status, Result string }
 		if err := s.ask(ctx, http.MethodGet, "info/"+id, nil, nil, &info); err != nil {
@@ -166,6 +184,9 @@ func (s *suite) follow(ctx context.Context, id string) (result string, err error
 		case "INTERRUPTED":
 			return "FAILED", nil
 		case "CONFIGURED":
+			if err := i.do(ctx, "", nil, "key", "rotate", "programs"); err != nil {
+				return "", err
+			}
 			var started any
 			if err := s.ask(ctx, http.MethodPost, "runner/"+id, nil, nil, &started); err != nil {
 				return "", err
