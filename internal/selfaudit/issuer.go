@@ -52,6 +52,7 @@ type Issuer struct {
 type Program struct {
 	ID, Name string
 	Vouched  bool // made or allowed by an administrator
+	SignsIn  bool // people or services sign in with it; what only asks about tokens leaves no trace
 	Consent  bool // people are asked
 	Hosts    []string
 	Limit    scope.Set
@@ -118,12 +119,12 @@ func (p *Program) standing(i *Issuer, now time.Time) (all []Finding) {
 	add := func(kind string, s Severity, fix, format string, args ...any) {
 		all = append(all, Finding{Kind: kind, Severity: s, Subjects: []string{p.Name}, Sentence: fmt.Sprintf(format, args...), Fix: fix})
 	}
-	if last := latest(p.Created, p.Used); p.Vouched && now.Sub(last) > Unused {
-		how := "was not used for 90 days"
+	if last := latest(p.Created, p.Used); p.Vouched && p.SignsIn && now.Sub(last) > Unused {
+		since := "for 90 days"
 		if p.Used.IsZero() {
-			how = "was never used since it was made on " + p.Created.UTC().Format(time.DateOnly)
+			since = "since it was made on " + p.Created.UTC().Format(time.DateOnly)
 		}
-		add(ProgramUnused, Note, "`portreeve client rm "+id+"`", "The program %q %s.", p.Name, how)
+		add(ProgramUnused, Note, "`portreeve client rm "+id+"`, unless it only asks what tokens are worth, as mail servers do", "Nobody signed in with the program %q %s.", p.Name, since)
 	}
 	if !p.SecretMade.IsZero() && now.Sub(p.SecretMade) > SecretAge {
 		add(SecretOld, Warning, "`portreeve client secret "+id+" --overlap 7d`, and give the program the new one within a week",

@@ -38,7 +38,7 @@ func looked(s *policy.Snapshot, i Issuer) map[string]Finding {
 func TestWhatStandsOpenAtTheIssuer(t *testing.T) {
 	good := Issuer{URL: "https://mail.example.org", Opens: true, DeviceCode: true, KeysDue: now.Add(time.Hour), Hosts: []string{"example.org"}}
 	program := func(change func(*Program)) Issuer {
-		i, p := good, Program{ID: "app-1", Name: "Webmail", Vouched: true, Created: ago(400), Used: ago(1), SecretMade: ago(300), Hosts: []string{"webmail.example.org", "example.org"}}
+		i, p := good, Program{ID: "app-1", Name: "Webmail", Vouched: true, SignsIn: true, Created: ago(400), Used: ago(1), SecretMade: ago(300), Hosts: []string{"webmail.example.org", "example.org"}}
 		change(&p)
 		i.Programs = []Program{p}
 		return i
@@ -54,21 +54,22 @@ func TestWhatStandsOpenAtTheIssuer(t *testing.T) {
 		says   string
 		fix    string
 	}{
-		"nothing":             {good, "", "", ""},
-		"a good program":      {program(func(*Program) {}), "", "", ""},
-		"tokens as passwords": {changed(func(i *Issuer) { i.TokenAsPassword = true }), TokenAsPassword, "where a password is expected", "token_as_password: false"},
-		"registration":        {changed(func(i *Issuer) { i.AnyRegisters = true }), RegistrationOpen, "Any program of anybody's", "registration: verified"},
-		"old keys":            {changed(func(i *Issuer) { i.KeysDue = ago(2) }), KeysOverdue, "on 2026-11-18", "`portreeve key rotate programs`"},
-		"no TLS":              {changed(func(i *Issuer) { i.URL = "http://localhost:8080" }), IssuerPlain, "http://localhost:8080", "public_url"},
-		"no certificate":      {changed(func(i *Issuer) { i.Uncovered = "mail.example.org" }), IssuerUncovered, "name mail.example.org", "`portreeve config check`"},
-		"never used":          {program(func(p *Program) { p.Used = time.Time{} }), ProgramUnused, "never used since it was made on 2025-10-16", "`portreeve client rm app-1`"},
-		"not used for long":   {program(func(p *Program) { p.Used = ago(91) }), ProgramUnused, "was not used for 90 days", "`portreeve client rm app-1`"},
-		"just made":           {program(func(p *Program) { p.Created, p.Used = ago(2), time.Time{} }), "", "", ""},
-		"a stranger's":        {program(func(p *Program) { p.Vouched, p.Consent, p.Used, p.SecretMade = false, true, time.Time{}, time.Time{} }), "", "", ""},
-		"an old secret":       {program(func(p *Program) { p.SecretMade = ago(366) }), SecretOld, "made on 2025-11-19", "`portreeve client secret app-1 --overlap 7d`"},
-		"no consent abroad":   {program(func(p *Program) { p.Hosts = append(p.Hosts, "evilexample.org", "192.0.2.1") }), ConsentSkipped, "192.0.2.1 and evilexample.org", "`portreeve client limit app-1 openid email profile`"},
-		"no mail abroad":      {program(func(p *Program) { p.Hosts, p.Limit = []string{"wiki.example.com"}, scopes(t, "openid email") }), "", "", ""},
-		"consent abroad":      {program(func(p *Program) { p.Hosts, p.Consent = []string{"wiki.example.com"}, true }), "", "", ""},
+		"nothing":                  {good, "", "", ""},
+		"a good program":           {program(func(*Program) {}), "", "", ""},
+		"tokens as passwords":      {changed(func(i *Issuer) { i.TokenAsPassword = true }), TokenAsPassword, "where a password is expected", "token_as_password: false"},
+		"registration":             {changed(func(i *Issuer) { i.AnyRegisters = true }), RegistrationOpen, "Any program of anybody's", "registration: verified"},
+		"old keys":                 {changed(func(i *Issuer) { i.KeysDue = ago(2) }), KeysOverdue, "on 2026-11-18", "`portreeve key rotate programs`"},
+		"no TLS":                   {changed(func(i *Issuer) { i.URL = "http://localhost:8080" }), IssuerPlain, "http://localhost:8080", "public_url"},
+		"no certificate":           {changed(func(i *Issuer) { i.Uncovered = "mail.example.org" }), IssuerUncovered, "name mail.example.org", "`portreeve config check`"},
+		"never used":               {program(func(p *Program) { p.Used = time.Time{} }), ProgramUnused, "Webmail\" since it was made on 2025-10-16", "`portreeve client rm app-1`"},
+		"not used for long":        {program(func(p *Program) { p.Used = ago(91) }), ProgramUnused, "Webmail\" for 90 days", "`portreeve client rm app-1`"},
+		"one that signs nobody in": {program(func(p *Program) { p.SignsIn, p.Used = false, time.Time{} }), "", "", ""},
+		"just made":                {program(func(p *Program) { p.Created, p.Used = ago(2), time.Time{} }), "", "", ""},
+		"a stranger's":             {program(func(p *Program) { p.Vouched, p.Consent, p.Used, p.SecretMade = false, true, time.Time{}, time.Time{} }), "", "", ""},
+		"an old secret":            {program(func(p *Program) { p.SecretMade = ago(366) }), SecretOld, "made on 2025-11-19", "`portreeve client secret app-1 --overlap 7d`"},
+		"no consent abroad":        {program(func(p *Program) { p.Hosts = append(p.Hosts, "evilexample.org", "192.0.2.1") }), ConsentSkipped, "192.0.2.1 and evilexample.org", "`portreeve client limit app-1 openid email profile`"},
+		"no mail abroad":           {program(func(p *Program) { p.Hosts, p.Limit = []string{"wiki.example.com"}, scopes(t, "openid email") }), "", "", ""},
+		"consent abroad":           {program(func(p *Program) { p.Hosts, p.Consent = []string{"wiki.example.com"}, true }), "", "", ""},
 		"idle scopes": {program(func(p *Program) {
 			p.Granted, p.Idle = scopes(t, "imap pop offline_access"), []protocol.Protocol{protocol.POP3}
 		}), ScopeUnused, `"Webmail" pop3, and nobody`, "`portreeve client limit app-1 imap offline_access`"},

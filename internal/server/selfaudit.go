@@ -101,7 +101,7 @@ func (s *Server) selfAudit(ctx context.Context, around bool) ([]selfaudit.Findin
 		return nil, err
 	}
 	in.Others = append(append(in.Others, windows...), narrowed(&in)...)
-	if in.Issuer, err = s.auditedIssuer(ctx, in.Doors, now); err != nil {
+	if in.Issuer, err = s.auditedIssuer(ctx, &in); err != nil {
 		return nil, err
 	}
 	if around && len(s.Config.Backends) > 0 {

@@ -35,6 +35,7 @@ func TestNetworksThatHoldToAPlace(t *testing.T) {
 func TestTheIssuerIsAudited(t *testing.T) {
 	p := startPrograms(t)
 	p.server.Config.OAuth.TokenAsPassword = true
+	p.server.Config.DefaultDomain = "" // then it is people who say which domains are ours
 	add := func(n client.New) client.Client {
 		t.Helper()
 		n.Confidential = true

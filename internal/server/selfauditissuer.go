@@ -18,13 +18,18 @@ import (
 
 // auditedIssuer is our own issuer of tokens as the audit looks at it; nil where
 // there is none.
-func (s *Server) auditedIssuer(ctx context.Context, doors []protocol.Protocol, now time.Time) (*selfaudit.Issuer, error) {
+func (s *Server) auditedIssuer(ctx context.Context, in *selfaudit.Input) (*selfaudit.Issuer, error) {
 	if s.issuer == nil {
 		return nil, nil
 	}
 	c := &s.Config.OAuth
 	i := &selfaudit.Issuer{URL: s.issuer.url, AnyRegisters: client.Registration(c.Registration) == client.AnyProgram, TokenAsPassword: c.TokenAsPassword, DeviceCode: c.DeviceCode, Opens: s.takesTokens(),
 		KeysDue: turningKeys{s.issuer.keys}.due(), Hosts: s.domains()}
+	for n := range in.People { // whose mail is here, whatever the configuration says of it
+		if d := in.People[n].Domain; !slices.Contains(i.Hosts, d) {
+			i.Hosts = append(i.Hosts, d)
+		}
+	}
 	if host := hostIn(i.URL); host != "" {
 		i.Hosts = append(i.Hosts, host)
 		if s.Config.Public.TLS == "implicit" && s.certs != nil && !s.certs.Covers(host) {
@@ -43,7 +48,7 @@ func (s *Server) auditedIssuer(ctx context.Context, doors []protocol.Protocol, n
 		if p.Kind == client.Builtin || p.State == client.Forbidden {
 			continue
 		}
-		a := selfaudit.Program{ID: p.ID, Name: p.Name, Vouched: p.Verified(), Consent: p.Consent, Hosts: webHosts(p.Redirects), Limit: p.Limit, Account: p.Account,
+		a := selfaudit.Program{ID: p.ID, Name: p.Name, Vouched: p.Verified(), SignsIn: len(p.Grants) > 0, Consent: p.Consent, Hosts: webHosts(p.Redirects), Limit: p.Limit, Account: p.Account,
 			Created: p.Created, Used: p.Used, SecretMade: p.SecretMade}
 		var words []string
 		for _, g := range grants[p.ID] {
@@ -51,7 +56,7 @@ func (s *Server) auditedIssuer(ctx context.Context, doors []protocol.Protocol, n
 		}
 		a.Granted, _ = scope.Parse(strings.Join(slices.Compact(slices.Sorted(slices.Values(words))), " ")) // more than can be read at once is none
 		var err error
-		if a.Idle, err = look.idle(ctx, grants[p.ID], doors, now); err != nil {
+		if a.Idle, err = look.idle(ctx, grants[p.ID], in.Doors, in.Now); err != nil {
 			return nil, err
 		}
 		i.Programs = append(i.Programs, a)
