@@ -82,7 +82,8 @@ func (c *call) connectPage() {
 }
 
 // connect takes a program's request as far as it comes: somebody is signed in,
-// is whom the program means, has proven it lately enough, agrees, and is judged.
+// is whom the program means, has proven it lately enough, and as well as the
+// program wishes if they can, agrees, and is judged.
 // A program that wants no page shown is told what is missing instead.
 func (c *call) connect(q *connecting) {
 	silent := q.wants("none")

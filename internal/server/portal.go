@@ -33,9 +33,7 @@ func (s *Server) openPages() error {
 	}
 	s.pages = web.Bounded(public)
 	u, err := url.Parse(string(s.Config.PublicURL))
-	if err != nil || u.Host == "" {
-		s.Log.Warn("there is no portal: set public_url, which its links and passkeys hang on")
-	} else {
+	if err == nil && u.Host != "" { // links and passkeys hang on it; the check of the configuration warns where it is missing
 		if err := s.openEndpoints(); err != nil {
 			return err
 		}
