@@ -290,7 +290,7 @@ func TestWithoutAnIssuerThereAreNoSuchPages(t *testing.T) {
 			t.Errorf("%s: %d", path, a.status)
 		}
 	}
-	if a := b.send("GET", "/signout", nil, nil); a.header.Get("Location") != "/signin" {
+	if a := b.send("GET", "/signout", nil, nil); a.header.Get("Location") != "/signin?left=yes" {
 		t.Errorf("/signout: %d", a.status)
 	}
 }

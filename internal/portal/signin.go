@@ -39,6 +39,9 @@ func (c *call) signInPage() {
 	if q := c.waitingProgram(asked.Get("next")); q != nil && q.LoginHint != "" && !asked.Has("other") && c.elsewhere(typed(q.LoginHint, maxAddress), asked.Get("next")) {
 		return // there is nothing to type here
 	}
+	if asked.Has("left") { // whoever sees this page is, however they came by the link
+		c.page.Flash = c.page.T("signout.done")
+	}
 	c.showSignIn(http.StatusOK, signInPage{Next: asked.Get("next")})
 }
 

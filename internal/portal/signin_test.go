@@ -17,7 +17,8 @@ func TestAPasswordSignsInAndOut(t *testing.T) {
 	if n := w.sessions.Len(); n != 1 {
 		t.Errorf("%d sessions are open", n)
 	}
-	if a := b.submit("/signout"); a.path != "/signin" || w.sessions.Len() != 0 {
+	a := b.submit("/signout")
+	if a.contains(t, "You are signed out."); a.path != "/signin?left=yes" || w.sessions.Len() != 0 {
 		t.Errorf("after signing out: %s, %d sessions", a.path, w.sessions.Len())
 	}
 	if a := b.get("/security"); a.path != "/signin?next=%2Fsecurity" {

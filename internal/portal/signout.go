@@ -53,5 +53,5 @@ func (c *call) afterSignOut(sealed string) {
 			return
 		}
 	}
-	c.redirect("/signin")
+	c.redirect("/signin?left=yes")
 }

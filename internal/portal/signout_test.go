@@ -79,7 +79,7 @@ func TestSigningOutForAProgram(t *testing.T) {
 	if u := b.send("GET", "/signout?continue=sealed-by-the-issuer", nil, nil).to(t); u.Host != "rp.example" {
 		t.Errorf("nobody is signed in, and it leads to %s", u)
 	}
-	if a := b.send("GET", "/signout?continue=https://evil.example/", nil, nil); a.header.Get("Location") != "/signin" {
+	if a := b.send("GET", "/signout?continue=https://evil.example/", nil, nil); a.header.Get("Location") != "/signin?left=yes" {
 		t.Errorf("what was not sealed leads to %s", a.header.Get("Location"))
 	}
 }
