@@ -79,8 +79,10 @@ func (s *Service) await(ctx context.Context, g *Grant, c *store.GrantCode) error
 // is, and leaves the code as it was: what goes wrong with us costs nobody a code.
 // It may be nil.
 func (s *Service) Redeem(ctx context.Context, code, clientID, redirect, verifier string, judge func(Grant) error) (Grant, error) {
-	r, err := s.redeem(ctx, code, judge, func(c *store.GrantCode, _ *Grant) string {
+	r, err := s.redeem(ctx, code, judge, func(c *store.GrantCode, g *Grant) string {
 		switch {
+		case g.Kind != KindCode: // which would need no network here
+			return "the code was given to a device"
 		case c.Client != clientID:
 			return "the code was given to another client"
 		case c.Redirect != redirect:

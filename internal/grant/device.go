@@ -288,6 +288,8 @@ func (s *Service) PollDevice(ctx context.Context, deviceCode, clientID string, f
 	code := signin.TokenInvalid
 	r, err := s.redeem(ctx, deviceCode, judge, func(c *store.GrantCode, g *Grant) string {
 		switch {
+		case g.Kind != KindDevice: // which would need no verifier here
+			return "the code was not given to a device"
 		case c.Client != clientID:
 			return "the device code was given to another client"
 		case !g.allows(from):
