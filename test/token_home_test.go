@@ -22,6 +22,8 @@ type tokenHome struct {
 	*site
 	dir string
 	bus string // of their desktop; empty without one
+	// doubt ends that what is kept seems to have just come (withToken).
+	doubt func()
 }
 
 func newTokenHome(t testing.TB, s *site) *tokenHome {
@@ -125,7 +127,8 @@ func (h *tokenHome) kept(t testing.TB, change func(tokens map[string]any)) {
 	check(t, os.WriteFile(h.file(), raw, 0o600))
 }
 
-// withToken is another home whose helper gives this token to programs.
+// withToken is another home whose helper gives this token to programs, and takes it
+// for one that has just come, about which the server need not be asked.
 func (h *tokenHome) withToken(t testing.TB, token string) *tokenHome {
 	t.Helper()
 	other := newTokenHome(t, h.site)
@@ -136,6 +139,21 @@ func (h *tokenHome) withToken(t testing.TB, token string) *tokenHome {
 	other.kept(t, func(tokens map[string]any) {
 		tokens["accessToken"], tokens["expiry"] = token, time.Now().Add(time.Hour)
 	})
+	over, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			now := time.Now()
+			_ = os.Chtimes(other.file(), now, now)
+			select {
+			case <-over:
+				return
+			case <-time.After(time.Second):
+			}
+		}
+	}()
+	other.doubt = sync.OnceFunc(func() { close(over); <-stopped })
+	t.Cleanup(other.doubt)
 	return other
 }
 

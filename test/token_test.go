@@ -99,6 +99,12 @@ func TestProgramsOfTheTerminalSignInByToken(t *testing.T) {
 	if _, errs, exit := h.token(t); exit != 1 || !strings.Contains(errs, "once in a terminal") {
 		t.Errorf("after --forget: exit %d, %q", exit, errs)
 	}
+	old.doubt()
+	before := time.Now().Add(-time.Minute)
+	check(t, os.Chtimes(old.file(), before, before))
+	if out, errs, exit := old.token(t); exit != 3 || out != "" || !strings.Contains(errs, "asks for a new sign-in") || !strings.Contains(errs, "--login") {
+		t.Errorf("with an access token that outlives its sign-in: exit %d, %q, %q", exit, out, errs)
+	}
 	old.kept(t, func(tokens map[string]any) { tokens["expiry"] = time.Now() })
 	if _, errs, exit := old.token(t); exit != 3 || !strings.Contains(errs, "asks for a new sign-in") {
 		t.Errorf("with a sign-in that has ended: exit %d, %q", exit, errs)
