@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -268,9 +269,15 @@ func TestEveryUseOfAnAccountOfLastResortIsTold(t *testing.T) {
 	put(1, true, signin.OK)
 	put(2, true, 53003)
 	put(3, false, 50126) // a guess
+	put(4, true, signin.FactorNeeded)
 	d.round()
 	d.round()
-	d.expect("breakglass.used", "breakglass.used")
+	d.expect("breakglass.used", "breakglass.used", "breakglass.used")
+	if !slices.ContainsFunc(d.got, func(p post) bool {
+		return strings.Contains(p.body, "showed the right secret and was asked for more (PR50074)")
+	}) {
+		t.Errorf("an interrupted sign-in is not told as one: %v", d.got)
+	}
 }
 
 func TestWhatIsAwayIsToldOnceAndItsReturnToo(t *testing.T) {

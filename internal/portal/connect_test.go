@@ -59,9 +59,9 @@ func TestAProgramIsConnectedFromAnAddressAndASignIn(t *testing.T) {
 		if e.Correlation != g.Correlation {
 			t.Errorf("%s %s is under another correlation", e.Facts.Protocol, e.Mechanism)
 		}
-		told = append(told, fmt.Sprintf("%s %s %s", e.Facts.Protocol, e.Mechanism, e.Code))
+		told = append(told, fmt.Sprintf("%s %s %s %s", e.Facts.Protocol, e.Mechanism, e.Ending(), e.Code))
 	}
-	if want := []string{"portal portal PR50074", "portal totp PR0", "imap authorization_code PR0"}; !slices.Equal(told, want) {
+	if want := []string{"portal portal interrupted PR50074", "portal totp allowed PR0", "imap authorization_code allowed PR0"}; !slices.Equal(told, want) {
 		t.Errorf("the log says %q, want %q", told, want)
 	}
 	if len(events) != 3 || events[0].Grant != grant.Prefix+g.ID {
@@ -114,6 +114,24 @@ func TestASecondFactorIsAskedForOnTheWay(t *testing.T) {
 	g := w.redeemed(t, client.Thunderbird, b.send("GET", path, nil, nil).to(t), back) // the yes counts
 	if g.Session != sid || !policy.MultiFactor(g.Methods) || !w.grants.Consented(leela, client.Thunderbird, scopes(t, "imap")) {
 		t.Errorf("granted %+v", g)
+	}
+	var told []string
+	for range 100 { // refusals are written a moment later
+		events, _, err := w.store.Events(t.Context(), store.EventFilter{User: leela, Outcome: store.Interrupted}, store.Cursor{}, 10)
+		must(t, err)
+		if told = told[:0]; len(events) > 0 {
+			for _, e := range events {
+				told = append(told, fmt.Sprintf("%s %s ×%d", e.Mechanism, e.Code, e.Count))
+			}
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	if len(told) == 0 || !strings.HasPrefix(told[0], "authorization_code PR50076") {
+		t.Errorf("the log calls interrupted: %q", told)
+	}
+	if refused, _, err := w.store.Events(t.Context(), store.EventFilter{User: leela, Outcome: store.Refused, Codes: []signin.Code{signin.MFARequired}}, store.Cursor{}, 10); err != nil || len(refused) != 0 {
+		t.Errorf("and refused: %d, %v", len(refused), err)
 	}
 }
 
