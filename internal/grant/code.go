@@ -154,7 +154,7 @@ func (s *Service) redeem(ctx context.Context, code string, judge func(Grant) err
 	}
 	var crowded []string
 	err = s.Store.Write(ctx, func(tx *store.Tx) (err error) {
-		out, crowded, err = s.redeemIn(tx, hash, check)
+		out, crowded, err = s.redeemIn(tx, hash, good || judge == nil, check)
 		return err
 	})
 	if err != nil {
@@ -200,7 +200,11 @@ func (s *Service) foreseen(ctx context.Context, hash []byte, check func(*store.G
 	return g, c.Used.IsZero() && time.Now().Before(c.Until) && row.Ended.IsZero() && check(&c, &g) == "", nil
 }
 
-func (s *Service) redeemIn(tx *store.Tx, hash []byte, check func(*store.GrantCode, *Grant) string) (out redemption, crowded []string, err error) {
+// errUnjudged takes back the use of a code that came to be good after it was
+// looked at: whoever shows it again has it judged.
+var errUnjudged = errors.New("it was not good a moment ago, and has not been judged")
+
+func (s *Service) redeemIn(tx *store.Tx, hash []byte, judged bool, check func(*store.GrantCode, *Grant) string) (out redemption, crowded []string, err error) {
 	now := time.Now()
 	c, first, err := tx.UseCode(hash, now)
 	if errors.Is(err, store.ErrNotFound) {
@@ -225,8 +229,11 @@ func (s *Service) redeemIn(tx *store.Tx, hash []byte, check func(*store.GrantCod
 	case !row.Ended.IsZero():
 		out.why = "the grant has ended: " + row.Reason
 	}
-	if out.why != "" {
+	switch {
+	case out.why != "":
 		return out, nil, nil
+	case !judged:
+		return out, nil, errUnjudged
 	}
 	crowded, err = s.start(tx, &out.grant, now)
 	out.started = err == nil
