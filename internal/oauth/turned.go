@@ -73,10 +73,22 @@ type strangers struct {
 	since time.Time
 }
 
+// plainID is an id that a stranger made up, as people may read it: any page
+// elsewhere can have it stand among somebody's sign-ins, where it is to be no
+// sentence, and to turn no letters round.
+func plainID(id string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-._~:/@+", r) {
+			return r
+		}
+		return '?'
+	}, id[:min(len(id), strangerName)])
+}
+
 // name is the name of an unknown program for the log; empty once there are so
 // many that somebody makes them up.
 func (l *strangers) name(id string, now time.Time) string {
-	id = strings.ToValidUTF8(id[:min(len(id), strangerName)], "")
+	id = plainID(id)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.named == nil || now.Sub(l.since) >= strangersFor {

@@ -138,3 +138,18 @@ func TestUnknownProgramsAreNamedAgainAfterAWhile(t *testing.T) {
 		t.Error("nobody has a name for ever")
 	}
 }
+
+// A page elsewhere that sends somebody here under a name of its making writes no
+// sentence into their sign-ins, and nothing that turns or hides one.
+func TestAStrangersNameIsAnID(t *testing.T) {
+	w := newWorld(t)
+	for i, id := range []string{"\u202egnp.drib\u202c", "two\nlines", "Call 0800 123", "\x1b[2Jx", "<b>", "caf\u00e9\xff"} {
+		w.asksFrom(netip.MustParseAddr(home), "curl", asking("client_id", id))
+		for _, e := range w.turnedAway(int64(i + 1)) {
+			name, _ := e.ForClient()
+			if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' || r == '<' }) {
+				t.Errorf("%q stands there as %q", id, name)
+			}
+		}
+	}
+}
