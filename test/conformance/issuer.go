@@ -92,6 +92,7 @@ func (i *issuer) configuration(ctx context.Context, n int, p plan, c callbacks) 
 		"description": "Portreeve",
 		"server":      map[string]any{"discoveryUrl": i.origin + "/.well-known/openid-configuration", "login_hint": person},
 		"browser":     i.browser(c),
+		"options":     map[string]any{"browsercontrol_css_enable": false}, // nobody looks
 	}
 	for _, name := range []string{"client", "client2", "client_secret_post"} {
 		args := []string{"client", "add", fmt.Sprintf("Suite %d %s", n, name), "--confidential", "--redirect", c.callback, "--redirect", c.callback + "?dummy1=lorem&dummy2=ipsum", "--post-logout", c.postLogout}

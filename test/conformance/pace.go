@@ -9,8 +9,8 @@ import (
 // second, to nobody sooner. The suite's browser is one address.
 const (
 	pagesAtOnce   = 60
-	pagesForVisit = 5  // that come before somebody is signed in, whose browser is not held up
-	pagesForOne   = 20 // of a module: four visits
+	pagesForVisit = 4  // that come before somebody is signed in, whose browser is not held up
+	pagesForOne   = 16 // of a module: four visits
 )
 
 // pace holds the suite's browser to what the issuer allows.

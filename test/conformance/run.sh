@@ -38,25 +38,28 @@ libraries() { mvn -q -B -Dstyle.color=never -f "$1/pom.xml" dependency:build-cla
 # The suite's servers and its OpenID plans, without the rest: its plans for
 # mobile driving licences need a library that Maven's repository has not got. What
 # those plans use is compiled as it is found to be needed, and nothing is changed.
-if [ ! -e "$out/suite/done" ] || [ "$suite/pom.xml" -nt "$out/suite/done" ]; then
-	rm -rf "$out/suite"
-	mkdir -p "$out/suite/classes"
-	awk '/<dependency>/ {block = ""; inside = 1}
-		inside {block = block $0 "\n"; if (/<\/dependency>/) {inside = 0; if (block !~ /org\.multipaz/) printf "%s", block}; next}
-		{print}' "$suite/pom.xml" >"$out/suite/pom.xml"
-	libraries "$out/suite"
-	code=$suite/src/main/java/net/openid/conformance
-	{
-		find "$code" "$code/openid" -maxdepth 1 -name '*.java'
-		for part in errorhandling export extensions frontchannel info logging pagination plan runner security sharing support testmodule token ui variant; do
-			[ ! -d "$code/$part" ] || find "$code/$part" -name '*.java'
-		done
-	} >"$out/suite/sources"
-	"$JAVA_HOME/bin/javac" -nowarn -proc:none --release 21 -parameters -encoding UTF-8 -sourcepath "$suite/src/main/java" \
-		-cp "$(cat "$out/suite/classpath")" -d "$out/suite/classes" "@$out/suite/sources"
-	touch "$out/suite/done"
+mkdir -p "$out/suite"
+awk '/<dependency>/ {block = ""; inside = 1}
+	inside {block = block $0 "\n"; if (/<\/dependency>/) {inside = 0; if (block !~ /org\.multipaz/) printf "%s", block}; next}
+	{print}' "$suite/pom.xml" >"$out/suite/new.xml"
+if ! cmp -s "$out/suite/new.xml" "$out/suite/pom.xml"; then
+	cp "$out/suite/new.xml" "$out/suite/pom.xml"
+	rm -f "$out/suite/classpath"
 fi
-if [ ! -e "$out/mongo/classpath" ]; then
+[ -e "$out/suite/classpath" ] || libraries "$out/suite"
+code=$suite/src/main/java/net/openid/conformance
+{
+	find "$code" "$code/openid" -maxdepth 1 -name '*.java'
+	for part in errorhandling export extensions frontchannel info logging pagination plan runner security sharing support testmodule token ui variant; do
+		[ ! -d "$code/$part" ] || find "$code/$part" -name '*.java'
+	done
+} >"$out/suite/sources"
+rm -rf "$out/suite/classes"
+mkdir "$out/suite/classes"
+"$JAVA_HOME/bin/javac" -nowarn -proc:none --release 21 -parameters -encoding UTF-8 -sourcepath "$suite/src/main/java" \
+	-cp "$(cat "$out/suite/classpath")" -d "$out/suite/classes" "@$out/suite/sources"
+
+if ! cmp -s "$here/pom.xml" "$out/mongo/pom.xml" || [ ! -e "$out/mongo/classpath" ]; then
 	mkdir -p "$out/mongo"
 	cp "$here/pom.xml" "$out/mongo/pom.xml"
 	libraries "$out/mongo"

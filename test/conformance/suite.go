@@ -19,6 +19,10 @@ import (
 // alias is the part of the suite's addresses that stays from module to module.
 const alias = "portreeve"
 
+// hosts are all that the suite can find: it asks for its own people's issuers and
+// its pages' scripts elsewhere.
+const hosts = "127.0.0.1 " + issuerHost + "\n"
+
 // suite is the running suite.
 type suite struct {
 	origin string
@@ -27,38 +31,41 @@ type suite struct {
 	pace   pace
 }
 
+// java starts a class of what run.sh has put into a part of the folder.
+func (r *run) java(ctx context.Context, part, listens, heap string, args ...string) error {
+	libraries, err := os.ReadFile(filepath.Join(r.folder, part, "classpath"))
+	if err != nil {
+		return err
+	}
+	path := strings.Join([]string{filepath.Join(r.folder, part, "classes"), filepath.Join(r.checkout, "src", "main", "resources"), string(libraries)}, string(os.PathListSeparator))
+	return r.start(ctx, part, listens, exec.Command(filepath.Join(os.Getenv("JAVA_HOME"), "bin", "java"), append([]string{"-Xmx" + heap, "-cp", path}, args...)...))
+}
+
 // startSuite starts the suite without sign-in and its database.
 func (r *run) startSuite(ctx context.Context) (*suite, error) {
-	java := filepath.Join(os.Getenv("JAVA_HOME"), "bin", "java")
+	s := &suite{http: r.files.http(), logs: filepath.Join(r.folder, "logs"), pace: pace{left: pagesAtOnce, at: time.Now()}}
 	database, err := freePort("127.0.0.1")
 	if err != nil {
 		return nil, err
 	}
-	libraries, err := os.ReadFile(filepath.Join(r.folder, "mongo", "classpath"))
-	if err != nil {
-		return nil, err
-	}
-	if err := r.start(ctx, "mongo", "127.0.0.1:"+database, exec.Command(java, "-Xmx1g", "-cp", string(libraries), r.mongo, database)); err != nil {
+	if err := r.java(ctx, "mongo", "127.0.0.1:"+database, "1g", r.mongo, database); err != nil {
 		return nil, err
 	}
 	port, err := freePort("127.0.0.1")
 	if err != nil {
 		return nil, err
 	}
-	origin, err := r.front("127.0.0.1:" + port)
-	if err != nil {
+	if s.origin, err = r.front("127.0.0.1:" + port); err != nil {
 		return nil, err
 	}
-	libraries, err = os.ReadFile(filepath.Join(r.folder, "suite", "classpath"))
-	if err != nil {
+	names := filepath.Join(s.logs, "hosts")
+	if err := os.WriteFile(names, []byte(hosts), 0o600); err != nil {
 		return nil, err
 	}
-	s := &suite{origin: origin, http: r.files.http(), logs: filepath.Join(r.folder, "logs"), pace: pace{left: pagesAtOnce, at: time.Now()}}
-	resources := filepath.Join(r.checkout, "src", "main", "resources")
-	path := strings.Join([]string{filepath.Join(r.folder, "suite", "classes"), resources, string(libraries)}, string(os.PathListSeparator))
-	return s, r.start(ctx, "suite", "127.0.0.1:"+port, exec.Command(java, "-Xmx1500m", "-Djdk.tls.maxHandshakeMessageSize=65536", "-cp", path, "net.openid.conformance.Application",
-		"--fintechlabs.devmode=true", "--fintechlabs.base_url="+s.origin, "--spring.mongodb.uri=mongodb://127.0.0.1:"+database+"/test_suite",
-		"--spring.devtools.restart.enabled=false", "--server.address=127.0.0.1", "--server.port="+port))
+	return s, r.java(ctx, "suite", "127.0.0.1:"+port, "1500m", "-Djdk.net.hosts.file="+names, "-Djdk.tls.maxHandshakeMessageSize=65536",
+		"net.openid.conformance.Application", "--fintechlabs.devmode=true", "--fintechlabs.base_url="+s.origin,
+		"--spring.mongodb.uri=mongodb://127.0.0.1:"+database+"/test_suite", "--server.address=127.0.0.1", "--server.port="+port,
+		"--spring.devtools.restart.enabled=false", "--spring.devtools.livereload.enabled=false")
 }
 
 // callbacks are the suite's addresses that an issuer is told of.
