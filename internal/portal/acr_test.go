@@ -62,3 +62,30 @@ func TestAWishIsNoCondition(t *testing.T) {
 		t.Errorf("told %v", u.Query())
 	}
 }
+
+// Whoever comes from a provider shows there what they can. If that is no better
+// proof, the same request asks them no second time: they would never come through.
+func TestAWishIsAskedOfAProviderOnce(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser(t)
+	arrives := func(from string) { // a password is shown here, as an arrival would show a token
+		t.Helper()
+		w.Portal.Upstream = nil
+		f := b.form(from)
+		f.fields.Set("address", "fry")
+		f.fields.Set("password", right)
+		if a := b.send("POST", "/signin", f.fields, nil); a.status != http.StatusSeeOther {
+			t.Fatalf("%d: %s", a.status, a.body)
+		}
+		w.Portal.Upstream = provider{label: "Planet Express"}
+		for _, v := range w.visits.of(fry) {
+			v.outcome.Principal.Issuer = "corp"
+		}
+	}
+	b.get("/signin")
+	arrives("/signin")
+	path := w.asks(t, asksFor(grant.ACRSeveralFactors))
+	b.get(path).contains(t, "Before Thunderbird is connected", "Sign in with Planet Express")
+	arrives("/signout")
+	b.get(path).contains(t, "Connect Thunderbird?")
+}

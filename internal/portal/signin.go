@@ -195,9 +195,12 @@ func (c *call) enterAs(out signin.Outcome, e entry) {
 	}
 	if c.visit != nil { // whoever was signed in here before is no longer, even if it is the same person
 		reason := "signed in again"
-		if e.instead {
+		switch {
+		case e.instead:
 			reason = "confirmed"
 			v.succeed(c.visit)
+		case c.visit.person() == v.person(): // as who comes back from a provider with what they can show there
+			v.bettered = c.visit.wished()
 		}
 		c.visits.end(c.visit, signin.SessionEnded, reason)
 	}

@@ -66,6 +66,13 @@ func (v *visit) succeed(old *visit) {
 	v.sid, v.chosen, v.agreed, v.bettered, v.onward = old.sid, old.chosen, old.agreed, old.bettered, old.onward
 }
 
+// wished is the program's request for which more than policy wants was asked for.
+func (v *visit) wished() [sha256.Size]byte {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.bettered
+}
+
 // done forgets a program's request that was answered.
 func (v *visit) done(mark [sha256.Size]byte) {
 	v.mu.Lock()
