@@ -22,6 +22,10 @@ const (
 	strangersNamed = 20        // of them, in
 	strangersFor   = time.Hour // which is as long as equal rows of the log are one
 	strangerName   = 64        // bytes
+	// placesNamed is how many browsers and addresses of one person are told apart,
+	// in strangersFor: whoever is signed in asks as often as they like, and says
+	// what they like of their browser.
+	placesNamed = 20
 )
 
 // Why a program is turned away where people are sent by it.
@@ -44,7 +48,8 @@ func (s *Server) turnAway(r *http.Request, name, why string) {
 	}
 	if known {
 		q.Principal = who
-	} else {
+	}
+	if !known || !s.strangers.place(who.Person, a.Client.Addr().String()+" "+a.Hints.UserAgent, a.At) {
 		a.Hints = signin.Hints{}
 		a.Client = netip.AddrPortFrom(network.Host(a.Client.Addr()).Addr(), a.Client.Port())
 		a.Peer = a.Client
@@ -68,9 +73,34 @@ func beyond(c *client.Client, form url.Values) bool {
 
 // strangers are the programs, unknown here, that were named in the log lately.
 type strangers struct {
-	mu    sync.Mutex
-	named map[string]bool
-	since time.Time
+	mu     sync.Mutex
+	named  map[string]bool
+	places map[string]map[string]bool // of people that were named, by id
+	since  time.Time
+}
+
+// begin forgets what was named long enough ago; the caller holds the lock.
+func (l *strangers) begin(now time.Time) {
+	if l.named == nil || now.Sub(l.since) >= strangersFor {
+		l.named, l.places, l.since = map[string]bool{}, map[string]map[string]bool{}, now
+	}
+}
+
+// place says that a browser and an address stand in the log as somebody's own.
+func (l *strangers) place(person, browser string, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.begin(now)
+	had := l.places[person]
+	if had == nil {
+		had = map[string]bool{}
+		l.places[person] = had
+	}
+	if !had[browser] && len(had) >= placesNamed {
+		return false
+	}
+	had[browser] = true
+	return true
 }
 
 // plainID is an id that a stranger made up, as people may read it: any page
@@ -91,9 +121,7 @@ func (l *strangers) name(id string, now time.Time) string {
 	id = plainID(id)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.named == nil || now.Sub(l.since) >= strangersFor {
-		l.named, l.since = map[string]bool{}, now
-	}
+	l.begin(now)
 	if !l.named[id] && len(l.named) >= strangersNamed {
 		return ""
 	}

@@ -122,6 +122,30 @@ func TestStrangersShareRows(t *testing.T) {
 	}
 }
 
+// Nor does somebody who is signed in, and is kept waiting by nothing, under
+// browsers that they make up and from all addresses of their host.
+func TestWhoIsSignedInSharesRowsInTheEnd(t *testing.T) {
+	w := newWorldAt(t, issuer, func(o *Options) {
+		o.Visitor = func(*http.Request) (signin.Principal, bool) {
+			return signin.Principal{Person: leela, Address: "leela@example.org", Methods: mfa}, true
+		}
+	})
+	const times = 500
+	for i := range times {
+		from := netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 0, 1, 0, 2, 8: byte(i >> 8), 9: byte(i), 15: 1})
+		w.asksFrom(from, fmt.Sprint("Mozilla/5.0 Agent/", i), asking("client_id", "of-another-server"))
+	}
+	rows := w.turnedAway(times)
+	if len(rows) > placesNamed+1 {
+		t.Errorf("%d rows", len(rows))
+	}
+	for _, e := range rows {
+		if e.Facts.Person != leela {
+			t.Errorf("%s: %q", e.Facts.Person, e.Detail)
+		}
+	}
+}
+
 // After an hour other programs that nobody knows are named.
 func TestUnknownProgramsAreNamedAgainAfterAWhile(t *testing.T) {
 	var l strangers
