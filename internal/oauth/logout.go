@@ -33,24 +33,33 @@ type leave struct {
 func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
 	form := r.Form
 	if repeated(form) != "" {
-		s.problem(w, r, "The program that sent you here asked in a way that cannot be understood.")
+		s.stays(w, r, "The program that sent you here asked in a way that cannot be understood.")
 		return
 	}
 	to, text := s.afterwards(form)
 	if text != "" {
-		s.problem(w, r, text)
+		s.stays(w, r, text)
 		return
 	}
 	page := s.Issuer + pathSignOut
 	if to != "" {
 		sealed, err := s.sealLeave(to)
 		if err != nil {
-			s.problem(w, r, "The program that sent you here asked for too much.")
+			s.stays(w, r, "The program that sent you here asked for too much.")
 			return
 		}
 		page += "?continue=" + sealed
 	}
 	http.Redirect(w, r, page, http.StatusFound)
+}
+
+// stays tells a person why they were not signed out.
+func (s *Server) stays(w http.ResponseWriter, r *http.Request, text string) {
+	if s.NotSignedOut != nil {
+		s.NotSignedOut(w, r, text)
+		return
+	}
+	s.problem(w, r, text)
 }
 
 // afterwards is the address that a program wants people sent to; empty: none.

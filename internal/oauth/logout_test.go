@@ -90,6 +90,11 @@ func TestProgramsSendPeopleToSignOut(t *testing.T) {
 			t.Errorf("%s: %d %v %s", name, r.StatusCode, r.Header, r.body)
 		}
 	}
+	told := ""
+	w.NotSignedOut = func(_ http.ResponseWriter, _ *http.Request, text string) { told = text }
+	if ask("GET", values("post_logout_redirect_uri", bye)); !strings.Contains(told, "not its own") {
+		t.Errorf("on the page of those who are not signed out stands %q", told)
+	}
 	for _, forged := range []string{"", "x", strings.Repeat("A", 200), strings.Repeat("A", maxSealed+1)} {
 		if to, ok := w.AfterSignOut(forged); ok {
 			t.Errorf("%.20q leads to %s", forged, to)

@@ -110,6 +110,9 @@ type Options struct {
 	// Problem shows a person that what their program asked cannot be done, in a
 	// sentence; nil: it is plain text.
 	Problem func(w http.ResponseWriter, r *http.Request, status int, text string)
+	// NotSignedOut shows a person that they were not signed out, since what their
+	// program asked is not right; nil: it is plain text.
+	NotSignedOut func(w http.ResponseWriter, r *http.Request, text string)
 	// Post is the page that sends an answer by a form (OAuth 2.0 Form Post Response
 	// Mode); nil: programs are not answered so.
 	Post func(w http.ResponseWriter, r *http.Request, q grant.Request, fields url.Values)

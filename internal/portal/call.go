@@ -268,6 +268,14 @@ func (p *Portal) Problem(w http.ResponseWriter, r *http.Request, status int, det
 	})
 }
 
+// NotSignedOut is a page that says what is wrong with what a program sent somebody
+// here with to sign out.
+func (p *Portal) NotSignedOut(w http.ResponseWriter, r *http.Request, detail string) {
+	p.elsewhere(w, r, func(c *call) {
+		c.show(http.StatusBadRequest, "problem", problemPage{Page: c.framed(""), Title: c.page.T("problem.signout.title"), Text: c.page.T("problem.signout.text"), Detail: detail})
+	})
+}
+
 // elsewhere shows a page at an address that is not the portal's.
 func (p *Portal) elsewhere(w http.ResponseWriter, r *http.Request, show func(*call)) {
 	web.WithForms(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

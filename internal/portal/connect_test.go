@@ -338,6 +338,11 @@ func TestAProblemOfAProgramsIsShown(t *testing.T) {
 	if body := rec.Body.String(); rec.Code != http.StatusForbidden || !strings.Contains(body, "This program may not be connected") || strings.Contains(body, "is not right") {
 		t.Errorf("a forbidden program: %d\n%s", rec.Code, body)
 	}
+	rec = httptest.NewRecorder()
+	w.NotSignedOut(rec, r, "It is <b> unknown.")
+	if body := rec.Body.String(); rec.Code != http.StatusBadRequest || !strings.Contains(body, "You were not signed out here") || !strings.Contains(body, "It is &lt;b&gt; unknown.") || strings.Contains(body, "connected") {
+		t.Errorf("signing out: %d\n%s", rec.Code, body)
+	}
 }
 
 // A browser is not sent to a program that signs in with a browser.

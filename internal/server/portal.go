@@ -48,6 +48,7 @@ func (s *Server) openPages() error {
 		if s.issuer != nil {
 			s.issuer.endpoints.Prefer = public.Prefer
 			s.issuer.endpoints.Problem, s.issuer.endpoints.Post, s.issuer.endpoints.Visitor = p.Problem, p.Post, p.Visitor
+			s.issuer.endpoints.NotSignedOut = p.NotSignedOut
 		}
 		s.pages = s.withPrograms(p.Handler())
 		s.runs = append(s.runs, p.Run)
