@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -584,6 +585,18 @@ func TestTheLanguageOfMailsIsThatOfTheirReader(t *testing.T) {
 	b.get("/language/de?to=/")
 	if !slices.Equal(spoken, []string{leela + " en", leela + " de"}) {
 		t.Errorf("%q", spoken)
+	}
+	b = w.browser(t)
+	b.signIn("leela", right)
+	b.submit("/signin/factor", "kind", "code", "code", app.code())
+	spoken = nil
+	a := b.send("GET", "/", nil, func(r *http.Request) {
+		answer := httptest.NewRecorder()
+		w.Portal.Public.Prefer(answer, "de") // what a program, or any page elsewhere by way of one, asks for
+		r.AddCookie(answer.Result().Cookies()[0])
+	})
+	if a.contains(t, `lang="de"`); !slices.Equal(spoken, []string{leela + " en"}) {
+		t.Errorf("a program chooses the language of mails: %q", spoken)
 	}
 }
 

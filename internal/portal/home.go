@@ -23,7 +23,7 @@ type homePage struct {
 func (c *call) homePage() {
 	person := c.visit.person()
 	if c.Speaks != nil && c.twoFactors() { // who only knows the password does not choose the language of the mails about it
-		c.Speaks(c.ctx(), person, c.page.Lang)
+		c.Speaks(c.ctx(), person, c.Public.Languages.Chosen(c.r).Lang)
 	}
 	d := homePage{Page: c.framed("home"), Factor: c.Factors.Has(person)}
 	if c.OAuth != nil {

@@ -133,8 +133,14 @@ const maxAccept = 200
 
 // Of is the language of a request: the one chosen by a link, else the one that a
 // program asked for a moment ago, else the one that the browser asks for.
-func (l *Languages) Of(r *http.Request) *Words {
-	for _, name := range []string{languageCookie, programLanguage} {
+func (l *Languages) Of(r *http.Request) *Words { return l.of(r, languageCookie, programLanguage) }
+
+// Chosen is the language of a request as far as it is the person's own choice, and
+// no program's: for what outlasts the program's request.
+func (l *Languages) Chosen(r *http.Request) *Words { return l.of(r, languageCookie) }
+
+func (l *Languages) of(r *http.Request, cookies ...string) *Words {
+	for _, name := range cookies {
 		if c, err := r.Cookie(name); err == nil {
 			if w, ok := l.Named(c.Value); ok {
 				return w
