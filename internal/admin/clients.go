@@ -302,7 +302,7 @@ func (a *api) newClientSecret(r *http.Request) (any, error) {
 	c, shown, err := a.Clients.NewSecret(r.Context(), actor(r), r.Header.Get("X-Reason"), c.ID, overlap)
 	var said *Error
 	switch err = clientError(err); {
-	case errors.As(err, &said) && two && overlap > 0:
+	case errors.As(err, &said) && said.Status == http.StatusConflict && two:
 		return nil, said.then("`portreeve client secret %[1]s --end-old` ends it; `portreeve client secret %[1]s --overlap 0` ends both and gives a new one", lint.ShellWord(r.PathValue("id")))
 	case err != nil:
 		return nil, err

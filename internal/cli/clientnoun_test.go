@@ -163,6 +163,7 @@ func TestSecretsAreExchangedOnTheCommandLine(t *testing.T) {
 		t.Error("a secret is shown again")
 	}
 	c.want(exitConflict, `good until \S+Z: end it first.*next: .portreeve client secret webmail --end-old. ends it`, "client", "secret", "webmail", "--overlap", "1h")
+	c.want(exitUsage, `^error: --overlap: an old secret is good for 30 days more at most\n$`, "client", "secret", "webmail", "--overlap", "31d")
 	c.want(exitOK, `ended the old secret of Webmail`, "client", "secret", "webmail", "--end-old")
 	if right(first[2]) || !right(second) {
 		t.Error("the wrong one was ended")
@@ -233,7 +234,7 @@ func TestKeysOnTheCommandLine(t *testing.T) {
 	c := openCounter(t)
 	before := c.want(exitOK, `ES256\tfor programs\tcurrent\t.*RS256\tfor programs\tcurrent`, "key", "list")
 	c.want(exitOK, `for programs: new key \S+\nfor programs: new key \S+\n`, "key", "rotate")
-	c.want(exitUsage, `not for "nothing"`, "key", "rotate", "nothing")
+	c.want(exitUsage, `not for "nothing"\n  usage: portreeve key rotate \[programs\|backends\]\n`, "key", "rotate", "nothing")
 	c.want(exitConflict, `no backend takes tokens`, "key", "rotate", "backends")
 	after := c.want(exitOK, `retired`, "key", "list")
 	if strings.Count(before, "\n") != 2 || strings.Count(after, "\n") != 4 {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -59,6 +60,9 @@ func (a *app) keyExport() *cobra.Command {
 func (a *app) keyRotate() *cobra.Command {
 	kinds := []string{"programs", "backends"}
 	c := verb("rotate [programs|backends]", "Sign tokens with new keys; what the old ones signed stays good until it runs out", cobra.MaximumNArgs(1), func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 && !slices.Contains(kinds, args[0]) {
+			return misused(cmd, "keys sign for programs or for backends, not for %q", args[0])
+		}
 		r, err := a.answered(cmd.Context(), http.MethodPost, keys+"/rotate", values("signs", strings.Join(args, "")), nil)
 		if err != nil {
 			return err
@@ -76,6 +80,8 @@ func (a *app) keyRotate() *cobra.Command {
 		}
 		return nil
 	})
+	c.Long = `Sign tokens with new keys: what programs are given, what is minted for backends, or
+without a word both. What the old ones signed stays good until it runs out.`
 	c.ValidArgs = kinds
 	return c
 }
