@@ -157,16 +157,17 @@ func (c *call) stale(q *connecting) bool {
 // agreed says that the person need not be asked (again) whether they want this.
 // Anything on this device can call itself by a public program's name, and have a
 // browser that is signed in sent here: a yes of before counts for one only where
-// the person has just proven who they are, and so knows that something was asked
-// (RFC 8252, section 8.6).
+// the person has just proven who they are for this very request, and so knows what
+// was asked (RFC 8252, section 8.6). A sign-in for something else tells them nothing
+// of a request that waited for it unseen.
 func (c *call) agreed(q *connecting) bool {
 	c.visit.mu.Lock()
-	now, proven := c.visit.agreed == q.mark(), c.visit.proven
+	now, sought := c.visit.agreed == q.mark(), c.visit.sought == q.mark()
 	c.visit.mu.Unlock()
 	switch {
 	case now:
 		return true
-	case q.wants("consent"), q.program.Public && proven.Before(q.At):
+	case q.wants("consent"), q.program.Public && !sought:
 		return false
 	case q.program.Verified() && !q.program.Consent:
 		return true

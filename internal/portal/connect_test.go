@@ -75,6 +75,7 @@ func TestAProgramIsConnectedFromAnAddressAndASignIn(t *testing.T) {
 	}
 	w.redeemed(t, client.Thunderbird, after.to(t), back)
 	early := w.asks(t, func(q *grant.Request) { q.At = v.opened.Add(-time.Second) }) // before the form that signed in
+	w.sought(early)
 	for site, want := range map[string]int{"": http.StatusOK, "cross-site": http.StatusSeeOther, "none": http.StatusSeeOther} {
 		a := b.send("GET", early, nil, func(r *http.Request) {
 			if site != "" {

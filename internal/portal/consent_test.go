@@ -102,3 +102,22 @@ func TestAYesPressedManyTimes(t *testing.T) {
 		t.Errorf("%d consents, %d grants before any code was redeemed", n, len(w.grants.Of(leela)))
 	}
 }
+
+// A program that asks unseen, and has the browser sent to its request once the
+// person signed in for something else, finds no yes of before.
+func TestASignInForSomethingElseIsNoYes(t *testing.T) {
+	w := newWorld(t)
+	must(t, w.grants.Consent(t.Context(), leela, client.Thunderbird, scopes(t, "imap smtp offline_access")))
+	path := w.asks(t)
+	silent := w.asks(t, prompt("none"))
+	b := w.browser(t)
+	b.signIn("leela", right)
+	b.get(path).contains(t, "Connect Thunderbird?")
+	if q := b.send("GET", silent, nil, nil).to(t).Query(); q.Get("error") != "consent_required" {
+		t.Errorf("asked in silence: %v", q)
+	}
+	b = w.browser(t)
+	b.get(path)
+	b.submit("/signin", "address", "leela", "password", right)
+	w.redeemed(t, client.Thunderbird, b.send("GET", path, nil, nil).to(t), back)
+}

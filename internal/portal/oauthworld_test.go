@@ -52,7 +52,22 @@ func (w *world) asks(t testing.TB, change ...func(*grant.Request)) string {
 	}
 	sealed, err := w.grants.Seal(q)
 	must(t, err)
-	return "/connect?request=" + sealed
+	path := "/connect?request=" + sealed
+	if time.Since(q.At) >= time.Minute { // beforeTheSignIn
+		w.sought(path)
+	}
+	return path
+}
+
+// sought is that whoever is signed in signed in for a request.
+func (w *world) sought(path string) {
+	w.visits.mu.Lock()
+	defer w.visits.mu.Unlock()
+	for _, v := range w.visits.all {
+		v.mu.Lock()
+		v.sought = sha256.Sum256([]byte(strings.TrimPrefix(path, "/connect?request=")))
+		v.mu.Unlock()
+	}
 }
 
 // beforeTheSignIn is a request that somebody has signed in for since.

@@ -184,6 +184,9 @@ func (c *call) enterAs(out signin.Outcome, e entry) {
 		c.refuse(out, "signin", e.next, out.Typed)
 		return
 	}
+	if q := c.waitingProgram(web.LocalPath(e.next, "/")); q != nil {
+		v.sought = q.mark()
+	}
 	if e.instead {
 		// From here on an order to end sessions finds the new one. One that came
 		// before may not have, since the person has just shown who they are anew.

@@ -36,12 +36,14 @@ type visit struct {
 	byPass bool      // let in by a temporary access pass
 	flash  string
 	fails  int // second factors that were wrong
+	// sought is the program's request that the person signed in or confirmed for;
 	// chosen and agreed are the program's request that the person goes on with as
 	// who they are here, and the one that they said yes to; bettered is the one for
 	// which they were asked to prove more than policy wants.
-	chosen, agreed, bettered [sha256.Size]byte
-	onward                   onward
-	heir                     bool // another session has taken this one's place
+	sought, chosen, agreed, bettered [sha256.Size]byte
+
+	onward onward
+	heir   bool // another session has taken this one's place
 }
 
 // life is how long a cookie lasts; zero is as long as the browser is open.
@@ -63,6 +65,9 @@ func (v *visit) succeed(old *visit) {
 	old.mu.Lock()
 	defer old.mu.Unlock()
 	old.heir = true
+	if v.sought == ([sha256.Size]byte{}) { // as after setting up a factor on the way
+		v.sought = old.sought
+	}
 	v.sid, v.chosen, v.agreed, v.bettered, v.onward = old.sid, old.chosen, old.agreed, old.bettered, old.onward
 }
 
