@@ -90,7 +90,7 @@ func TestADatabasesAnswerIsTheFiltersOwn(t *testing.T) {
 		"protocol": {Protocols: []protocol.Protocol{protocol.IMAP, protocol.Sieve}}, "credential": {Credentials: []policy.CredentialKind{policy.CredentialPassword}},
 		"succeeded": {Outcome: Succeeded}, "refused": {Outcome: Refused}, "trouble": {Outcome: Trouble}, "interrupted": {Outcome: Interrupted},
 		"interrupted, of one": {Outcome: Interrupted, User: "person-2", Text: "needle"},
-		"code": {Codes: []signin.Code{signin.BlockedByPolicy, signin.UserUnknown}}, "program": {Program: "THUNDERBIRD"},
+		"code":                {Codes: []signin.Code{signin.BlockedByPolicy, signin.UserUnknown}}, "program": {Program: "THUNDERBIRD"},
 		"network": {Network: netip.MustParsePrefix("192.0.2.0/25")}, "address 4": {Network: netip.MustParsePrefix("192.0.2.77/32")},
 		"network 6": {Network: netip.MustParsePrefix("2001:db8:1::/48")}, "all of 4": {Network: netip.MustParsePrefix("0.0.0.0/0")},
 		"correlation": {Correlation: signin.ID{15: 7}}, "text": {Text: "nEEdle"}, "text in a name": {Text: "p2@"},
