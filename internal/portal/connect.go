@@ -159,10 +159,11 @@ func (c *call) stale(q *connecting) bool {
 // browser that is signed in sent here: a yes of before counts for one only where
 // the person has just proven who they are for this very request, and so knows what
 // was asked (RFC 8252, section 8.6). A sign-in for something else tells them nothing
-// of a request that waited for it unseen.
+// of a request that waited for it unseen, nor does a provider that let them come for
+// it without asking them anything.
 func (c *call) agreed(q *connecting) bool {
 	c.visit.mu.Lock()
-	now, sought := c.visit.agreed == q.mark(), c.visit.sought == q.mark()
+	now, sought := c.visit.agreed == q.mark(), c.visit.sought == q.mark() && !c.visit.proven.Before(q.At)
 	c.visit.mu.Unlock()
 	switch {
 	case now:

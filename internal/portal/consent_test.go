@@ -116,6 +116,9 @@ func TestASignInForSomethingElseIsNoYes(t *testing.T) {
 	if q := b.send("GET", silent, nil, nil).to(t).Query(); q.Get("error") != "consent_required" {
 		t.Errorf("asked in silence: %v", q)
 	}
+	path = w.asks(t)
+	w.sought(path) // as by way of a provider that had them prove nothing
+	b.get(path).contains(t, "Connect Thunderbird?")
 	b = w.browser(t)
 	b.get(path)
 	b.submit("/signin", "address", "leela", "password", right)
