@@ -10,6 +10,7 @@ import (
 
 	"github.com/portreeve/portreeve/internal/approval"
 	"github.com/portreeve/portreeve/internal/lint"
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/span"
 	"github.com/portreeve/portreeve/internal/store"
 )
@@ -207,7 +208,7 @@ func (a *api) allowWindow(r *http.Request) (any, error) {
 	}
 	if c.CIDR != "" {
 		var ok bool
-		if w.Network, ok = network(c.CIDR); !ok {
+		if w.Network, ok = network.Parse(c.CIDR); !ok {
 			return nil, bad("cidr", "%q is no network such as 192.0.2.0/24", c.CIDR)
 		}
 	}

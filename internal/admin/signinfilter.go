@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/portreeve/portreeve/internal/filter"
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/store"
@@ -255,23 +256,13 @@ func (q *signInQuery) shortcut(name, value string) error {
 	case "program":
 		q.stored.Program = value
 	case "ip":
-		p, ok := network(value)
+		p, ok := network.Parse(value)
 		if !ok {
 			return bad(name, "%q is neither an address nor a network", value)
 		}
 		q.stored.Network = p
 	}
 	return nil
-}
-
-func network(s string) (netip.Prefix, bool) {
-	if p, err := netip.ParsePrefix(s); err == nil {
-		return p.Masked(), true
-	}
-	if a, err := netip.ParseAddr(s); err == nil {
-		return netip.PrefixFrom(a, a.BitLen()), true
-	}
-	return netip.Prefix{}, false
 }
 
 // unknownNames says of which people and mailboxes that a search named there are

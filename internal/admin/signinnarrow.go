@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/portreeve/portreeve/internal/filter"
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/signin"
@@ -68,7 +69,7 @@ func (q *signInQuery) column(name string, op filter.Op, v filter.Value) bool {
 		f.Mailbox = v.Text()
 		return true
 	case "ipAddress":
-		p, ok := network(v.Text())
+		p, ok := network.Parse(v.Text())
 		if !ok || f.Network.IsValid() {
 			return false
 		}

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/store"
 )
@@ -80,9 +81,9 @@ func (p *plan) adoptable(who *person, h *habit) bool {
 		return false
 	}
 	return !slices.ContainsFunc(p.Exclude, func(x string) bool {
-		if network, ok := prefix(x); ok {
+		if site, ok := network.Parse(x); ok {
 			for n := range h.nets {
-				if network.Overlaps(n) {
+				if site.Overlaps(n) {
 					return true
 				}
 			}
@@ -90,17 +91,6 @@ func (p *plan) adoptable(who *person, h *habit) bool {
 		}
 		return x == who.id || x == who.address || programOf(x) != "" && programOf(x) == h.Program
 	})
-}
-
-// prefix reads a network or an address.
-func prefix(s string) (netip.Prefix, bool) {
-	if p, err := netip.ParsePrefix(s); err == nil {
-		return p.Masked(), true
-	}
-	if a, err := netip.ParseAddr(s); err == nil {
-		return netip.PrefixFrom(a, a.BitLen()), true
-	}
-	return netip.Prefix{}, false
 }
 
 // wide are the windows of a habit that moves about within an owner's networks.

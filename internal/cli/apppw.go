@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/netip"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/span"
 )
 
@@ -75,13 +75,11 @@ func (f *scopeFlags) read(into map[string]any, now time.Time) error {
 // networksOf reads networks, or single addresses.
 func networksOf(typed []string) (networks []string, err error) {
 	for _, s := range typed {
-		if a, err := netip.ParseAddr(s); err == nil {
-			s = netip.PrefixFrom(a, a.BitLen()).String()
-		}
-		if _, err := netip.ParsePrefix(s); err != nil {
+		n, ok := network.Parse(s)
+		if !ok {
 			return nil, usage("--cidr: %q is no network such as 192.0.2.0/24", s)
 		}
-		networks = append(networks, s)
+		networks = append(networks, n.String())
 	}
 	return networks, nil
 }

@@ -36,6 +36,21 @@ func first(a netip.Addr, of4, of6 int) netip.Prefix {
 	return p
 }
 
+// Parse reads a network as people write it, or a single address; bits beyond the
+// mask are ignored. An address with a zone is in no network that can be named.
+func Parse(s string) (netip.Prefix, bool) {
+	p, err := netip.ParsePrefix(s)
+	if err != nil {
+		a, err := netip.ParseAddr(s)
+		plain := a.Unmap()
+		return netip.PrefixFrom(plain, plain.BitLen()), err == nil && a.Zone() == ""
+	}
+	if a := p.Addr(); a.Is4In6() {
+		p = netip.PrefixFrom(a.Unmap(), p.Bits()-(a.BitLen()-a.Unmap().BitLen())) // not valid if it is wider than all of IPv4
+	}
+	return p.Masked(), p.IsValid()
+}
+
 // Here says that a host's name or address, without brackets, is this very host.
 func Here(host string) bool {
 	a, err := netip.ParseAddr(host)

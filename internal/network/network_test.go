@@ -27,6 +27,19 @@ func TestWhichAddressesCountAsOne(t *testing.T) {
 	}
 }
 
+func TestNetworksAsPeopleWriteThem(t *testing.T) {
+	for typed, want := range map[string]string{
+		"192.0.2.0/24": "192.0.2.0/24", "192.0.2.7/24": "192.0.2.0/24", "192.0.2.7": "192.0.2.7/32", "2001:db8::7": "2001:db8::7/128", "2001:db8::7/48": "2001:db8::/48",
+		"::ffff:192.0.2.7": "192.0.2.7/32", "::ffff:192.0.2.7/120": "192.0.2.0/24", "::ffff:192.0.2.7/96": "0.0.0.0/0",
+		"": "", "192.0.2": "", "192.0.2.0/33": "", "192.0.2.0/": "", "::ffff:192.0.2.7/64": "", "fe80::1%eth0": "", "::ffff:192.0.2.7%eth0": "", "fe80::1%eth0/64": "", "example.org": "",
+	} {
+		p, ok := Parse(typed)
+		if ok != (want != "") || ok && p.String() != want {
+			t.Errorf("%q is %s, %v; want %q", typed, p, ok, want)
+		}
+	}
+}
+
 func TestWhichHostIsThisOne(t *testing.T) {
 	for host, want := range map[string]bool{
 		"localhost": true, "127.0.0.1": true, "127.9.9.9": true, "::1": true, "::ffff:127.0.0.1": true,

@@ -1,11 +1,11 @@
 package portal
 
 import (
-	"net/netip"
 	"strings"
 	"time"
 
 	"github.com/portreeve/portreeve/internal/apppassword"
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/protocol"
 )
 
@@ -53,7 +53,7 @@ func (f *passwordForm) scope(now time.Time) (apppassword.Scope, error) {
 		return s, &apppassword.Invalid{Member: "protocols", Why: "none is chosen"}
 	}
 	for _, text := range listed(f.Networks) {
-		n, ok := readNetwork(text)
+		n, ok := network.Parse(text)
 		if !ok {
 			return s, &apppassword.Invalid{Member: "networks", Why: "it is no network"}
 		}
@@ -73,15 +73,6 @@ func (f *passwordForm) scope(now time.Time) (apppassword.Scope, error) {
 // listed are the items of a list that somebody typed, however they part them.
 func listed(text string) []string {
 	return strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(",; \t\r\n", r) })
-}
-
-// readNetwork is a network as people write it, or a single address.
-func readNetwork(text string) (netip.Prefix, bool) {
-	if a, err := netip.ParseAddr(text); err == nil {
-		return netip.PrefixFrom(a, a.BitLen()), a.Zone() == ""
-	}
-	n, err := netip.ParsePrefix(text)
-	return n, err == nil
 }
 
 // invalidFields are the fields that have words of their own for what is wrong.
