@@ -22,8 +22,7 @@ const notUpheld = "it held no longer when the program came for its tokens"
 func (s *Server) upheld(ctx context.Context, c *client.Client, g *grant.Grant) (store.Person, error) {
 	p, err := s.standsStill(ctx, c, g)
 	if err == nil && !c.Limit.Empty() && !g.Scope.Within(c.Limit) { // an administrator limited the program since it asked
-		err = s.ends(ctx, g, "the program was limited to "+c.Limit.String(), refuse(invalidScope, notFor))
-		return p, s.wordedFault(ctx, request{c, mechanisms[g.Kind]}, err)
+		return p, s.ends(ctx, g, "the program was limited to "+c.Limit.String(), refuse(invalidScope, notFor))
 	}
 	if err == nil {
 		return p, nil

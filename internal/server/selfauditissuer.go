@@ -10,6 +10,7 @@ import (
 	"github.com/portreeve/portreeve/internal/client"
 	"github.com/portreeve/portreeve/internal/gate"
 	"github.com/portreeve/portreeve/internal/grant"
+	"github.com/portreeve/portreeve/internal/network"
 	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/scope"
 	"github.com/portreeve/portreeve/internal/selfaudit"
@@ -86,7 +87,7 @@ func hostIn(address string) string {
 // webHosts are the hosts of web addresses that lie on no program's own machine.
 func webHosts(addresses []string) (hosts []string) {
 	for _, a := range addresses {
-		if h := hostIn(a); strings.HasPrefix(a, "https://") && h != "localhost" && !slices.Contains(hosts, h) {
+		if h := hostIn(a); strings.HasPrefix(a, "https://") && !network.Here(h) && !slices.Contains(hosts, h) {
 			hosts = append(hosts, h)
 		}
 	}
