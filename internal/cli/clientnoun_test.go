@@ -208,7 +208,10 @@ func TestGrantsAmongSessions(t *testing.T) {
 	c.want(exitUsage, `--client goes with --grants`, "session", "list", "--client", oauthclient.Mail)
 	c.want(exitOK, `ended 1 grant, and what was opened with it\n$`, "session", "kill", g.ID)
 	c.want(exitNotFound, `no open connection and no grant`, "session", "kill", g.ID)
+	c.want(exitOK, `^closed 0 connections\nnote: 1 program of this person's may sign in again without asking: .portreeve session list --grants --user ana@example.org. `, "session", "kill", "--user", "ana@example.org")
 	c.want(exitOK, `^`+other.ID+`[^\n]*\n$`, "session", "list", "--grants")
+	c.want(exitOK, `ended 1 grant`, "session", "kill", other.ID)
+	c.want(exitOK, `^closed 0 connections\n$`, "session", "kill", "--user", "ana@example.org")
 }
 
 // What one browser was signed in to a page with, again and again, is one line, and

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/portreeve/portreeve/internal/lint"
 )
 
 const (
@@ -72,6 +74,17 @@ func (a *app) grantList(cmd *cobra.Command, user, program string) error {
 		of("proved by", func(f map[string]any) string { return strings.Join(stringsOf(f["methods"]), ", ") }), field("only from", "network"))
 }
 
+// noteGrants says that a person's programs may sign in again without asking.
+func (a *app) noteGrants(ctx context.Context, user string) {
+	if user == "" {
+		return
+	}
+	rows, err := a.client().rows(ctx, grants, values("user", user), 0)
+	if err == nil && len(rows) > 0 {
+		a.note(fmt.Sprintf("%s of this person's may sign in again without asking: `portreeve session list --grants --user %s` lists what ends by its id", counted(float64(len(rows)), "program"), lint.ShellWord(user)))
+	}
+}
+
 func (a *app) sessionKill() *cobra.Command {
 	var user, protocol string
 	var all bool
@@ -108,6 +121,7 @@ func (a *app) sessionKill() *cobra.Command {
 		switch {
 		case ended > 0 || strings.Join(args, "") == "":
 			a.done("closed %s", counted(float64(ended), "connection"))
+			a.noteGrants(cmd.Context(), user)
 		case granted == 0:
 			return &failure{exit: exitNotFound, what: "no open connection and no grant has this reference", next: "`portreeve session list` shows connections that are open, with --grants what programs were granted"}
 		}

@@ -80,7 +80,10 @@ func (a *app) tellWho(s *sheet, f, own, x map[string]any) {
 	if typed := text(own["typed"]); typed != who {
 		who += fmt.Sprintf(" (typed %q)", typed)
 	}
-	if text(f["userId"]) == "" {
+	switch {
+	case who == "":
+		who = "nobody knows: no name was shown"
+	case text(f["userId"]) == "":
 		who += ", whom nobody here knows"
 	}
 	s.line("Who", strings.TrimSpace(who))

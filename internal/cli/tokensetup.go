@@ -169,7 +169,7 @@ func (k *kept) autoconfig(ctx context.Context, user string) (*autoconfig, error)
 	body, err := fetchFrom(ctx, client, k.Server+autoconfigPath+"?emailaddress="+url.QueryEscape(user))
 	var f *failure
 	if errors.As(err, &f) && f.exit == exitFailed {
-		f.next = "name the mail servers with --imap, --pop3, --smtp host:port"
+		f.next = fmt.Sprintf("is %s the whole address of a mailbox there? If it is, name the mail servers with --imap, --pop3, --smtp host:port", user)
 	}
 	if err != nil {
 		return nil, err

@@ -96,7 +96,7 @@ func (i *Issuer) standing(now time.Time) (all []Finding) {
 	}
 	if i.AnyRegisters {
 		add(RegistrationOpen, Note, "Any program of anybody's may register itself and ask people here for their mail; the page says that nobody has checked it.",
-			"say `oauth: {registration: verified}` in the configuration; then `portreeve client list --state open` lists what asks, and `portreeve client allow ID` lets one in")
+			"say `oauth: {registration: verified}` in the configuration; then `portreeve client list --state open` lists what asks (kind: registered), and `portreeve client allow ID` lets one in")
 	}
 	if !i.KeysDue.IsZero() && now.After(i.KeysDue) {
 		add(KeysOverdue, Warning, "The keys that sign programs' tokens should have been followed by others on "+i.KeysDue.UTC().Format(time.DateOnly)+", which the server does by itself.",
