@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/store"
 )
 
@@ -44,7 +45,7 @@ func (a *api) administrators(r *http.Request) (any, error) {
 
 func (a *api) administrator(ctx context.Context, p store.Person) (administrator, error) {
 	row := administrator{ID: p.ID, User: p.Address}
-	last, _, err := a.Store.Events(ctx, store.EventFilter{User: p.ID, Outcome: store.Succeeded}, store.Cursor{}, 1)
+	last, _, err := a.Store.Events(ctx, store.EventFilter{User: p.ID, Outcome: signin.EndAllowed}, store.Cursor{}, 1)
 	if err != nil {
 		return row, err
 	}

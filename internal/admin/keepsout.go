@@ -54,7 +54,7 @@ func (a *api) watch(r *http.Request) (*watch, error) {
 		if one.groups, err = a.Store.GroupsOf(ctx, p.ID); err != nil {
 			return nil, err
 		}
-		f := store.EventFilter{User: p.ID, From: time.Now().Add(-watchedFor), Outcome: store.Succeeded}
+		f := store.EventFilter{User: p.ID, From: time.Now().Add(-watchedFor), Outcome: signin.EndAllowed}
 		if one.signIns, _, err = a.Store.Events(ctx, f, store.Cursor{}, watchedMost); err != nil {
 			return nil, err
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/portreeve/portreeve/internal/lint"
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/policy/graph"
+	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/store"
 )
 
@@ -93,7 +94,7 @@ func (a *api) ruleNamed(r *http.Request, name string) (string, error) {
 // letInLately are the newest recorded sign-ins that were let in.
 func (a *api) letInLately(r *http.Request, days int, fault *error) iter.Seq2[*policy.Facts, int64] {
 	return func(yield func(*policy.Facts, int64) bool) {
-		f := store.EventFilter{From: time.Now().AddDate(0, 0, -days), Outcome: store.Succeeded}
+		f := store.EventFilter{From: time.Now().AddDate(0, 0, -days), Outcome: signin.EndAllowed}
 		var from store.Cursor
 		for seen := 0; seen < lintSeen; {
 			page, next, err := a.Store.Events(r.Context(), f, from, maxPage)

@@ -8,7 +8,6 @@ import (
 	"github.com/portreeve/portreeve/internal/policy"
 	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/signin"
-	"github.com/portreeve/portreeve/internal/store"
 )
 
 // narrow gives the database what it can answer of a filter: those of its
@@ -51,7 +50,7 @@ func (q *signInQuery) column(name string, op filter.Op, v filter.Value) bool {
 		return ok && once(&f.Codes, c)
 	case "outcome":
 		o, ok := signin.ParseEnding(v.Text())
-		if !ok || f.Outcome != store.AnyOutcome {
+		if !ok || f.Outcome != signin.EndAny {
 			return false
 		}
 		f.Outcome = o

@@ -49,7 +49,7 @@ func (a *api) preview(r *http.Request, k *made, days int) (preview, error) {
 	out := preview{From: time.Now().AddDate(0, 0, -days), Left: []refusal{}}
 	type key struct{ person, protocol, program, country string }
 	left, of := map[key]*refusal{}, map[string]int64{}
-	for e, err := range a.Store.AllEvents(r.Context(), store.EventFilter{From: out.From, Outcome: store.Succeeded}) {
+	for e, err := range a.Store.AllEvents(r.Context(), store.EventFilter{From: out.From, Outcome: signin.EndAllowed}) {
 		if err != nil {
 			return out, err
 		}

@@ -155,7 +155,7 @@ func knockOf(e *signin.Event) Knock {
 // passwords walks the sign-ins of a time that showed a right password to a
 // protocol whose programs can be asked for nothing more.
 func (s *Service) passwords(ctx context.Context, from, to time.Time, whom func(string) bool, do func(*Knock, *signin.Event)) error {
-	filter := store.EventFilter{From: from, To: to, Credentials: []policy.CredentialKind{policy.CredentialPassword}, Outcome: store.Succeeded}
+	filter := store.EventFilter{From: from, To: to, Credentials: []policy.CredentialKind{policy.CredentialPassword}, Outcome: signin.EndAllowed}
 	for e, err := range s.Store.AllEvents(ctx, filter) {
 		if err != nil {
 			return fmt.Errorf("reading the log: %w", err)

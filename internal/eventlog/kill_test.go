@@ -177,7 +177,7 @@ func TestWhatWasAnsweredBeforeAKillIsInTheLogExactlyOnce(t *testing.T) {
 	}
 	until(t, "the journal is brought in", func() bool { return !l.State().Journal })
 	found, rows := map[string]int64{}, map[signin.Reference]int64{}
-	for e, err := range l.db.AllEvents(context.Background(), store.EventFilter{Outcome: store.Succeeded}) {
+	for e, err := range l.db.AllEvents(context.Background(), store.EventFilter{Outcome: signin.EndAllowed}) {
 		if err != nil {
 			t.Fatal(err)
 		}

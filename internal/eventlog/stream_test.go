@@ -33,7 +33,7 @@ func TestSinksAndStreamsHearOfEverySignInUnderItsRow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	blocked, err := l.Subscribe(ctx, store.EventFilter{Outcome: store.Refused})
+	blocked, err := l.Subscribe(ctx, store.EventFilter{Outcome: signin.EndRefused})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -118,7 +118,7 @@ func TestASecondFactorIsAskedForOnTheWay(t *testing.T) {
 	}
 	var told []string
 	for range 100 { // refusals are written a moment later
-		events, _, err := w.store.Events(t.Context(), store.EventFilter{User: leela, Outcome: store.Interrupted}, store.Cursor{}, 10)
+		events, _, err := w.store.Events(t.Context(), store.EventFilter{User: leela, Outcome: signin.EndInterrupted}, store.Cursor{}, 10)
 		must(t, err)
 		if told = told[:0]; len(events) > 0 {
 			for _, e := range events {
@@ -131,7 +131,7 @@ func TestASecondFactorIsAskedForOnTheWay(t *testing.T) {
 	if len(told) == 0 || !strings.HasPrefix(told[0], "authorization_code PR50076") {
 		t.Errorf("the log calls interrupted: %q", told)
 	}
-	if refused, _, err := w.store.Events(t.Context(), store.EventFilter{User: leela, Outcome: store.Refused, Codes: []signin.Code{signin.MFARequired}}, store.Cursor{}, 10); err != nil || len(refused) != 0 {
+	if refused, _, err := w.store.Events(t.Context(), store.EventFilter{User: leela, Outcome: signin.EndRefused, Codes: []signin.Code{signin.MFARequired}}, store.Cursor{}, 10); err != nil || len(refused) != 0 {
 		t.Errorf("and refused: %d, %v", len(refused), err)
 	}
 }

@@ -60,7 +60,7 @@ const lookedThrough = 200
 
 // lastPlaces is where each grant was used last, as far as the last sign-ins tell.
 func (c *call) lastPlaces() (map[string]string, error) {
-	f := store.EventFilter{User: c.visit.person(), Credentials: []policy.CredentialKind{policy.CredentialBearer}, Outcome: store.Succeeded}
+	f := store.EventFilter{User: c.visit.person(), Credentials: []policy.CredentialKind{policy.CredentialBearer}, Outcome: signin.EndAllowed}
 	events, _, err := c.Log.Events(c.ctx(), f, store.Cursor{}, lookedThrough)
 	if err != nil {
 		return nil, fmt.Errorf("looking for where programs are: %w", err)

@@ -14,6 +14,7 @@ import (
 	"github.com/portreeve/portreeve/internal/backend"
 	"github.com/portreeve/portreeve/internal/lint"
 	"github.com/portreeve/portreeve/internal/selfaudit"
+	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/store"
 )
 
@@ -81,7 +82,7 @@ func (s *Server) selfAudit(ctx context.Context, around bool) ([]selfaudit.Findin
 		in.People = append(in.People, selfaudit.Person{ID: p.ID, Address: p.Address, Domain: domain, Guest: p.Guest, Groups: p.Groups, Roles: p.Roles})
 	}
 	in.Last = func(person string) time.Time {
-		seen, _, err := s.store.Events(ctx, store.EventFilter{User: person, Outcome: store.Succeeded}, store.Cursor{}, 1)
+		seen, _, err := s.store.Events(ctx, store.EventFilter{User: person, Outcome: signin.EndAllowed}, store.Cursor{}, 1)
 		switch {
 		case err != nil:
 			return now // who cannot be asked for is not called unused

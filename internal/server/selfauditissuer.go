@@ -14,6 +14,7 @@ import (
 	"github.com/portreeve/portreeve/internal/protocol"
 	"github.com/portreeve/portreeve/internal/scope"
 	"github.com/portreeve/portreeve/internal/selfaudit"
+	"github.com/portreeve/portreeve/internal/signin"
 	"github.com/portreeve/portreeve/internal/store"
 )
 
@@ -141,7 +142,7 @@ var handedOut = []string{gate.AuthorizationCode, gate.DeviceCode, gate.RefreshTo
 // wentThrough says that somebody came through a door by a grant, or that the log
 // is too long to say that nobody did.
 func (s *Server) wentThrough(ctx context.Context, g *grant.Grant, door protocol.Protocol, since time.Time) (bool, error) {
-	seen, _, err := s.store.Events(ctx, store.EventFilter{From: since, User: g.Person, Protocols: []protocol.Protocol{door}, Outcome: store.Succeeded}, store.Cursor{}, maxUses)
+	seen, _, err := s.store.Events(ctx, store.EventFilter{From: since, User: g.Person, Protocols: []protocol.Protocol{door}, Outcome: signin.EndAllowed}, store.Cursor{}, maxUses)
 	if err != nil {
 		return false, err
 	}

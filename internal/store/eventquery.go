@@ -20,25 +20,13 @@ import (
 	"github.com/portreeve/portreeve/internal/signin"
 )
 
-// Outcome chooses sign-ins by how they ended.
-type Outcome = signin.Ending
-
-// The outcomes. Refused is every refusal but our own trouble, and no interruption.
-const (
-	AnyOutcome  = signin.EndAny
-	Succeeded   = signin.EndAllowed
-	Refused     = signin.EndRefused
-	Interrupted = signin.EndInterrupted
-	Trouble     = signin.EndTrouble
-)
-
 // EventFilter chooses sign-ins; the zero value chooses all. What is set must all hold.
 type EventFilter struct {
 	From, To    time.Time // of the first of the merged ones; To is exclusive
 	User        string    // a person's id, address or alias, or a name that was typed
 	Protocols   []protocol.Protocol
 	Credentials []policy.CredentialKind
-	Outcome     Outcome
+	Outcome     signin.Ending
 	Codes       []signin.Code
 	Program     string       // in any case
 	Network     netip.Prefix // the client's address lies in it
@@ -79,7 +67,7 @@ func (f *EventFilter) Match(ev *signin.Event) bool {
 	case f.Mailbox != "" && f.Mailbox != fs.Address:
 	case len(f.Protocols) > 0 && !slices.Contains(f.Protocols, fs.Protocol):
 	case len(f.Credentials) > 0 && !slices.Contains(f.Credentials, fs.Credential):
-	case f.Outcome != AnyOutcome && f.Outcome != ev.Ending():
+	case f.Outcome != signin.EndAny && f.Outcome != ev.Ending():
 	case len(f.Codes) > 0 && !slices.Contains(f.Codes, ev.Code):
 	case f.Program != "" && !strings.EqualFold(f.Program, fs.Program):
 	case f.Network.IsValid() && !f.Network.Contains(fs.Addr):
@@ -108,7 +96,7 @@ func matchText(ev *signin.Event, lower string) bool {
 // exact says that where chooses what Match does: no text is looked for, and no
 // interruption told from a refusal.
 func (f *EventFilter) exact() bool {
-	return f.Text == "" && f.Outcome != Refused && f.Outcome != Interrupted
+	return f.Text == "" && f.Outcome != signin.EndRefused && f.Outcome != signin.EndInterrupted
 }
 
 // where is the filter as SQL, as far as columns tell.
@@ -138,14 +126,14 @@ func (f *EventFilter) where() (string, []any) {
 	}
 	trouble, troubles := codes(signin.Troubles)
 	switch f.Outcome {
-	case Succeeded:
+	case signin.EndAllowed:
 		add("code = 0")
-	case Refused:
+	case signin.EndRefused:
 		add("code <> 0 AND code NOT IN "+trouble, troubles...)
-	case Interrupted:
+	case signin.EndInterrupted:
 		asking, all := codes(signin.Asking)
 		add("code IN "+asking, all...)
-	case Trouble:
+	case signin.EndTrouble:
 		add("code IN "+trouble, troubles...)
 	}
 	if len(f.Codes) > 0 {

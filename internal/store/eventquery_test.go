@@ -88,13 +88,13 @@ func TestADatabasesAnswerIsTheFiltersOwn(t *testing.T) {
 		"person": {User: "person-1"}, "address": {User: "p1@example.org"}, "alias": {User: "alias@example.org"},
 		"somebody who is gone": {User: "p3@example.org"}, "gone by id": {User: "person-3"}, "stranger": {User: "p0@example.org"}, "nobody": {User: "x"},
 		"protocol": {Protocols: []protocol.Protocol{protocol.IMAP, protocol.Sieve}}, "credential": {Credentials: []policy.CredentialKind{policy.CredentialPassword}},
-		"succeeded": {Outcome: Succeeded}, "refused": {Outcome: Refused}, "trouble": {Outcome: Trouble}, "interrupted": {Outcome: Interrupted},
-		"interrupted, of one": {Outcome: Interrupted, User: "person-2", Text: "needle"},
+		"succeeded": {Outcome: signin.EndAllowed}, "refused": {Outcome: signin.EndRefused}, "trouble": {Outcome: signin.EndTrouble}, "interrupted": {Outcome: signin.EndInterrupted},
+		"interrupted, of one": {Outcome: signin.EndInterrupted, User: "person-2", Text: "needle"},
 		"code":                {Codes: []signin.Code{signin.BlockedByPolicy, signin.UserUnknown}}, "program": {Program: "THUNDERBIRD"},
 		"network": {Network: netip.MustParsePrefix("192.0.2.0/25")}, "address 4": {Network: netip.MustParsePrefix("192.0.2.77/32")},
 		"network 6": {Network: netip.MustParsePrefix("2001:db8:1::/48")}, "all of 4": {Network: netip.MustParsePrefix("0.0.0.0/0")},
 		"correlation": {Correlation: signin.ID{15: 7}}, "text": {Text: "nEEdle"}, "text in a name": {Text: "p2@"},
-		"several": {User: "alias@example.org", Outcome: Refused, Network: netip.MustParsePrefix("192.0.2.0/24"), Text: "needle"},
+		"several": {User: "alias@example.org", Outcome: signin.EndRefused, Network: netip.MustParsePrefix("192.0.2.0/24"), Text: "needle"},
 	}
 	for name, f := range filters {
 		f, err := s.Resolve(ctx, f)
