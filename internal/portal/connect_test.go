@@ -364,6 +364,10 @@ func TestAProgramWaitsForAPass(t *testing.T) {
 	b.get(w.asks(t))
 	b.submit("/signin", "address", "leela", "password", right).contains(t, "you have none yet", `href="/signin/pass?next=%2fconnect%3frequest%3d`)
 	b.submit("/signin/cancel").contains(t, "Thunderbird wants to be connected")
+
+	b.submit("/signin", "address", "leela", "password", right)
+	b.get("/signin/pass").contains(t, `name="address" value="leela@example.org"`) // who was asked types it once
+	w.browser(t).get("/signin/pass").contains(t, `name="address" value=""`)
 }
 
 // The longest request that the issuer seals comes through signing in, in another

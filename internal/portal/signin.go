@@ -257,7 +257,14 @@ func (c *call) cancel() {
 	c.redirect(to)
 }
 
-func (c *call) passPage() { c.showPass(http.StatusOK, signInPage{Next: c.r.URL.Query().Get("next")}) }
+// passPage asks for a pass, of whoever was asked for a factor in this browser if somebody was.
+func (c *call) passPage() {
+	d := signInPage{Next: c.r.URL.Query().Get("next")}
+	if c.wait != nil {
+		d.Address = c.wait.outcome.Facts.Address
+	}
+	c.showPass(http.StatusOK, d)
+}
 
 func (c *call) showPass(status int, d signInPage) {
 	c.forget()
