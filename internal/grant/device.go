@@ -28,10 +28,10 @@ const (
 
 	// Nobody who asks is refused, since whoever fills the room would silence
 	// everybody behind the same address: the oldest makes room instead. What the
-	// public listener hears from one address in the ten minutes of a request (60 at
-	// once and one a second, 660) fits beside itself, so that a neighbour's request
+	// public listener hears from one address in the ten minutes of a request (300 at
+	// once and 2.5 a second, 1800) fits beside itself, so that a neighbour's request
 	// lives as long as it should.
-	devicesAlike  = 1024 // of one program at one address (a /64 of IPv6)
+	devicesAlike  = 2048 // of one program at one address (a /64 of IPv6)
 	devicesMost   = 8192 // in all, about 2 kB each
 	agentMost     = 256  // bytes of what a program says of itself
 	resourcesMost = 2048 // bytes of what it names

@@ -205,7 +205,7 @@ func TestStrangersCannotFillTheRoomForDevices(t *testing.T) {
 		}
 		waits := func(d grant.Device) bool { _, ok := h.Device(d.UserCode); return ok }
 		neighbour := h.device(home)
-		for range 660 { // in ten minutes, behind the same address
+		for range 1800 { // in ten minutes, behind the same address
 			ask("mutt", home)
 		}
 		other := h.device(home)
@@ -216,7 +216,7 @@ func TestStrangersCannotFillTheRoomForDevices(t *testing.T) {
 		if !waits(neighbour) || !waits(other) {
 			t.Error("a neighbour's request fell out")
 		}
-		for range 1024 {
+		for range 2048 {
 			ask("mutt", home)
 		}
 		if waits(neighbour) || waits(other) {

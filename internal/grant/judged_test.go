@@ -25,7 +25,7 @@ func TestNothingIsRedeemedUnjudged(t *testing.T) {
 		approved := make(chan error)
 		go func() { approved <- h.ApproveDevice(context.Background(), d.UserCode, allowed) }()
 		synctest.Wait()
-		for range 1024 {
+		for range 2048 {
 			h.device(home)
 		}
 		judged := 0

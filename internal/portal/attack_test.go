@@ -541,13 +541,13 @@ func TestStrangersAreBounded(t *testing.T) {
 	w := newWorld(t)
 	b := w.browser(t)
 	limited := 0
-	for range 200 {
+	for range 500 {
 		if b.send("GET", "/signin", nil, nil).status == http.StatusTooManyRequests {
 			limited++
 		}
 	}
 	if limited < 100 {
-		t.Errorf("%d of 200 requests were refused", limited)
+		t.Errorf("%d of 500 requests were refused", limited)
 	}
 	big := url.Values{"token": {"x"}, "address": {strings.Repeat("x", maxForm+1)}}
 	b.from = "192.0.2.99"

@@ -75,12 +75,13 @@ func Headers(content string, next http.Handler) http.Handler {
 	})
 }
 
-// Limits on how fast one source may read: nobody needs more than this, and
-// references cannot be tried in numbers.
+// Limits on how fast one source may read, in which a reference of 60 bits cannot be
+// tried in numbers. A sign-in takes about four pages, and behind one address there
+// may be an office on its first morning: 75 people at once, and then 37 a minute.
 const (
-	burst      = 60          // requests at once
-	refill     = time.Second // one more request per this
-	maxSources = 10000       // remembered; the table is emptied when it is full
+	burst      = 300                    // requests at once
+	refill     = 400 * time.Millisecond // one more request per this
+	maxSources = 10000                  // remembered; the table is emptied when it is full
 )
 
 // Limiter is a token bucket per source, in a bounded table.

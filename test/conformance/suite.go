@@ -28,7 +28,6 @@ type suite struct {
 	origin string
 	http   *http.Client
 	logs   string // folder
-	pace   pace
 }
 
 // java starts a class of what run.sh has put into a part of the folder.
@@ -43,7 +42,7 @@ func (r *run) java(ctx context.Context, part, listens, heap string, args ...stri
 
 // startSuite starts the suite without sign-in and its database.
 func (r *run) startSuite(ctx context.Context) (*suite, error) {
-	s := &suite{http: r.files.http(), logs: filepath.Join(r.folder, "logs"), pace: pace{left: pagesAtOnce, at: time.Now()}}
+	s := &suite{http: r.files.http(), logs: filepath.Join(r.folder, "logs")}
 	database, err := freePort("127.0.0.1")
 	if err != nil {
 		return nil, err
