@@ -193,8 +193,8 @@ func (w *tokenWorld) keep(k *kept) {
 func TestTroubleOfTheNetworkLosesNothing(t *testing.T) {
 	for name, trouble := range map[string]func(*issuerStandIn){
 		"nobody there":    func(i *issuerStandIn) { i.Close() },
-		"busy":            func(i *issuerStandIn) { i.Before = unavailable("/token") },
-		"a broken answer": func(i *issuerStandIn) { i.Before = cutOff },
+		"busy":            func(i *issuerStandIn) { i.instead(unavailable("/token")) },
+		"a broken answer": func(i *issuerStandIn) { i.instead(cutOff) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			pauses := refreshPauses
@@ -294,7 +294,7 @@ func TestASlowServerIsLeft(t *testing.T) {
 	w := newTokenWorld(t)
 	w.signedIn()
 	let := make(chan struct{})
-	w.issuer.Before = func(http.ResponseWriter, *http.Request) bool { <-let; return true }
+	w.issuer.instead(func(http.ResponseWriter, *http.Request) bool { <-let; return true })
 	defer close(let)
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()

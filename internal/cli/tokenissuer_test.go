@@ -29,15 +29,23 @@ type issuerStandIn struct {
 	Refuse    *atomic.Pointer[[2]string] // error and description of the token endpoint
 	LoseNext  atomic.Int32               // answers to lose
 	Pending   atomic.Int32               // polls until the code is typed
-	Before    func(http.ResponseWriter, *http.Request) bool
 	Refreshes atomic.Int32
 	Revoked   atomic.Pointer[string]
 	Ended     atomic.Bool  // what access tokens hang on
 	Asked     atomic.Int32 // about access tokens
 
 	mu        sync.Mutex
+	first     func(http.ResponseWriter, *http.Request) bool
 	challenge string
 	serial    int
+}
+
+// instead has every request go to f first, whose yes means that it is answered;
+// without f, nothing.
+func (i *issuerStandIn) instead(f func(http.ResponseWriter, *http.Request) bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.first = f
 }
 
 func newIssuerStandIn(t *testing.T) *issuerStandIn {
@@ -65,7 +73,10 @@ func newIssuerStandIn(t *testing.T) *issuerStandIn {
 		i.Revoked.Store(&gone)
 	})
 	i.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		if i.Before == nil || !i.Before(w, q) {
+		i.mu.Lock()
+		first := i.first
+		i.mu.Unlock()
+		if first == nil || !first(w, q) {
 			m.ServeHTTP(w, q)
 		}
 	}))

@@ -56,12 +56,12 @@ func TestSetupTakesTheServersOwnNames(t *testing.T) {
 			t.Errorf("%s: exit %d, %q\n%s", p.name, exit, errs, out)
 		}
 	}
-	w.issuer.Before = func(w http.ResponseWriter, q *http.Request) bool { http.NotFound(w, q); return true }
+	w.issuer.instead(func(w http.ResponseWriter, q *http.Request) bool { http.NotFound(w, q); return true })
 	if exit, out, errs := w.call("--setup", "mutt"); exit != exitFailed || out != "" || !strings.Contains(errs, "--imap") {
 		t.Errorf("without autoconfig: exit %d, %q, %q", exit, out, errs)
 	}
 	for _, hostile := range []string{"<", autoconfigOf("a'\nset x='b"), autoconfigOf("`id`"), strings.ReplaceAll(autoconfigOf("h"), "993", "99300"), strings.ReplaceAll(autoconfigOf("h"), "SSL", "plain"), strings.Repeat("<a>", 100_000)} {
-		w.issuer.Before = func(w http.ResponseWriter, _ *http.Request) bool { _, _ = w.Write([]byte(hostile)); return true }
+		w.issuer.instead(func(w http.ResponseWriter, _ *http.Request) bool { _, _ = w.Write([]byte(hostile)); return true })
 		if exit, out, errs := w.call("--setup", "getmail-pop3", "--pop3", "h:995"); exit != exitOK {
 			t.Errorf("typed: exit %d, %q, %q", exit, out, errs)
 		}

@@ -36,10 +36,10 @@ func TestAServerThatMisbehavesGetsNowhere(t *testing.T) {
 		"endless metadata": {func(i *issuerStandIn) {
 			i.Metadata = func(m map[string]any) { m["x"] = strings.Repeat("x", issuerBytes) }
 		}, "too long"},
-		"a redirect of the metadata": {func(i *issuerStandIn) { i.Before = redirecting("/.well-known/oauth-authorization-server") }, "redirects"},
-		"a redirect of the tokens":   {func(i *issuerStandIn) { i.Before = redirecting("/token") }, "redirects"},
+		"a redirect of the metadata": {func(i *issuerStandIn) { i.instead(redirecting("/.well-known/oauth-authorization-server")) }, "redirects"},
+		"a redirect of the tokens":   {func(i *issuerStandIn) { i.instead(redirecting("/token")) }, "redirects"},
 		"no issuer at all": {func(i *issuerStandIn) {
-			i.Before = func(w http.ResponseWriter, q *http.Request) bool { http.NotFound(w, q); return true }
+			i.instead(func(w http.ResponseWriter, q *http.Request) bool { http.NotFound(w, q); return true })
 		}, "404"},
 		"an answer of somebody else": {func(i *issuerStandIn) { i.Answer = func(a url.Values) { a.Set("iss", "https://evil.example") } }, "not from"},
 		"an answer of nobody":        {func(i *issuerStandIn) { i.Answer = func(a url.Values) { a.Del("iss") } }, "not from"},
@@ -71,7 +71,7 @@ func TestAServerThatMisbehavesGetsNowhere(t *testing.T) {
 		"a token of proof":      {func(i *issuerStandIn) { i.Tokens = func(m map[string]any) { m["token_type"] = "DPoP" } }, "DPoP"},
 		"no refresh token":      {func(i *issuerStandIn) { i.Tokens = func(m map[string]any) { delete(m, "refresh_token") } }, "no refresh token"},
 		"no token":              {func(i *issuerStandIn) { i.Tokens = func(m map[string]any) { delete(m, "access_token") } }, "access_token"},
-		"a page instead of one": {func(i *issuerStandIn) { i.Before = unavailable("/token") }, "503"},
+		"a page instead of one": {func(i *issuerStandIn) { i.instead(unavailable("/token")) }, "503"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newTokenWorld(t)

@@ -80,12 +80,12 @@ func TestATokenIsShownNowAndThen(t *testing.T) {
 			return true
 		},
 	} {
-		w.issuer.Before = before
+		w.issuer.instead(before)
 		w.old()
 		hands(what, "access-1", 1)
 		hands(what+", again at once", "access-1", 1)
 	}
-	w.issuer.Before = nil
+	w.issuer.instead(nil)
 	// The server knows the token no more, and gives another: after its keys were lost.
 	w.issuer.Ended.Store(true)
 	w.old()
