@@ -229,14 +229,20 @@ func TestThunderbirdSignsInByItsOwnWindow(t *testing.T) {
 	b.reads(mailPane, "#threadTree", "Welcome back")
 }
 
-// begins types an address into a Thunderbird that knows none.
-func (b *thunderbird) begins(address string) {
+// knows waits until it has the add-on, which policy installs as it starts.
+func (b *thunderbird) knows() {
 	b.Helper()
-	b.until("the add-on to be installed", windowTime, func() bool { // which policy does as the program starts
+	b.until("the add-on to be installed", windowTime, func() bool {
 		var known bool
 		return b.run(&known, `const { OAuth2Providers } = ChromeUtils.importESModule("resource:///modules/OAuth2Providers.sys.mjs");
 			return !!OAuth2Providers.getHostnameDetails(arguments[0], "imap");`, mailName) == nil && known
 	})
+}
+
+// begins types an address into a Thunderbird that knows none.
+func (b *thunderbird) begins(address string) {
+	b.Helper()
+	b.knows()
 	b.keys(b.use("#email"), address)
 	b.click(b.use("account-hub-footer #forward"))
 }
