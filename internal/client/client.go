@@ -21,7 +21,7 @@ const (
 	Mail        = "portreeve-mail"                       // any mail program
 	Token       = "portreeve-token"                      // `portreeve token`, which mutt, aerc, mbsync and others call
 	FairEmail   = "portreeve-fairemail"                  // FairEmail, by its providers.xml
-	Thunderbird = "9e5f94bc-e8a4-4e73-b8be-63364c29d753" // what Thunderbird sends where its Exchange dialog is left as it is
+	Thunderbird = "9e5f94bc-e8a4-4e73-b8be-63364c29d753" // Thunderbird's own at Microsoft, for whoever types it into its Exchange dialog
 )
 
 // The grant types that there are.
