@@ -31,7 +31,7 @@ const (
 // connections at once one then waits for ever (seen with 153.7).
 const accessLife, takenForRunOut = 75 * time.Second, 30 * time.Second
 
-// startModern starts one.
+// startModern starts one whose people are known at the door.
 func startModern(t testing.TB, people ...string) *modern {
 	t.Helper()
 	all := map[string]string{}
@@ -78,7 +78,12 @@ refusals: {floor: 300ms}
 	for _, name := range []string{doorName, mailName, "autoconfig.example.org", "example.org"} {
 		houses[name+":443"] = public
 	}
-	return &modern{s, openStreet(t, houses)}
+	m := &modern{s, openStreet(t, houses)}
+	t.Cleanup(func() { m.explain(t) })
+	for _, p := range people {
+		m.do(t, "user", "add", p)
+	}
+	return m
 }
 
 // origin is where its pages are, as the world sees them.

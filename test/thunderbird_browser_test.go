@@ -16,8 +16,6 @@ func TestThunderbirdSignsInByTheSystemsBrowser(t *testing.T) {
 	t.Parallel()
 	const mary = "mary@example.org"
 	m := startModern(t, mary)
-	t.Cleanup(func() { m.explain(t) })
-	m.do(t, "user", "add", mary)
 	c := m.browserAt(t, m.origin())
 	m.furnished(c, mary)
 	c.press("Sign out")

@@ -35,11 +35,7 @@ func TestThunderbirdsExchangeDialogLeadsHere(t *testing.T) {
 			t.Parallel()
 			const mary = "mary@example.org"
 			m := startModern(t, mary)
-			t.Cleanup(func() { m.explain(t) })
-			m.do(t, "user", "add", mary)
-			if out, err := m.feed(allNeedsTwo, "policy", "import", "-"); err != nil {
-				t.Fatalf("policy import: %v\n%s", err, out)
-			}
+			m.needTwo(t)
 			phone := m.visitor(t, m.origin()).enrol(m.door, mary)
 			b := startThunderbird(t, m.policies(t, ""), m.street)
 			b.knows()

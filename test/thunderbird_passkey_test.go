@@ -26,8 +26,6 @@ func TestThunderbirdSignsInByPasskey(t *testing.T) {
 	t.Parallel()
 	const mary = "mary@example.org"
 	m := startModern(t, mary)
-	t.Cleanup(func() { m.explain(t) })
-	m.do(t, "user", "add", mary)
 	elsewhere := m.visitor(t, m.origin())
 	phone := elsewhere.enrol(m.door, mary)
 	key := elsewhere.keyed(doorName)

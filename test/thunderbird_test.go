@@ -182,6 +182,14 @@ const allNeedsTwo = `[{"displayName": "Nothing without a second factor", "state"
   "conditions": {"users": {"includeUsers": ["All"]}, "applications": {"includeApplications": ["All"]}, "clientAppTypes": ["all"]},
   "grantControls": {"operator": "OR", "builtInControls": ["mfa"]}}]`
 
+// needTwo puts it in force.
+func (m *modern) needTwo(t testing.TB) {
+	t.Helper()
+	if out, err := m.feed(allNeedsTwo, "policy", "import", "-"); err != nil {
+		t.Fatalf("policy import: %v\n%s", err, out)
+	}
+}
+
 // Somebody types an address into a Thunderbird that nobody has used before,
 // signs in with password and code in the window that opens, and reads and sends
 // mail. When the grant is taken back, that window opens by itself and wants a new
@@ -190,11 +198,7 @@ func TestThunderbirdSignsInByItsOwnWindow(t *testing.T) {
 	t.Parallel()
 	const mary = "mary@example.org"
 	m := startModern(t, mary)
-	t.Cleanup(func() { m.explain(t) })
-	m.do(t, "user", "add", mary)
-	if out, err := m.feed(allNeedsTwo, "policy", "import", "-"); err != nil {
-		t.Fatalf("policy import: %v\n%s", err, out)
-	}
+	m.needTwo(t)
 	elsewhere := m.visitor(t, m.origin()) // a browser of hers on another device
 	phone := elsewhere.enrol(m.door, mary)
 	m.deliver(t, mary, "Welcome, Mary")

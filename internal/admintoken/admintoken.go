@@ -10,15 +10,12 @@ package admintoken
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/subtle"
-	"encoding/base32"
 	"errors"
 	"fmt"
 	"net/netip"
 	"regexp"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -27,10 +24,8 @@ import (
 )
 
 const (
-	// secretMark begins a token's secret, so that people and scanners of
-	// published code know what they found.
+	// secretMark begins a token's secret.
 	secretMark = "pradmin_"
-	secretSize = 32 // random bytes
 	maxShown   = 512
 	// DefaultLife is how long a token lives for which nothing else is said, and
 	// LongestLife how long at most: what is forgotten ends some day.
@@ -109,9 +104,7 @@ func (s *Service) Make(ctx context.Context, who store.Actor, reason string, q Re
 	if len(all) >= maxTokens {
 		return "", t, &Fault{"", fmt.Sprintf("there are %d tokens already: revoke some", maxTokens)}
 	}
-	random := make([]byte, secretSize)
-	_, _ = rand.Read(random)
-	shown = secretMark + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(random))
+	shown = secret.NewMarked(secretMark)
 	print := s.prints.Of([]byte(shown))
 	t.Print = print[:]
 	err = s.Store.Change(ctx, who, reason, func(tx *store.Tx) error { return tx.AddAdminToken(&t) })

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/portreeve/portreeve/internal/scope"
+	"github.com/portreeve/portreeve/internal/secret"
 	"github.com/portreeve/portreeve/internal/store"
 )
 
@@ -40,7 +41,7 @@ func (r *Registry) Add(ctx context.Context, who store.Actor, reason string, n Ne
 	c.ID = newID("app-")
 	row := c.row()
 	if n.Confidential {
-		shown = newSecret()
+		shown = secret.NewMarked(secretMark)
 		row.Print = r.printOf(c.ID, shown)
 	}
 	c, err = r.change(ctx, who, reason, c.ID, func(tx *store.Tx, _ *Client) error {

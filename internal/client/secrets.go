@@ -2,11 +2,8 @@ package client
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/subtle"
-	"encoding/base32"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/portreeve/portreeve/internal/secret"
@@ -14,22 +11,14 @@ import (
 )
 
 const (
-	// secretMark begins a client's secret, so that people and scanners of
-	// published code know what they found.
+	// secretMark begins a client's secret.
 	secretMark = "prclient_"
-	secretSize = 32 // random bytes
 	// maxShown bounds a secret that is looked at, in bytes; ours have 61.
 	maxShown = 512
 	// MaxOverlap is how long an old secret may be good beside the new one. Two
 	// secrets for ever are one that is never changed.
 	MaxOverlap = 30 * 24 * time.Hour
 )
-
-func newSecret() string {
-	random := make([]byte, secretSize)
-	_, _ = rand.Read(random) // never fails on the systems we run on
-	return secretMark + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(random))
-}
 
 // printOf is what is kept of a client's secret.
 func (r *Registry) printOf(id, shown string) []byte {
@@ -75,7 +64,7 @@ func (r *Registry) NewSecret(ctx context.Context, who store.Actor, reason, id st
 	if overlap < 0 || overlap > MaxOverlap {
 		return c, "", &Fault{"overlap", fmt.Sprintf("an old secret is good for %d days more at most", MaxOverlap/(24*time.Hour))}
 	}
-	shown = newSecret()
+	shown = secret.NewMarked(secretMark)
 	c, err = r.secret(ctx, who, reason, id, "rotate secret", func(row *store.Client, c *Client, now time.Time) error {
 		if overlap > 0 && c.OldSecretGood(now) {
 			return &Fault{"", fmt.Sprintf("the secret before the present one is good until %s: end it first, or give the new one without an overlap, which ends both", c.OldSecretUntil.UTC().Format(time.RFC3339))}

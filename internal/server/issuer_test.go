@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,7 +13,6 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"github.com/portreeve/portreeve/internal/config"
 	"github.com/portreeve/portreeve/internal/secret"
 	"github.com/portreeve/portreeve/internal/store"
 	"github.com/portreeve/portreeve/internal/token"
@@ -38,23 +36,7 @@ func TestADamagedGrantKeepsNobodyOut(t *testing.T) {
 	if err := errors.Join(err, st.Close()); err != nil {
 		t.Fatal(err)
 	}
-	c, err := config.Parse("portreeve.yaml", dir, fmt.Appendf(nil, `
-default_domain: example.org
-public_url: https://door.example.org
-public: {address: "127.0.0.1:0", tls: none}
-state: %[1]s
-admin: {socket: %[1]s/s}
-listeners:
-- {protocol: imap, address: "127.0.0.1:0", tls: none, plaintext_from: [127.0.0.0/8]}
-backends:
-  dovecot:
-    login: master
-    master: {user: master, password: secret, separator: "*"}
-    imap: {address: "127.0.0.1:1", tls: none}
-`, dir), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := issuerBefore(t, dir, "127.0.0.1:1")
 	var log bytes.Buffer
 	s, stop := serving(t, c, &log)
 	state := s.issuerState()

@@ -33,10 +33,10 @@ type programs struct {
 	mary   store.Person
 }
 
-func startPrograms(t *testing.T) *programs {
+// issuerBefore is the configuration of a server that issues tokens in front of a
+// Dovecot, and keeps its state in a folder.
+func issuerBefore(t *testing.T, dir, imap string) *config.Config {
 	t.Helper()
-	d := mailtest.StartDovecot(t, mailtest.DovecotOptions{})
-	dir := t.TempDir()
 	c, err := config.Parse("portreeve.yaml", dir, fmt.Appendf(nil, `
 default_domain: example.org
 public_url: https://door.example.org
@@ -48,12 +48,20 @@ listeners:
 backends:
   dovecot:
     login: master
-    master: {user: %s, password: %s, separator: "%s"}
-    imap: {address: %q, tls: none}
-`, dir, mailtest.MasterUser, mailtest.MasterPassword, mailtest.MasterSeparator, d.IMAP), nil)
+    master: {user: %[2]s, password: %[3]s, separator: "%[4]s"}
+    imap: {address: %[5]q, tls: none}
+`, dir, mailtest.MasterUser, mailtest.MasterPassword, mailtest.MasterSeparator, imap), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return c
+}
+
+func startPrograms(t *testing.T) *programs {
+	t.Helper()
+	d := mailtest.StartDovecot(t, mailtest.DovecotOptions{})
+	dir := t.TempDir()
+	c := issuerBefore(t, dir, d.IMAP)
 	p := &programs{t: t, mary: store.Person{Address: "mary@example.org", SecretKind: store.SecretBackend, Origin: store.OriginLocal}}
 	p.server, _ = serving(t, c, io.Discard)
 	p.door = p.server.doors[0].listener.Addr().String()
