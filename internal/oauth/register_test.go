@@ -202,6 +202,22 @@ func TestHonestOnesAreHeardBesideGuessers(t *testing.T) {
 	}
 }
 
+// A device's code is anybody's for the asking: it gets whoever guesses beside it
+// heard, and not more of their tries waiting at once than anybody's.
+func TestGuessesBesideADeviceCodeDoNotPileUp(t *testing.T) {
+	s, at := newSlow(), time.Now()
+	source := network.Host(knockFrom("192.0.2.1"))
+	wait := 0
+	for range wrongBurst + 3*wrongHeld {
+		if s.count(source, at) != nil {
+			wait++
+		}
+	}
+	if wait != wrongHeld {
+		t.Errorf("%d wait at once", wait)
+	}
+}
+
 func TestSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, from := newSlow(), knockFrom("192.0.2.1")

@@ -60,7 +60,8 @@ func (s *slow) wrong(ctx context.Context, from netip.Addr) {
 	s.mu.Unlock()
 }
 
-// count takes one of what a source may do wrong at once; nil: it had one left.
+// count takes one of what a source may do wrong at once; nil: it is told at once,
+// since it had one left or as many wait as may.
 func (s *slow) count(source netip.Prefix, now time.Time) *debt {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -76,6 +77,9 @@ func (s *slow) count(source netip.Prefix, now time.Time) *debt {
 	d.at = now
 	if d.left >= 1 {
 		d.left--
+		return nil
+	}
+	if d.held >= wrongHeld { // heard for something right beside it, as a device's code that anybody is given
 		return nil
 	}
 	d.held++
